@@ -1,0 +1,178 @@
+"""From a fit to artifacts: what goes into each file, the proof that they agree, the writing."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from export._errors import ExportError
+from export._folder import staged, write_files
+from export._onnx import to_onnx
+from export._program import trace
+from export._torchscript import to_torchscript
+from infer._check import check_integrity, check_parity
+from infer._errors import ArtifactError
+from infer._floats import bits
+from infer._format import CARD_FILE, FORMAT_VERSION, SIBLING_FILES, read_card, render
+from infer._model import load
+from infer._patterns import inputs
+from infer._store import find
+from train import Fit, Variant
+
+# Random bit patterns compared before an artifact is written, beside the special values. The test
+# suite compares a million.
+_PROOF_COUNT = 1 << 12
+_LIBRARIES = ("mpmath", "numpy", "onnx", "onnxscript", "torch")
+
+
+def artifact_name(fit: Fit, variant: Variant) -> str:
+    """Return ``<model>`` or ``<model>.<variant>``."""
+    return f"{fit.name}.{variant.name}" if variant.name else fit.name
+
+
+def save(fit: Fit, out: Path | str, *, variants: tuple[str, ...] | None = None) -> list[Path]:
+    """Write the artifacts of a fit, one folder a variant, each proven before it is in place.
+
+    Args:
+        fit: what to write.
+        out: the folder that holds the artifacts' folders; made if need be.
+        variants: names of the variants to write; all of them for None.
+
+    Returns:
+        The artifacts' folders.
+
+    Raises:
+        ExportError: the model cannot be written in the artifact format, what was written does not
+            agree bit for bit, or a folder in the way holds something else.
+    """
+    chosen = [v for v in fit.model.variants if variants is None or v.name in variants]
+    return [_save_variant(fit, variant, Path(out)) for variant in chosen]
+
+
+def _save_variant(fit: Fit, variant: Variant, out: Path) -> Path:
+    name = artifact_name(fit, variant)
+    folder = out / name
+    _refuse_to_replace(folder)
+    module = fit.module(variant)
+    files = build(fit, variant, module)
+    with staged(folder) as staging:
+        write_files(staging, files)
+        _prove(staging, module, name)
+    return folder
+
+
+def build(fit: Fit, variant: Variant, module: nn.Module) -> dict[str, bytes]:
+    """Return the content of each file of an artifact, by name.
+
+    Raises:
+        ExportError: the model cannot be written in the artifact format.
+    """
+    document = _document(fit, variant, module)
+    try:
+        card = read_card(render(document), artifact_name(fit, variant))
+    except (ArtifactError, ValueError) as error:
+        raise ExportError(f"the artifact format cannot hold this model: {error}") from error
+    siblings = {"model.onnx": to_onnx(module, card), "model.pt": to_torchscript(module)}
+    document["files"] = {
+        file: {"size": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+        for file, data in siblings.items()
+    }
+    return {CARD_FILE: render(document), **siblings}
+
+
+def _document(fit: Fit, variant: Variant, module: nn.Module) -> dict[str, Any]:
+    model = fit.model
+    dtype = str(next(module.parameters()).dtype).removeprefix("torch.")
+    traced = trace(module, model.input.name, model.output.name)
+    features = fit.dataset.x.shape[1:]
+    return {
+        "format_version": FORMAT_VERSION,
+        "name": artifact_name(fit, variant),
+        "default_variant": variant is model.variants[-1],
+        "title": variant.title,
+        "description": model.description,
+        "formula": variant.formula,
+        "dtype": dtype,
+        "inputs": [
+            {
+                "name": model.input.name,
+                "dtype": dtype,
+                "shape": ["...", *features],
+                "unit": model.input.unit,
+            }
+        ],
+        "outputs": [
+            {"name": model.output.name, "dtype": dtype, "shape": ["..."], "unit": model.output.unit}
+        ],
+        "domain": fit.dataset.domain,
+        "parameters": _only(traced.constants, fit.parameters, inside=True),
+        "constants": _only(traced.constants, fit.parameters, inside=False),
+        "program": traced.lines,
+        "training": {
+            "recipe": fit.recipe.name,
+            "settings": fit.recipe.settings(),
+            "dataset": {
+                "name": fit.dataset.name,
+                "rows": fit.dataset.rows,
+                "sha256": fit.dataset.sha256,
+            },
+            "loss": fit.loss,
+            "best_loss": fit.best_loss,
+            # Without the build's tag: it names an index, not a version.
+            "versions": {name: version(name).partition("+")[0] for name in _LIBRARIES},
+        },
+        "files": {},
+    }
+
+
+def _only(
+    constants: Mapping[str, float], parameters: Mapping[str, float], *, inside: bool
+) -> dict[str, float]:
+    return {name: value for name, value in constants.items() if (name in parameters) == inside}
+
+
+def _prove(folder: Path, module: nn.Module, name: str) -> None:
+    """Compare eager torch and every runtime with the program, as a user would load them."""
+    artifact = find(folder)
+    problems = check_integrity(artifact)
+    card = artifact.card
+    rows = inputs(_PROOF_COUNT, card.dtype, card.features, seed=1)
+    x = torch.tensor(rows, dtype=getattr(torch, card.dtype))
+    eager = module(x if card.features else x[:, 0]).tolist()
+    served = load(folder, runtime="python")(rows if card.features else [row[0] for row in rows])
+    unequal = sum(
+        bits(a, card.dtype) != bits(b, card.dtype) for a, b in zip(eager, served, strict=True)
+    )
+    if unequal:
+        problems.append(f"eager torch: {unequal:,} of {len(rows):,} answers differ")
+    for parity in check_parity(artifact, _PROOF_COUNT):
+        if parity.differing or not parity.compared:
+            problems.append(
+                f"{parity.way}: {parity.differing:,} of {parity.compared:,} answers differ "
+                f"({parity.example})"
+            )
+    if problems:
+        raise ExportError(f"{name} was not written: " + "; ".join(problems))
+
+
+def _refuse_to_replace(folder: Path) -> None:
+    """Raise if the target is something whose loss the user would regret."""
+    if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
+        raise ExportError(f"{folder} is in the way: expected a folder, or nothing")
+    if folder.is_dir():
+        foreign = sorted(
+            entry.name
+            for entry in folder.iterdir()
+            if entry.name not in (CARD_FILE, *SIBLING_FILES)
+        )
+        if foreign:
+            raise ExportError(
+                f"{folder} holds {foreign[0]!r}, which is no part of an artifact; move it away or "
+                "choose another --out"
+            )

@@ -1,0 +1,97 @@
+"""``python -m export``: fits, writes artifacts, and tells whether written ones are still true."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from pathlib import Path
+
+import click
+
+from train._cli import errors_for_people, progress
+
+
+@click.command(context_settings={"help_option_names": ["--help"]})
+@click.argument("names", nargs=-1, metavar="[NAME]...")
+@click.option("--all", "everything", is_flag=True, help="Export every model.")
+@click.option(
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path("artifacts"),
+    show_default=True,
+    metavar="DIR",
+    help="The folder that holds the artifacts' folders.",
+)
+@click.option(
+    "--check",
+    is_flag=True,
+    help="Write nothing to DIR: export afresh elsewhere, print what differs, exit 1 if anything.",
+)
+def main(names: tuple[str, ...], everything: bool, out: Path, check: bool) -> None:
+    """Fit models and write them as artifacts.
+
+    NAME is a model, for all its variants, or MODEL.VARIANT. A folder in DIR is replaced as a
+    whole, at once, and only by one whose runtimes all agree.
+    """
+    if everything == bool(names):
+        raise click.UsageError("Name the models to export, or type --all.")
+    with errors_for_people():
+        import train
+
+        chosen = _variants(tuple(train.list_models()) if everything else names)
+        drifted = False
+        for model, variants in chosen.items():
+            if check:
+                drifted |= _check(model, variants, out)
+            else:
+                for folder in _export(model, variants, out):
+                    click.echo(f"wrote {folder}")
+    if drifted:
+        sys.exit(1)
+
+
+def _variants(names: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
+    """Return the variants asked for, by model.
+
+    Raises:
+        train.UnknownNameError: no such model or variant.
+    """
+    import train
+    from train._models import find_model, unknown
+
+    chosen: dict[str, tuple[str, ...]] = {}
+    for name in names:
+        model, _, variant = name.partition(".")
+        known = tuple(row.name for row in find_model(model).variants)
+        if "." in name and variant not in known:
+            raise train.UnknownNameError(unknown(f"variant of {model}", variant, list(known)))
+        added = (variant,) if "." in name else known
+        chosen[model] = tuple(dict.fromkeys((*chosen.get(model, ()), *added)))
+    return chosen
+
+
+def _export(model: str, variants: tuple[str, ...], out: Path) -> list[Path]:
+    import export
+    import train
+    from train._models import find_model
+
+    recipe = find_model(model).recipes[0]
+    with progress(f"fitting {model}", recipe.epochs) as on_epoch:
+        fit = train.fit(model, on_epoch=on_epoch)
+    try:
+        return export.save(fit, out, variants=variants)
+    except export.ExportError as error:
+        raise click.ClickException(str(error)) from error
+
+
+def _check(model: str, variants: tuple[str, ...], out: Path) -> bool:
+    """Report how written artifacts differ from fresh ones; returns whether they do."""
+    from export._drift import differences
+
+    drifted = False
+    with tempfile.TemporaryDirectory() as elsewhere:
+        for fresh in _export(model, variants, Path(elsewhere)):
+            lines = differences(out / fresh.name, fresh)
+            drifted |= bool(lines)
+            click.echo("\n".join(lines) if lines else f"{out / fresh.name}: same bytes")
+    return drifted

@@ -1,0 +1,114 @@
+"""From a torch module to the plain-text program, by tracing its forward."""
+
+from __future__ import annotations
+
+import itertools
+import operator
+from dataclasses import dataclass
+from types import EllipsisType
+from typing import Any
+
+import torch
+from torch import Tensor, fx, nn
+
+from export._errors import ExportError
+
+_BINARY = {
+    operator.add: "+",
+    operator.sub: "-",
+    operator.mul: "*",
+    torch.add: "+",
+    torch.sub: "-",
+    torch.mul: "*",
+}
+_METHODS = {"add": "+", "sub": "-", "mul": "*"}
+_PERMITTED = "a + b, a - b, a * b, -a, and x[..., k] to pick a feature"
+
+
+@dataclass(frozen=True)
+class TracedProgram:
+    """The steps of a forward, as lines, and the constants that they use, by name."""
+
+    lines: tuple[str, ...]
+    constants: dict[str, float]
+
+
+def trace(module: nn.Module, input_name: str, output_name: str) -> TracedProgram:
+    """Write down what a module's forward computes.
+
+    Args:
+        module: in the model's dtype; its parameters and buffers are 0-d tensors.
+        input_name: name of the input in the program.
+        output_name: name of the last step.
+
+    Raises:
+        ExportError: the forward does something that the numerical contract does not permit.
+    """
+    graph = fx.symbolic_trace(module).graph
+    lines: list[str] = []
+    constants: dict[str, float] = {}
+    names: dict[fx.Node, str] = {}
+    output = next(node for node in graph.nodes if node.op == "output").args[0]
+
+    def operand(value: Any) -> str:
+        if isinstance(value, fx.Node):
+            return names[value]
+        if isinstance(value, (int, float)) and not isinstance(value, bool):
+            return _literal(float(value), module, constants)
+        raise ExportError(f"forward uses {value!r}; permitted: {_PERMITTED}")
+
+    for node in graph.nodes:
+        if node.op == "placeholder":
+            names[node] = input_name
+        elif node.op == "get_attr":
+            names[node] = str(node.target).replace(".", "_")
+            constants[names[node]] = _scalar(module, str(node.target))
+        elif node.op in ("call_function", "call_method"):
+            name = output_name if node is output else f"s{len(lines) + 1}"
+            lines.append(f"{name} = {_expression(node, operand)}")
+            names[node] = name
+        elif node.op != "output":
+            raise ExportError(f"forward calls {node.target!r}; permitted: {_PERMITTED}")
+    return TracedProgram(tuple(lines), constants)
+
+
+def _expression(node: fx.Node, operand: Any) -> str:
+    if node.kwargs:
+        raise ExportError(f"forward calls {node.target} with {dict(node.kwargs)}")
+    binary = _METHODS.get(str(node.target)) or _BINARY.get(node.target)  # type: ignore[arg-type]
+    if binary is not None:
+        left, right = node.args
+        return f"{operand(left)} {binary} {operand(right)}"
+    if node.target in (operator.neg, torch.neg, "neg"):
+        return f"-{operand(node.args[0])}"
+    if node.target is operator.getitem:
+        picked, index = node.args
+        if isinstance(index, tuple) and len(index) == 2 and isinstance(index[0], EllipsisType):
+            return f"{operand(picked)}[{index[1]}]"
+    shown = getattr(node.target, "__name__", node.target)
+    raise ExportError(f"forward uses {shown}; permitted: {_PERMITTED}")
+
+
+def _scalar(module: nn.Module, name: str) -> float:
+    value: Any = module
+    for part in name.split("."):
+        value = getattr(value, part)
+    if not isinstance(value, Tensor) or value.dim() != 0:
+        raise ExportError(f"{name} is not a 0-d tensor; give each parameter a tensor of its own")
+    return float(value)
+
+
+def _literal(value: float, module: nn.Module, constants: dict[str, float]) -> str:
+    """Name a number that stands in the forward itself; its bits must survive the dtype."""
+    dtype = next(module.parameters()).dtype
+    if torch.tensor(value, dtype=dtype).item() != value:
+        raise ExportError(
+            f"forward uses the number {value!r}, which is no {dtype}: runtimes would round it each "
+            "in its own way. Make it a buffer: register_buffer(name, torch.tensor(value))."
+        )
+    own = {key for key, _ in (*module.named_parameters(), *module.named_buffers())}
+    free = (name for number in itertools.count(1) if (name := f"k{number}") not in own)
+    # Compared as text, because 0.0 == -0.0.
+    name = next(name for name in free if str(constants.get(name, value)) == str(value))
+    constants[name] = value
+    return name

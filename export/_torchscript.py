@@ -1,0 +1,48 @@
+"""``model.pt``: the module, scripted and frozen, with nothing of this machine in it."""
+
+from __future__ import annotations
+
+import io
+import re
+import warnings
+import zipfile
+
+import torch
+from torch import nn
+
+# What torch.jit records about where a module came from: source positions, and a hash over them.
+_DROPPED = (".debug_pkl", ".data/serialization_id")
+# The class name carries a counter of everything scripted in this process before it.
+_COUNTER = re.compile(rb"___torch_mangle_[0-9]+")
+
+
+def to_torchscript(module: nn.Module) -> bytes:
+    """Return the bytes of a TorchScript archive that plain ``torch.jit.load`` reads.
+
+    The same module gives the same bytes, in any process and any folder.
+    """
+    buffer = io.BytesIO()
+    with warnings.catch_warnings():
+        # TorchScript is deprecated since torch 2.9; this file is where we accept that.
+        warnings.filterwarnings("ignore", r"`torch\.jit\.\w+` is deprecated")
+        scripted = torch.jit.freeze(torch.jit.script(module))
+        torch.jit.save(scripted, buffer)
+    return _canonical(buffer.getvalue())
+
+
+def _canonical(archive: bytes) -> bytes:
+    """Rewrite an archive: no origin, no counters, sorted records, a fixed date, no compression."""
+    result = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(archive)) as source, zipfile.ZipFile(result, "w") as target:
+        records = {
+            _COUNTER.sub(b"___torch_mangle_0", name.encode()).decode(): source.read(name)
+            for name in source.namelist()
+            if not name.endswith(_DROPPED)
+        }
+        for name, data in sorted(records.items()):
+            info = zipfile.ZipInfo(name, date_time=(1980, 1, 1, 0, 0, 0))
+            info.create_system = 3  # else it says which system wrote it
+            info.external_attr = 0o644 << 16
+            code = name.endswith((".py", ".pkl"))
+            target.writestr(info, _COUNTER.sub(b"___torch_mangle_0", data) if code else data)
+    return result.getvalue()

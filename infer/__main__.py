@@ -1,0 +1,5 @@
+"""``python -m infer``."""
+
+from infer._cli import main
+
+main(prog_name="python -m infer")

@@ -1,0 +1,256 @@
+"""Answering numbers on a command line: as arguments or line by line, as text or JSON."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, BinaryIO, TypeVar
+
+import click
+
+from infer._card import ModelCard
+from infer._errors import InferError, InputError
+from infer._floats import from_text, shortest
+from infer._model import Model, load
+from infer._runtimes import RUNTIMES
+
+# Bytes read at a time from a pipe. What has arrived is answered at once, so a program that waits
+# for each answer gets it, and a file is still read in large pieces.
+_CHUNK = 1 << 16
+_LONGEST_LINE = 1 << 16
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+class _Failure(click.ClickException):
+    """An error with a message for people and an exit code of its own."""
+
+    def __init__(self, message: str, exit_code: int) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code  # type: ignore[misc]  # click reads it from the instance
+
+
+@contextmanager
+def errors_for_people() -> Iterator[None]:
+    """Turn this package's errors into a message and an exit code."""
+    try:
+        yield
+    except InferError as error:
+        raise _Failure(str(error), error.exit_code) from error
+
+
+class NumbersCommand(click.Command):
+    """A command whose arguments are numbers: -40 is a value, not an option."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        """Let what is not an option through; ``answer_all`` refuses what is not a number."""
+        kwargs.setdefault("context_settings", {}).update(
+            ignore_unknown_options=True, help_option_names=["--help"]
+        )
+        super().__init__(*args, **kwargs)
+
+
+def answer_options(command: Command) -> Command:
+    """Add the options that every command that answers numbers has."""
+    for option in (
+        click.option("--quiet", is_flag=True, help="No note on values outside the fitted range."),
+        click.option("--json", "as_json", is_flag=True, help="A JSON object a value, a line each."),
+        click.option(
+            "--runtime",
+            type=click.Choice(["auto", *(runtime.name for runtime in RUNTIMES)]),
+            default="auto",
+            show_default=True,
+            help="All give the same bits.",
+        ),
+        click.option(
+            "--digits",
+            type=click.IntRange(0, 60),
+            metavar="N",
+            help="Round to N decimals. Without it: the shortest decimal that gives the same bits.",
+        ),
+        click.argument("values", nargs=-1, metavar="[VALUE]... [-]"),
+    ):
+        command = option(command)
+    return command
+
+
+def answer_all(
+    name: str | os.PathLike[str],
+    values: Sequence[str],
+    *,
+    digits: int | None,
+    runtime: str,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    """Print one answer a line, for each value, or for each line of standard input.
+
+    Args:
+        name: the model, or the path of its folder.
+        values: numbers as text, for a model with features separated by commas; "-" stands for
+            standard input, and so does nothing at all if that is a pipe or a file.
+        digits: decimals to round to, None for the shortest decimal with the same bits.
+        runtime: see ``infer.load``.
+        as_json: print JSON objects.
+        quiet: do not tell about values outside the range that the fit saw.
+
+    Raises:
+        click.UsageError: there is no value, or an option that does not exist.
+    """
+    _refuse_unknown_options(values)
+    if not values and sys.stdin.isatty():
+        raise click.UsageError("Give a value, or pipe numbers in, one a line.")
+    with errors_for_people():
+        answers = _Answers(load(name, runtime=runtime), digits, as_json, quiet)
+        given = [value for value in values if value != "-"]
+        if len(given) < len(values) - 1:
+            raise InputError("standard input (-) can be read once only")
+        if len(given) == len(values) and values:
+            answers.print_all([(value, f"value {value!r}") for value in values])
+            return
+        before = values.index("-") if values else 0
+        answers.print_all([(value, f"value {value!r}") for value in values[:before]])
+        first = 1
+        for batch in _lines(sys.stdin.buffer):
+            answers.print_all(
+                [(text, f"line {first + i}: {text!r}") for i, text in enumerate(batch)]
+            )
+            first += len(batch)
+        answers.print_all([(value, f"value {value!r}") for value in values[before + 1 :]])
+
+
+class _Answers:
+    """Computes and prints; remembers whether the note on the range was given."""
+
+    def __init__(self, model: Model, digits: int | None, as_json: bool, quiet: bool) -> None:
+        self._model = model
+        self._card = model.card
+        self._digits = digits
+        self._as_json = as_json
+        self._told = quiet
+
+    def print_all(self, texts: Sequence[tuple[str, str]]) -> None:
+        """Print the answers to numbers as text, each with what to call it in an error."""
+        rows: list[list[float]] = []
+        problem: InputError | None = None
+        for text, where in texts:
+            try:
+                rows.append(self._parse(text, where))
+            except InputError as error:
+                problem = error  # what came before is answered first
+                break
+        if rows:
+            inputs: Any = rows if self._card.features else [row[0] for row in rows]
+            self._print(texts[: len(rows)], rows, self._model(inputs))
+        if problem is not None:
+            raise problem
+
+    def _print(
+        self,
+        texts: Sequence[tuple[str, str]],
+        rows: Sequence[Sequence[float]],
+        answers: Sequence[float],
+    ) -> None:
+        lines = []
+        for (text, _), row, answer in zip(texts, rows, answers, strict=True):
+            outside = _outside(self._card, [float(part) for part in _split(text, self._card)])
+            if self._as_json:
+                lines.append(self._json(row, answer, outside is None))
+            elif self._digits is None:
+                lines.append(shortest(answer, self._card.dtype))
+            else:
+                lines.append(f"{answer:.{self._digits}f}")
+            if outside is not None and not self._told:
+                self._told = True
+                click.echo(f"note: {outside}", err=True)
+        sys.stdout.write("\n".join(lines) + "\n")
+        sys.stdout.flush()
+
+    def _parse(self, text: str, where: str) -> list[float]:
+        parts = _split(text, self._card)
+        expected = self._card.features or 1
+        if len(parts) != expected:
+            raise InputError(
+                f"{where} has {len(parts)} numbers; expected {expected}, separated by commas"
+            )
+        try:
+            return [from_text(part, self._card.dtype) for part in parts]
+        except ValueError:
+            if not text.strip():
+                raise InputError(f"{where} is empty; expected a number") from None
+            raise InputError(f"{where} is not a number; expected one such as 98.6") from None
+
+    def _json(self, row: Sequence[float], answer: float, inside: bool) -> str:
+        inputs = [self._json_number(value) for value in row]
+        output = self._json_number(answer)
+        if self._digits is not None and not isinstance(output, str):
+            output = round(answer, self._digits)
+        record = {
+            "model": self._card.name,
+            "runtime": self._model.runtime,
+            "input": inputs if self._card.features else inputs[0],
+            "output": output,
+            "unit": self._card.output.unit,
+            "in_domain": inside,
+        }
+        return json.dumps(record, ensure_ascii=False)
+
+    def _json_number(self, value: float) -> float | str:
+        # JSON has no infinity and no nan; they are given as text.
+        text = shortest(value, self._card.dtype)
+        return float(text) if math.isfinite(value) else text
+
+
+def _split(text: str, card: ModelCard) -> list[str]:
+    return text.split(",") if card.features else [text]
+
+
+def _outside(card: ModelCard, row: Sequence[float]) -> str | None:
+    """Return a sentence on the first feature outside the domain, None if all are inside."""
+    unit = "" if card.input.unit == "1" else f" {card.input.unit}"
+    for index, (value, (low, high)) in enumerate(zip(row, card.domain, strict=True)):
+        if not low <= value <= high:
+            name = f"{card.input.name}[{index}] = " if card.features else ""
+            return (
+                f"{name}{value:.9g}{unit} is outside the range that the fit saw, "
+                f"{low:.9g} to {high:.9g}{unit}"
+            )
+    return None
+
+
+def _lines(stream: BinaryIO) -> Iterator[list[str]]:
+    """Yield the lines of a stream in batches, as they arrive."""
+    rest = b""
+    count = 0
+    read = getattr(stream, "read1", stream.read)
+    while chunk := read(_CHUNK):
+        *lines, rest = (rest + chunk).split(b"\n")
+        if lines:
+            yield [_text(line) for line in lines]
+            count += len(lines)
+        if len(rest) > _LONGEST_LINE:
+            raise InputError(
+                f"line {count + 1} has more than {_LONGEST_LINE:,} bytes; expected a number a line"
+            )
+    if rest:
+        yield [_text(rest)]
+
+
+def _text(line: bytes) -> str:
+    return line.decode(errors="backslashreplace").removesuffix("\r")
+
+
+def _refuse_unknown_options(values: Sequence[str]) -> None:
+    context = click.get_current_context()
+    known = [name for option in context.command.get_params(context) for name in option.opts]
+    for value in values:
+        if value.startswith("--"):
+            from difflib import get_close_matches
+
+            raise click.NoSuchOption(
+                value, possibilities=get_close_matches(value.partition("=")[0], known), ctx=context
+            )

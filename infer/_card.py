@@ -1,0 +1,122 @@
+"""The model card: what ``model.json`` says, as frozen records."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from infer._floats import DType
+from infer._program import Program
+
+
+@dataclass(frozen=True)
+class Port:
+    """An input or the output of a model.
+
+    Attributes:
+        name: its name in formula and program.
+        dtype: the dtype of its values.
+        shape: "..." stands for any leading axes; a number is the length of the last axis.
+        unit: the unit of its values, "1" if they have none.
+    """
+
+    name: str
+    dtype: DType
+    shape: tuple[str | int, ...]
+    unit: str
+
+
+@dataclass(frozen=True)
+class FileRecord:
+    """Size in bytes and SHA-256 in lowercase hex of a file beside ``model.json``."""
+
+    size: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """The data of a fit: name, number of rows, SHA-256 over its float64 values."""
+
+    name: str
+    rows: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Training:
+    """How the parameters were found.
+
+    Attributes:
+        recipe: name of the recipe.
+        settings: what the recipe sets (optimizer, learning rate, loss, …).
+        dataset: what it was fitted to.
+        loss: loss of the parameters as served.
+        best_loss: the smallest loss that any parameters could reach.
+        versions: version by library name.
+    """
+
+    recipe: str
+    settings: Mapping[str, str | float | bool]
+    dataset: Dataset
+    loss: float
+    best_loss: float
+    versions: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class ModelCard:
+    """Everything that ``model.json`` holds; docs/artifact-format.md describes each field.
+
+    Attributes:
+        format_version: version of the artifact format.
+        name: the model's name, ``<model>`` or ``<model>.<variant>``.
+        default_variant: whether the bare ``<model>`` means this one.
+        title: one line for people.
+        description: what a user should know before using it.
+        formula: the function in the field's notation.
+        dtype: the dtype of every step.
+        inputs: the one input.
+        outputs: the one output.
+        domain: smallest and largest value of each feature that the fit saw.
+        parameters: what the fit found, by name.
+        constants: what was fixed beforehand, by name.
+        program: the steps, a line each.
+        training: how the parameters were found.
+        files: size and hash of each file beside ``model.json``.
+        digest: SHA-256 of ``model.json`` itself, its own 64 digits taken as zeros.
+        compiled: the program, checked and ready to run.
+    """
+
+    format_version: int
+    name: str
+    default_variant: bool
+    title: str
+    description: str
+    formula: str
+    dtype: DType
+    inputs: tuple[Port, ...]
+    outputs: tuple[Port, ...]
+    domain: tuple[tuple[float, float], ...]
+    parameters: Mapping[str, float]
+    constants: Mapping[str, float]
+    program: tuple[str, ...]
+    training: Training
+    files: Mapping[str, FileRecord]
+    digest: str
+    compiled: Program
+
+    @property
+    def input(self) -> Port:
+        """The input."""
+        return self.inputs[0]
+
+    @property
+    def output(self) -> Port:
+        """The output."""
+        return self.outputs[0]
+
+    @property
+    def features(self) -> int | None:
+        """Length of the input's last axis, or None for an elementwise model."""
+        return self.compiled.features

@@ -1,0 +1,183 @@
+"""The command ``infer``: a thin skin over the package."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from infer._answer import NumbersCommand, answer_all, answer_options, errors_for_people
+from infer._table import table
+
+if TYPE_CHECKING:
+    from infer._card import ModelCard
+    from infer._check import Parity
+    from infer._store import Artifact
+
+
+@click.group(context_settings={"help_option_names": ["--help"]})
+@click.version_option(package_name="samebits", prog_name="infer")
+def main() -> None:
+    """Serve models with the same bits everywhere.
+
+    NAME is a model of `infer list`, or the path of an artifact's folder.
+    """
+
+
+@main.command("list")
+def list_command() -> None:
+    """List the models that can be loaded by name."""
+    from infer import _runtimes, _store
+    from infer._errors import InferError
+
+    with errors_for_people():
+        names = _store.list_models()
+    usable = [row for row in _runtimes.RUNTIMES if row.missing() is None]
+    rows, problems = [], []
+    for name in names:
+        try:
+            card = _store.find(name).card
+        except InferError as error:
+            problems.append(str(error))
+            continue
+        runtimes = [row.name for row in usable if row.file is None or row.file in card.files]
+        rows.append((card.name, card.formula, _units(card), _domain(card), ", ".join(runtimes)))
+    click.echo(table(("name", "formula", "unit", "domain", "runtimes usable here"), rows))
+    if problems:
+        raise click.ClickException("\n".join(problems))
+
+
+@main.command()
+@click.argument("name")
+@click.option("--json", "as_json", is_flag=True, help="Print model.json as it is.")
+def show(name: str, as_json: bool) -> None:
+    """Show the card of a model: what it is, how it was fitted, how to compute it."""
+    from infer import _store
+    from infer._format import CARD_FILE
+
+    with errors_for_people():
+        artifact = _store.find(name)
+    if as_json:
+        click.echo((artifact.folder / CARD_FILE).read_text(encoding="utf-8"), nl=False)
+    else:
+        click.echo(_card_text(artifact))
+
+
+@main.command(cls=NumbersCommand)
+@click.argument("name")
+@answer_options
+def run(
+    name: str,
+    values: tuple[str, ...],
+    digits: int | None,
+    runtime: str,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    """Compute a model, one answer a line.
+
+    With -, or without a value and with a pipe, reads one number a line. The features of a model
+    with several are separated by commas: infer run plane 1.5,2
+    """
+    answer_all(name, values, digits=digits, runtime=runtime, as_json=as_json, quiet=quiet)
+
+
+@main.command()
+@click.argument("names", nargs=-1, metavar="[NAME]...")
+@click.option(
+    "--count",
+    type=click.IntRange(min=1),
+    default=1 << 14,
+    show_default=True,
+    metavar="N",
+    help="Random bit patterns a model, beside the special values.",
+)
+@click.option("--seed", default=0, show_default=True, help="Of the random patterns.")
+def check(names: tuple[str, ...], count: int, seed: int) -> None:
+    """Check that files are what was written and that all runtimes agree, bit for bit.
+
+    Every runtime that is usable here is compared with the plain-text program on Python floats.
+    Exits with 1 if a file was changed or a bit differs.
+    """
+    from infer import _check, _store
+    from infer._errors import ArtifactError
+
+    with errors_for_people():
+        chosen = names or tuple(_store.list_models())
+    problems: list[str] = []
+    results: dict[str, tuple[str, list[Parity]]] = {}
+    with click.progressbar(
+        chosen,
+        label="comparing",
+        file=sys.stderr,
+        hidden=not sys.stderr.isatty(),
+        item_show_func=lambda name: name or "",
+    ) as bar:
+        for name in bar:
+            with errors_for_people():
+                try:
+                    artifact = _store.find(name)
+                except ArtifactError as error:
+                    problems.append(str(error))
+                    results[name] = ("damaged", [])
+                    continue
+            damage = _check.check_integrity(artifact)
+            parities = _check.check_parity(artifact, count, seed)
+            results[artifact.card.name] = ("damaged" if damage else "intact", parities)
+            problems += damage
+            problems += [
+                f"{artifact.card.name}: {parity.way} differs in {parity.differing:,} of "
+                f"{parity.compared:,} answers; first {parity.example}"
+                for parity in parities
+                if parity.differing
+            ]
+    click.echo(_check_table(results))
+    if problems:
+        raise click.ClickException("\n".join(problems))
+
+
+def _check_table(results: dict[str, tuple[str, list[Parity]]]) -> str:
+    ways = list(dict.fromkeys(parity.way for _, found in results.values() for parity in found))
+    rows = []
+    for name, (files, parities) in results.items():
+        by_way = {parity.way: parity for parity in parities}
+        compared = max((parity.compared for parity in parities), default=0)
+        cells = [
+            f"{by_way[way].bits:,}" if way in by_way and by_way[way].compared else "-"
+            for way in ways
+        ]
+        rows.append((name, files, f"{compared:,}", *cells))
+    head = ("model", "files", "inputs", *ways)
+    body = table(head, rows, right=range(2, len(head)))
+    return f"Differing bits, compared with python on floats\n\n{body}"
+
+
+def _units(card: ModelCard) -> str:
+    return f"{card.input.unit} → {card.output.unit}"
+
+
+def _domain(card: ModelCard) -> str:
+    return " × ".join(f"[{low:.6g}, {high:.6g}]" for low, high in card.domain)
+
+
+def _card_text(artifact: Artifact) -> str:
+    card, training = artifact.card, artifact.card.training
+    settings = ", ".join(f"{key} {value}" for key, value in training.settings.items())
+    facts = [
+        ("formula", card.formula),
+        ("input", f"{card.input.name} ({card.input.unit}), {card.dtype}"),
+        ("output", f"{card.output.name} ({card.output.unit}), {card.dtype}"),
+        ("domain", f"{_domain(card)} {card.input.unit}"),
+        *((name, repr(value)) for name, value in card.parameters.items()),
+        *((name, f"{value!r} (fixed)") for name, value in card.constants.items()),
+        *(("program" if not i else "", line) for i, line in enumerate(card.program)),
+        ("data", f"{training.dataset.name}, {training.dataset.rows:,} rows"),
+        ("recipe", f"{training.recipe} ({settings})"),
+        ("loss", f"{training.loss:.9g}, best possible {training.best_loss:.9g}"),
+        ("files", ", ".join(f"{name} {record.size:,} B" for name, record in card.files.items())),
+        ("folder", str(artifact.folder)),
+    ]
+    width = max(len(key) for key, _ in facts)
+    body = "\n".join(f"{key.ljust(width)}  {value}" for key, value in facts)
+    return f"{card.name}: {card.title}\n\n{click.wrap_text(card.description, 88)}\n\n{body}"

@@ -1,0 +1,140 @@
+"""IEEE-754 single and double precision with the standard library alone.
+
+A Python float is a double. A float32 value is held in one too, which loses nothing; what
+needs care is every rounding from a wider number down to float32.
+"""
+
+from __future__ import annotations
+
+import math
+import struct
+from array import array
+from typing import Any, Literal
+
+DType = Literal["float32", "float64"]
+
+_SMALLEST_NORMAL_FLOAT32 = 2.0**-126
+
+
+def float32(value: float) -> float:
+    """Round a double to the nearest float32, ties to even, overflow to infinity.
+
+    ``array`` stores with the processor's own conversion; ``struct.pack`` would raise
+    OverflowError where IEEE-754 asks for infinity.
+    """
+    return array("f", (value,))[0]
+
+
+def bits(value: float, dtype: DType) -> int:
+    """Return the bit pattern of a value of that dtype; all NaNs give the same pattern."""
+    if math.isnan(value):
+        value = math.nan
+    packed = struct.pack("<f" if dtype == "float32" else "<d", value)
+    return int.from_bytes(packed, "little")
+
+
+def from_bits(pattern: int, dtype: DType) -> float:
+    """Return the value with that bit pattern: 32 bits for float32, 64 for float64."""
+    value: float
+    if dtype == "float32":
+        (value,) = struct.unpack("<f", struct.pack("<I", pattern))
+    else:
+        (value,) = struct.unpack("<d", struct.pack("<Q", pattern))
+    return value
+
+
+def is_representable(value: float, dtype: DType) -> bool:
+    """Tell whether a finite double is exactly a value of that dtype."""
+    return dtype == "float64" or float32(value) == value
+
+
+def ulp(value: float, dtype: DType) -> float:
+    """Return the unit in the last place of a finite value: the gap to the next larger magnitude.
+
+    Below the smallest normal number it is the smallest subnormal.
+    """
+    if dtype == "float64":
+        return math.ulp(value)
+    exponent = max(math.frexp(value)[1], -125) if value else -125
+    return math.ldexp(1.0, exponent - 24)
+
+
+def from_number(value: Any, dtype: DType) -> float:
+    """Round any real number once to the dtype.
+
+    Args:
+        value: an int, float, Fraction, Decimal, or anything else with ``__float__``.
+        dtype: the dtype to round to.
+
+    Going through a double rounds twice. That only matters where the double lies exactly
+    halfway between two float32 values; then the part that the double lost decides.
+    """
+    try:
+        double = float(value)
+    except OverflowError:  # an int or a Fraction beyond the largest double
+        return math.inf if value > 0 else -math.inf
+    if dtype == "float64":
+        return double
+    single = float32(double)
+    if single == double or not _may_be_halfway(double) or isinstance(value, float):
+        return single
+    from fractions import Fraction
+
+    exact = Fraction(value)
+    if exact == double:
+        return single
+    return float32(math.nextafter(double, math.inf if exact > double else -math.inf))
+
+
+def from_text(text: str, dtype: DType) -> float:
+    """Round a decimal, ``inf`` or ``nan`` once to the dtype.
+
+    Raises:
+        ValueError: the text is not a number.
+    """
+    double = float(text)
+    if dtype == "float64":
+        return double
+    single = float32(double)
+    if single == double or not _may_be_halfway(double):
+        return single
+    from fractions import Fraction
+
+    return from_number(Fraction(text.strip()), dtype)
+
+
+def _may_be_halfway(double: float) -> bool:
+    """Tell whether a double can lie halfway between two float32 values.
+
+    A double has 29 significand bits more than a float32: at a halfway point the top one of
+    these is set and the other 28 are clear (more of them for float32 subnormals).
+    """
+    pattern: int = struct.unpack("<Q", struct.pack("<d", double))[0]
+    return pattern & 0x0FFFFFFF == 0 and math.isfinite(double)
+
+
+def shortest(value: float, dtype: DType) -> str:
+    """Return the shortest decimal that rounds to this value of the dtype, as ``repr`` writes it."""
+    if dtype == "float64" or not math.isfinite(value) or value == 0:
+        return repr(value)
+    # Any decimal of up to 6 digits survives a float32 (FLT_DIG), so a value whose 6 digits lead
+    # back to it needs no more, and "g" drops the zeros. Subnormals have fewer digits to give.
+    fewest = 6 if abs(value) >= _SMALLEST_NORMAL_FLOAT32 else 1
+    # Below a power of two the gap is half as wide as above it; there the nearest decimal can
+    # miss although the next one, on the wide side, hits.
+    lopsided = abs(math.frexp(value)[0]) == 0.5
+    for digits in range(fewest, 9):
+        text = f"{value:.{digits}g}"
+        if from_text(text, "float32") == value:
+            return repr(float(text))
+        if lopsided and (further := _away_from_zero(value, digits)) is not None:
+            return repr(float(further))
+    return repr(float(f"{value:.9g}"))  # nine digits always identify a float32
+
+
+def _away_from_zero(value: float, digits: int) -> str | None:
+    """Return the decimal of so many digits next beyond the value, if it rounds to the value."""
+    from decimal import ROUND_UP, Context
+
+    text = str(Context(prec=digits, rounding=ROUND_UP).create_decimal_from_float(value))
+    return text if from_text(text, "float32") == value else None

@@ -1,0 +1,341 @@
+"""The artifact format: reading ``model.json`` strictly, and the bytes that it must have.
+
+docs/artifact-format.md is the contract, docs/model.schema.json its machine-readable part. What
+the schema can say, this module refuses in the same way; what it cannot (names that are defined
+before use, constants that fit the dtype, the digest), this module checks on top.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any, TypeVar
+
+from infer._card import Dataset, FileRecord, ModelCard, Port, Training
+from infer._errors import ArtifactError
+from infer._floats import DType, is_representable
+from infer._program import ProgramError, parse
+
+FORMAT_VERSION = 1
+CARD_FILE = "model.json"
+SIBLING_FILES = ("model.onnx", "model.pt")
+MAX_CARD_BYTES = 1 << 20
+
+NAME_PATTERN = r"[a-z][a-z0-9_]*(\.[a-z0-9_]+)?"
+_VARIABLE_PATTERN = r"[a-z][a-z0-9_]*"
+_SHA256_PATTERN = r"[0-9a-f]{64}"
+# No control character (a terminal would obey it) and no lone surrogate (it cannot be printed).
+_PRINTABLE_PATTERN = r"[^\x00-\x1f\x7f-\x9f\ud800-\udfff]+"
+_DIGEST_FIELD = re.compile(rb'"digest": "([0-9a-f]{64})"')
+_DIGEST_BLANK = b'"digest": "' + b"0" * 64 + b'"'
+
+T = TypeVar("T")
+Reader = Callable[[Any, str], T]
+
+
+class _InvalidError(Exception):
+    """A value at a key is not what the format asks for."""
+
+    def __init__(self, key: str, expected: str, found: str) -> None:
+        super().__init__(f"key {key!r}: expected {expected}, found {found}")
+
+
+def render(document: Mapping[str, Any]) -> bytes:
+    """Return the bytes of ``model.json`` for a document, its digest filled in."""
+    import hashlib
+
+    blank = {**document, "digest": "0" * 64}
+    text = json.dumps(blank, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False)
+    data = text.encode() + b"\n"
+    digest = hashlib.sha256(data).hexdigest().encode()
+    return data.replace(_DIGEST_BLANK, b'"digest": "' + digest + b'"')
+
+
+def read_card(data: bytes, where: str) -> ModelCard:
+    """Check the bytes of a ``model.json`` and return the card.
+
+    Args:
+        data: the file's content.
+        where: what to call the file in an error.
+
+    Raises:
+        ArtifactError: it is not exactly what the format asks for; says which file, which key,
+            what was expected.
+    """
+    try:
+        document = _parse_json(data)
+        card = _read_document(document)
+        _check_digest(data)
+    except _InvalidError as error:
+        raise ArtifactError(f"{where}: {error}") from None
+    return card
+
+
+def _parse_json(data: bytes) -> Any:
+    def no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        result = dict(pairs)
+        if len(result) != len(pairs):
+            keys = [key for key, _ in pairs]
+            twice = next(key for key in keys if keys.count(key) > 1)
+            raise _InvalidError(twice, "each key once", "it twice")
+        return result
+
+    def no_constant(text: str) -> float:
+        raise _InvalidError("(a number)", "a finite number", text)
+
+    def integer(text: str) -> float:
+        # JSON's -0 is minus zero; Python's int has none.
+        return -0.0 if text == "-0" else int(text)
+
+    if len(data) > MAX_CARD_BYTES:
+        raise _InvalidError("(the file)", f"at most {MAX_CARD_BYTES:,} bytes", f"{len(data):,}")
+    try:
+        return json.loads(
+            data.decode(),
+            object_pairs_hook=no_duplicates,
+            parse_constant=no_constant,
+            parse_int=integer,
+        )
+    except (ValueError, RecursionError) as error:
+        raise _InvalidError("(the file)", "JSON in UTF-8", f"an error: {error}") from None
+
+
+def _check_digest(data: bytes) -> None:
+    import hashlib
+
+    found = _DIGEST_FIELD.findall(data)
+    if len(found) != 1:
+        raise _InvalidError(
+            "digest", 'the text "digest": "<64 hex digits>" once', f"it {len(found)}x"
+        )
+    actual = hashlib.sha256(_DIGEST_FIELD.sub(_DIGEST_BLANK, data)).hexdigest()
+    if actual != found[0].decode():
+        raise _InvalidError(
+            "digest",
+            f"{found[0].decode()[:16]}…, the digest of the content when it was written",
+            f"content with digest {actual[:16]}…: the file was changed since",
+        )
+
+
+def _read_document(document: Any) -> ModelCard:
+    # The version decides how the rest is read, so it is looked at first.
+    version = document.get("format_version") if isinstance(document, dict) else None
+    if version is not None and (_is_bool(version) or version != FORMAT_VERSION):
+        raise _InvalidError("format_version", f"the number {FORMAT_VERSION}", _show(version))
+    fields = _object(document, "", _DOCUMENT)
+    dtype: DType = fields["dtype"]
+    source, target = fields["inputs"][0], fields["outputs"][0]
+    for key, port in (("inputs[0].dtype", source), ("outputs[0].dtype", target)):
+        if port.dtype != dtype:
+            raise _InvalidError(key, f"the model's dtype {dtype!r}", repr(port.dtype))
+    if len(target.shape) != 1:
+        raise _InvalidError("outputs[0].shape", '["..."]', _show(list(target.shape)))
+    features = source.shape[1] if len(source.shape) == 2 else None
+    if len(fields["domain"]) != (features or 1):
+        raise _InvalidError(
+            "domain", f"{features or 1} pair(s), one a feature", str(len(fields["domain"]))
+        )
+    constants = {**fields["constants"], **fields["parameters"]}
+    for key in ("parameters", "constants"):
+        for name, value in fields[key].items():
+            if not is_representable(value, dtype):
+                raise _InvalidError(f"{key}.{name}", f"a value of {dtype}", repr(value))
+            if name in (source.name, target.name):
+                raise _InvalidError(f"{key}.{name}", "a name that no input or output has", name)
+    if len(constants) != len(fields["constants"]) + len(fields["parameters"]):
+        both = sorted(set(fields["constants"]) & set(fields["parameters"]))[0]
+        raise _InvalidError(f"constants.{both}", "a name that no parameter has", both)
+    try:
+        program = parse(
+            fields["program"],
+            input=source.name,
+            features=features,
+            output=target.name,
+            constants=constants,
+            dtype=dtype,
+        )
+    except ProgramError as error:
+        line = fields["program"][error.line]
+        raise _InvalidError(f"program[{error.line}]", str(error), repr(line)) from None
+    return ModelCard(**fields, compiled=program)
+
+
+# Readers: each takes a JSON value and its key, and returns the value to keep or raises _InvalidError.
+
+
+def _is_bool(value: Any) -> bool:
+    return isinstance(value, bool)
+
+
+def _show(value: Any) -> str:
+    text = json.dumps(value)
+    return text if len(text) <= 60 else f"{text[:57]}…"
+
+
+def _text(
+    pattern: str = _PRINTABLE_PATTERN, what: str = "text without control characters"
+) -> Reader[str]:
+    def read(value: Any, key: str) -> str:
+        if not isinstance(value, str) or re.fullmatch(pattern, value) is None:
+            raise _InvalidError(key, what, _show(value))
+        return value
+
+    return read
+
+
+def _boolean(value: Any, key: str) -> bool:
+    if not isinstance(value, bool):
+        raise _InvalidError(key, "true or false", _show(value))
+    return value
+
+
+def _number(value: Any, key: str) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise _InvalidError(key, "a number", _show(value))
+    try:
+        number = float(value)
+    except OverflowError:
+        number = math.inf
+    if not math.isfinite(number):
+        raise _InvalidError(key, "a finite number", "one beyond the largest double")
+    return number
+
+
+def _at_least_zero(value: Any, key: str) -> float:
+    number = _number(value, key)
+    if number < 0:
+        raise _InvalidError(key, "a number of at least 0", _show(value))
+    return number
+
+
+def _count(value: Any, key: str) -> int:
+    number = _at_least_zero(value, key)
+    if number != int(number):
+        raise _InvalidError(key, "a whole number", _show(value))
+    return int(number)
+
+
+def _dtype(value: Any, key: str) -> DType:
+    if value == "float32":
+        return "float32"
+    if value == "float64":
+        return "float64"
+    raise _InvalidError(key, '"float32" or "float64"', _show(value))
+
+
+def _list(value: Any, key: str, reader: Reader[T], least: int, most: int) -> tuple[T, ...]:
+    if not isinstance(value, list) or not least <= len(value) <= most:
+        count = str(least) if least == most else f"{least} to {most:,}"
+        raise _InvalidError(key, f"a list of {count}", _show(value))
+    return tuple(reader(item, f"{key}[{index}]") for index, item in enumerate(value))
+
+
+def _list_of(reader: Reader[T], least: int, most: int) -> Reader[tuple[T, ...]]:
+    return lambda value, key: _list(value, key, reader, least, most)
+
+
+def _object(value: Any, key: str, readers: Mapping[str, Reader[Any]]) -> dict[str, Any]:
+    """Read an object that has exactly these keys."""
+    if not isinstance(value, dict):
+        raise _InvalidError(key or "(the file)", "an object", _show(value))
+    prefix = f"{key}." if key else ""
+    for name in value:
+        if name not in readers:
+            raise _InvalidError(
+                f"{prefix}{name}", f"only {', '.join(sorted(readers))}", "an extra key"
+            )
+    for name in readers:
+        if name not in value:
+            raise _InvalidError(f"{prefix}{name}", "it to be there", "no such key")
+    return {name: reader(value[name], f"{prefix}{name}") for name, reader in readers.items()}
+
+
+def _record(kind: Callable[..., T], readers: Mapping[str, Reader[Any]]) -> Reader[T]:
+    return lambda value, key: kind(**_object(value, key, readers))
+
+
+def _mapping(
+    reader: Reader[T], pattern: str, what: str, known: tuple[str, ...] | None = None
+) -> Reader[Mapping[str, T]]:
+    """Read an object with free keys of a pattern, or with some of the known keys."""
+
+    def read(value: Any, key: str) -> Mapping[str, T]:
+        if not isinstance(value, dict):
+            raise _InvalidError(key, "an object", _show(value))
+        for name in value:
+            if re.fullmatch(pattern, name) is None or (known is not None and name not in known):
+                raise _InvalidError(f"{key}.{name}", what, _show(name))
+        return MappingProxyType(
+            {name: reader(item, f"{key}.{name}") for name, item in value.items()}
+        )
+
+    return read
+
+
+def _shape(value: Any, key: str) -> tuple[str | int, ...]:
+    if isinstance(value, list) and value[:1] == ["..."] and len(value) <= 2:
+        if len(value) == 1:
+            return ("...",)
+        features = _count(value[1], f"{key}[1]")
+        if 1 <= features <= 10_000:
+            return ("...", features)
+    raise _InvalidError(key, '["..."] or ["...", k] with k from 1 to 10000', _show(value))
+
+
+def _range(value: Any, key: str) -> tuple[float, float]:
+    low, high = _list(value, key, _number, 2, 2)
+    if low > high:
+        raise _InvalidError(key, "the smaller value first", _show(value))
+    return low, high
+
+
+def _setting(value: Any, key: str) -> str | float | bool:
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, str):
+        return _text()(value, key)
+    _number(value, key)  # kept as it is, an int or a float: it is only shown
+    number: float = value
+    return number
+
+
+_variable = _text(_VARIABLE_PATTERN, "a lower-case name")
+_sha256 = _text(_SHA256_PATTERN, "64 hex digits")
+_port = _record(Port, {"name": _variable, "dtype": _dtype, "shape": _shape, "unit": _text()})
+
+_DOCUMENT: Mapping[str, Reader[Any]] = {
+    "format_version": _count,
+    "name": _text(NAME_PATTERN, "a name such as model or model.variant"),
+    "default_variant": _boolean,
+    "title": _text(),
+    "description": _text(),
+    "formula": _text(),
+    "dtype": _dtype,
+    "inputs": _list_of(_port, 1, 1),
+    "outputs": _list_of(_port, 1, 1),
+    "domain": _list_of(_range, 1, 10_000),
+    "parameters": _mapping(_number, _VARIABLE_PATTERN, "a lower-case name"),
+    "constants": _mapping(_number, _VARIABLE_PATTERN, "a lower-case name"),
+    "program": _list_of(_text(), 1, 100_000),
+    "training": _record(
+        Training,
+        {
+            "recipe": _text(),
+            "settings": _mapping(_setting, r"[a-z][a-z0-9_]*", "a lower-case name"),
+            "dataset": _record(Dataset, {"name": _text(), "rows": _count, "sha256": _sha256}),
+            "loss": _at_least_zero,
+            "best_loss": _at_least_zero,
+            "versions": _mapping(_text(), r"[A-Za-z0-9_.-]+", "a package name"),
+        },
+    ),
+    "files": _mapping(
+        _record(FileRecord, {"size": _count, "sha256": _sha256}),
+        r"[a-z]+\.[a-z0-9]+",
+        f"one of {', '.join(SIBLING_FILES)}, a file in this folder",
+        SIBLING_FILES,
+    ),
+    "digest": _sha256,
+}

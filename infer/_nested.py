@@ -1,0 +1,88 @@
+"""Nested lists in, nested lists out, with the same shape."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from infer._errors import InputError
+from infer._floats import DType, from_number
+
+Sequence = (list, tuple)
+
+
+def to_float(value: Any, dtype: DType) -> float:
+    """Return one number as a float; anything but a float is rounded to the dtype.
+
+    Raises:
+        InputError: it is not a real number.
+    """
+    if type(value) is float:
+        return value
+    if isinstance(value, (str, bytes, bytearray)):
+        raise InputError(
+            f"expected a number, found text {_show(value)}; for the number in it, type "
+            f"float({_show(value)})"
+        )
+    if not hasattr(type(value), "__float__") or isinstance(value, complex):
+        kind = "a complex number" if isinstance(value, complex) else type(value).__name__
+        raise InputError(f"expected a real number, found {kind} {_show(value)}")
+    try:
+        return from_number(value, dtype)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"expected a real number, found {_show(value)}: {error}") from None
+
+
+def flatten(values: Any, dtype: DType) -> tuple[list[float], tuple[int, ...]]:
+    """Return the numbers in a nested list, row by row, and its shape.
+
+    Raises:
+        InputError: rows have different lengths, or something in it is not a real number.
+    """
+    shape: list[int] = []
+    level: Any = values
+    while isinstance(level, Sequence):
+        shape.append(len(level))
+        if not level:
+            break
+        level = level[0]
+    flat: list[float] = []
+    _collect(values, tuple(shape), dtype, flat, "x")
+    return flat, tuple(shape)
+
+
+def _collect(
+    values: Any, shape: tuple[int, ...], dtype: DType, flat: list[float], where: str
+) -> None:
+    if not isinstance(values, Sequence):
+        raise InputError(
+            f"ragged list: {where} is {_show(values)}, expected a list of {shape[0]} there"
+        )
+    if len(values) != shape[0]:
+        raise InputError(
+            f"ragged list: {where} has length {len(values)}, expected {shape[0]} as in the first"
+        )
+    if len(shape) > 1:
+        for index, row in enumerate(values):
+            _collect(row, shape[1:], dtype, flat, f"{where}[{index}]")
+        return
+    for index, value in enumerate(values):
+        if isinstance(value, Sequence):
+            raise InputError(
+                f"ragged list: {where}[{index}] is a list, expected a number as in the first"
+            )
+        flat.append(value if type(value) is float else to_float(value, dtype))
+
+
+def unflatten(flat: list[float], shape: tuple[int, ...]) -> Any:
+    """Return nested lists of that shape; a float for the shape ()."""
+    if not shape:
+        return flat[0]
+    if len(shape) == 1:
+        return flat
+    size = len(flat) // shape[0] if shape[0] else 0
+    return [unflatten(flat[row * size : (row + 1) * size], shape[1:]) for row in range(shape[0])]
+
+
+def _show(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 40 else f"{text[:37]}..."

@@ -1,0 +1,167 @@
+"""The plain-text program of a model: a straight line of IEEE-754 steps.
+
+A step is one line of text, ``name = a + b``, ``name = a - b``, ``name = a * b``, ``name = -a``
+or ``name = x[2]``, which picks a feature along the last axis. Every step is rounded to the
+model's dtype before the next one begins. The last step names the output.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from infer._floats import DType
+
+_NAME = "[a-z][a-z0-9_]*"
+_STEP = re.compile(
+    rf"(?P<target>{_NAME}) = (?:"
+    rf"(?P<left>{_NAME}) (?P<binary>[-+*]) (?P<right>{_NAME})"
+    rf"|-(?P<negated>{_NAME})"
+    rf"|(?P<picked>{_NAME})\[(?P<feature>0|[1-9][0-9]{{0,3}})\])"
+)
+
+
+class ProgramError(ValueError):
+    """A line of a program cannot be computed; ``line`` counts from 0."""
+
+    def __init__(self, line: int, message: str) -> None:
+        super().__init__(message)
+        self.line = line
+
+
+@dataclass(frozen=True)
+class Step:
+    """One operation. ``operator`` is ``+``, ``-``, ``*``, ``neg`` or ``pick``."""
+
+    target: str
+    operator: str
+    operands: tuple[str, ...]
+    feature: int = 0
+
+    def __str__(self) -> str:
+        """Return the line of text that this step was read from."""
+        if self.operator == "pick":
+            return f"{self.target} = {self.operands[0]}[{self.feature}]"
+        if self.operator == "neg":
+            return f"{self.target} = -{self.operands[0]}"
+        return f"{self.target} = {self.operands[0]} {self.operator} {self.operands[1]}"
+
+
+@dataclass(frozen=True)
+class Program:
+    """A checked program.
+
+    Attributes:
+        input: name of the input.
+        features: length of the input's last axis, or None for an elementwise model.
+        output: name of the output, which the last step computes.
+        constants: value by name, parameters included, each exactly representable in ``dtype``.
+        steps: the operations, in order; each involves the input, directly or through a step.
+        dtype: the dtype that every step is rounded to.
+    """
+
+    input: str
+    features: int | None
+    output: str
+    constants: Mapping[str, float]
+    steps: tuple[Step, ...]
+    dtype: DType
+
+
+def parse(
+    lines: Sequence[str],
+    *,
+    input: str,  # noqa: A002 - the field's name for it
+    features: int | None,
+    output: str,
+    constants: Mapping[str, float],
+    dtype: DType,
+) -> Program:
+    """Read and check the lines of a program.
+
+    Raises:
+        ProgramError: a line is not a step, uses a name that is not there yet, assigns a name
+            twice, does not depend on the input, or the last one does not compute the output;
+            or a constant is never used.
+    """
+    steps: list[Step] = []
+    varying = set() if features else {input}
+    used: set[str] = set()
+    for number, line in enumerate(lines):
+        step = _read_step(number, line)
+        if step.target == input or step.target in constants or step.target in varying:
+            raise ProgramError(number, f"a new name, not {step.target!r}, which is taken")
+        if step.operator == "pick":
+            if features is None or step.operands[0] != input or step.feature >= features:
+                have = f"{input}[0] to {input}[{features - 1}]" if features else "no features"
+                raise ProgramError(number, f"a feature that the input has ({have})")
+        else:
+            for operand in step.operands:
+                if operand not in varying and operand not in constants:
+                    raise ProgramError(number, f"names that are defined above, not {operand!r}")
+            if not varying.intersection(step.operands):
+                raise ProgramError(number, "an operation that depends on the input")
+        used.update(step.operands)
+        varying.add(step.target)
+        steps.append(step)
+    if not steps or steps[-1].target != output:
+        raise ProgramError(max(len(lines) - 1, 0), f"the output {output!r} in the last step")
+    if unused := sorted(set(constants) - used):
+        raise ProgramError(len(lines) - 1, f"a use of {unused[0]!r}, which no step mentions")
+    return Program(input, features, output, dict(constants), tuple(steps), dtype)
+
+
+def _read_step(number: int, line: str) -> Step:
+    match = _STEP.fullmatch(line)
+    if match is None:
+        raise ProgramError(
+            number, "a step such as 'y = a + b', 'y = a - b', 'y = a * b', 'y = -a' or 'y = x[0]'"
+        )
+    part = match.groupdict()
+    if part["binary"]:
+        return Step(part["target"], part["binary"], (part["left"], part["right"]))
+    if part["negated"]:
+        return Step(part["target"], "neg", (part["negated"],))
+    return Step(part["target"], "pick", (part["picked"],), int(part["feature"]))
+
+
+def compile_floats(program: Program) -> Callable[..., float]:
+    """Turn a program into a Python function of floats, one argument a feature.
+
+    The arguments are rounded to the dtype first. For float32 every step computes in double and
+    is then rounded by storing it in a one-element ``array('f')``. Rounding twice is innocuous
+    here: a product of two 24-bit significands is exact in 53 bits, and a sum rounded to 53 bits
+    and then to 24 equals the sum rounded once, because 53 >= 2 * 24 + 2 (S. A. Figueroa, "When
+    is double rounding innocuous?", ACM SIGNUM Newsletter 30(3), 1995). The cell is local to the
+    call, so threads do not share it.
+    """
+    arguments = [f"x{index}" for index in range(program.features or 1)]
+    place = {name: repr(value) for name, value in program.constants.items()}
+    if program.features is None:
+        place[program.input] = "x0"
+    single = program.dtype == "float32"
+    body = ["cell = blank[:]"] if single else []
+    body += [f"cell[0] = {name}; {name} = cell[0]" for name in arguments if single]
+    for index, step in enumerate(program.steps):
+        result = place[step.target] = f"v{index}"
+        if step.operator == "pick":
+            body.append(f"{result} = x{step.feature}")
+            continue
+        operands = [place[name] for name in step.operands]
+        if step.operator == "neg":
+            body.append(f"{result} = -({operands[0]})")  # exact in every format
+        elif single:
+            body.append(f"cell[0] = {operands[0]} {step.operator} {operands[1]}")
+            body.append(f"{result} = cell[0]")
+        else:
+            body.append(f"{result} = {operands[0]} {step.operator} {operands[1]}")
+    body.append(f"return {place[program.output]}")
+    source = f"def compute({', '.join(arguments)}):\n    " + "\n    ".join(body)
+    from array import array
+
+    namespace: dict[str, Any] = {"blank": array("f", (0.0,))}
+    exec(compile(source, "<samebits program>", "exec"), namespace)  # noqa: S102 - names are ours
+    function: Callable[..., float] = namespace["compute"]
+    return function
