@@ -1,16 +1,20 @@
-"""The model card: what ``model.json`` says, as frozen records."""
+"""The model card: what ``model.json`` says, as frozen records.
+
+The parts are named tuples: making a dataclass takes half a millisecond, and a command line that
+multiplies two numbers notices six of them.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from infer._floats import DType
 from infer._program import Program
 
 
-@dataclass(frozen=True)
-class Port:
+class Port(NamedTuple):
     """An input or the output of a model.
 
     Attributes:
@@ -26,16 +30,14 @@ class Port:
     unit: str
 
 
-@dataclass(frozen=True)
-class FileRecord:
+class FileRecord(NamedTuple):
     """Size in bytes and SHA-256 in lowercase hex of a file beside ``model.json``."""
 
     size: int
     sha256: str
 
 
-@dataclass(frozen=True)
-class Dataset:
+class Dataset(NamedTuple):
     """The data of a fit: name, number of rows, SHA-256 over its float64 values."""
 
     name: str
@@ -43,8 +45,7 @@ class Dataset:
     sha256: str
 
 
-@dataclass(frozen=True)
-class Training:
+class Training(NamedTuple):
     """How the parameters were found.
 
     Attributes:

@@ -59,7 +59,8 @@ def show(name: str, as_json: bool) -> None:
     with errors_for_people():
         artifact = _store.find(name)
     if as_json:
-        click.echo((artifact.folder / CARD_FILE).read_text(encoding="utf-8"), nl=False)
+        with open(artifact.path(CARD_FILE), encoding="utf-8") as file:
+            click.echo(file.read(), nl=False)
     else:
         click.echo(_card_text(artifact))
 
@@ -176,7 +177,7 @@ def _card_text(artifact: Artifact) -> str:
         ("recipe", f"{training.recipe} ({settings})"),
         ("loss", f"{training.loss:.9g}, best possible {training.best_loss:.9g}"),
         ("files", ", ".join(f"{name} {record.size:,} B" for name, record in card.files.items())),
-        ("folder", str(artifact.folder)),
+        ("folder", artifact.folder),
     ]
     width = max(len(key) for key, _ in facts)
     body = "\n".join(f"{key.ljust(width)}  {value}" for key, value in facts)

@@ -18,6 +18,7 @@ from infer._card import Dataset, FileRecord, ModelCard, Port, Training
 from infer._errors import ArtifactError
 from infer._floats import DType, is_representable
 from infer._program import ProgramError, parse
+from infer._sha256 import sha256
 
 FORMAT_VERSION = 1
 CARD_FILE = "model.json"
@@ -45,12 +46,10 @@ class _InvalidError(Exception):
 
 def render(document: Mapping[str, Any]) -> bytes:
     """Return the bytes of ``model.json`` for a document, its digest filled in."""
-    import hashlib
-
     blank = {**document, "digest": "0" * 64}
     text = json.dumps(blank, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False)
     data = text.encode() + b"\n"
-    digest = hashlib.sha256(data).hexdigest().encode()
+    digest = sha256(data).encode()
     return data.replace(_DIGEST_BLANK, b'"digest": "' + digest + b'"')
 
 
@@ -104,14 +103,12 @@ def _parse_json(data: bytes) -> Any:
 
 
 def _check_digest(data: bytes) -> None:
-    import hashlib
-
     found = _DIGEST_FIELD.findall(data)
     if len(found) != 1:
         raise _InvalidError(
             "digest", 'the text "digest": "<64 hex digits>" once', f"it {len(found)}x"
         )
-    actual = hashlib.sha256(_DIGEST_FIELD.sub(_DIGEST_BLANK, data)).hexdigest()
+    actual = sha256(_DIGEST_FIELD.sub(_DIGEST_BLANK, data))
     if actual != found[0].decode():
         raise _InvalidError(
             "digest",
@@ -163,7 +160,7 @@ def _read_document(document: Any) -> ModelCard:
     return ModelCard(**fields, compiled=program)
 
 
-# Readers: each takes a JSON value and its key, and returns the value to keep or raises _InvalidError.
+# Readers: each takes a JSON value and its key, returns the value to keep or raises _InvalidError.
 
 
 def _is_bool(value: Any) -> bool:

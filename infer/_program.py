@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from infer._floats import DType
 
@@ -31,8 +30,7 @@ class ProgramError(ValueError):
         self.line = line
 
 
-@dataclass(frozen=True)
-class Step:
+class Step(NamedTuple):
     """One operation. ``operator`` is ``+``, ``-``, ``*``, ``neg`` or ``pick``."""
 
     target: str
@@ -49,8 +47,7 @@ class Step:
         return f"{self.target} = {self.operands[0]} {self.operator} {self.operands[1]}"
 
 
-@dataclass(frozen=True)
-class Program:
+class Program(NamedTuple):
     """A checked program.
 
     Attributes:

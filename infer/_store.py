@@ -1,29 +1,36 @@
-"""Where artifacts lie, and reading from them only what their card vouches for."""
+"""Where artifacts lie, and reading from them only what their card vouches for.
+
+Paths are strings here: importing ``pathlib`` costs a tenth of a command's start.
+"""
 
 from __future__ import annotations
 
 import os
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
+from os.path import isdir, isfile, join
+from typing import NamedTuple
 
 from infer._card import ModelCard
 from infer._errors import ArtifactError, ModelNotFoundError, suggest
 from infer._format import CARD_FILE, NAME_PATTERN, read_card
+from infer._sha256 import sha256
 
 ENVIRONMENT_VARIABLE = "SAMEBITS_ARTIFACTS"
 
 # Beside the package both in a wheel and in a checkout: one rule serves both.
-SHIPPED = Path(__file__).resolve().parent.parent / "artifacts"
+SHIPPED = join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "artifacts")
 
 
-@dataclass(frozen=True)
-class Artifact:
+class Artifact(NamedTuple):
     """A folder whose card was read and checked."""
 
-    folder: Path
+    folder: str
     card: ModelCard
+
+    def path(self, file: str) -> str:
+        """Return the path of a file of this artifact."""
+        return join(self.folder, file)
 
     def read(self, file: str) -> bytes:
         """Return the content of a file beside the card.
@@ -31,9 +38,7 @@ class Artifact:
         Raises:
             ArtifactError: the file is missing, or its size or SHA-256 is not the card's.
         """
-        import hashlib
-
-        path = self.folder / file
+        path = self.path(file)
         record = self.card.files[file]
         data = _read(path, record.size + 1)
         if len(data) != record.size:
@@ -42,28 +47,28 @@ class Artifact:
                 f"{path}: expected {record.size:,} bytes, as key 'files.{file}.size' of "
                 f"{CARD_FILE} says, found {found}"
             )
-        sha256 = hashlib.sha256(data).hexdigest()
-        if sha256 != record.sha256:
+        found = sha256(data)
+        if found != record.sha256:
             raise ArtifactError(
                 f"{path}: expected SHA-256 {record.sha256[:16]}…, as key 'files.{file}.sha256' of "
-                f"{CARD_FILE} says, found {sha256[:16]}…: the file was changed or damaged"
+                f"{CARD_FILE} says, found {found[:16]}…: the file was changed or damaged"
             )
         return data
 
 
-def open_folder(folder: Path) -> Artifact:
+def open_folder(folder: str) -> Artifact:
     """Read the card of the artifact in a folder.
 
     Raises:
         ModelNotFoundError: there is no such folder, or no card in it.
         ArtifactError: the card is not valid.
     """
-    path = folder / CARD_FILE
-    if not folder.is_dir():
-        raise ModelNotFoundError(f"no folder {str(folder)!r}; expected a folder with {CARD_FILE}")
-    if not path.is_file():
-        raise ModelNotFoundError(f"no {CARD_FILE} in {str(folder)!r}; is it an artifact's folder?")
-    return Artifact(folder, read_card(_read(path, -1), str(path)))
+    path = join(folder, CARD_FILE)
+    if not isdir(folder):
+        raise ModelNotFoundError(f"no folder {folder!r}; expected a folder with {CARD_FILE}")
+    if not isfile(path):
+        raise ModelNotFoundError(f"no {CARD_FILE} in {folder!r}; is it an artifact's folder?")
+    return Artifact(folder, read_card(_read(path, -1), path))
 
 
 def find(name_or_path: str | os.PathLike[str]) -> Artifact:
@@ -82,15 +87,15 @@ def find(name_or_path: str | os.PathLike[str]) -> Artifact:
         or text in (".", "..")
         or any(separator in text for separator in separators)
     ):
-        return open_folder(Path(text))
+        return open_folder(text)
     if re.fullmatch(NAME_PATTERN, text):
         for root in _roots():
             if (artifact := _find_in(root, text)) is not None:
                 return artifact
     known = list_models()
     hint = suggest(text, [*known, *{name.partition(".")[0] for name in known}])
-    if Path(text).is_dir():
-        hint = f" For the folder of that name, type {os.path.join('.', text)!r}."  # noqa: PTH118
+    if isdir(text):
+        hint = f" For the folder of that name, type {join('.', text)!r}."
     raise ModelNotFoundError(f"no model named {text!r}.{hint} Known: {', '.join(known) or 'none'}.")
 
 
@@ -102,58 +107,57 @@ def list_models() -> list[str]:
     Raises:
         ArtifactError: ``$SAMEBITS_ARTIFACTS`` names something that is not a folder.
     """
-    return sorted({folder.name for root in _roots() for folder in _folders(root)})
+    return sorted({name for root in _roots() for name in _names(root)})
 
 
-def _roots() -> Iterator[Path]:
+def _roots() -> Iterator[str]:
     """Yield the folders that hold artifacts; a shipped model wins over a user's of its name."""
     yield SHIPPED
     own = os.environ.get(ENVIRONMENT_VARIABLE)
     if own:
-        root = Path(own)
-        if not root.is_dir():
+        if not isdir(own):
             raise ArtifactError(
                 f"${ENVIRONMENT_VARIABLE} is {own!r}; expected a folder of artifact folders"
             )
-        yield root
+        yield own
 
 
-def _folders(root: Path) -> list[Path]:
-    if not root.is_dir():
+def _names(root: str) -> list[str]:
+    """Return the names of the artifacts in a folder."""
+    if not isdir(root):
         return []
     return [
-        folder
-        for folder in root.iterdir()
-        if re.fullmatch(NAME_PATTERN, folder.name) and (folder / CARD_FILE).is_file()
+        name
+        for name in os.listdir(root)
+        if re.fullmatch(NAME_PATTERN, name) and isfile(join(root, name, CARD_FILE))
     ]
 
 
-def _find_in(root: Path, name: str) -> Artifact | None:
-    if (root / name / CARD_FILE).is_file():
-        return _open_named(root / name)
+def _find_in(root: str, name: str) -> Artifact | None:
+    if isfile(join(root, name, CARD_FILE)):
+        return _open_named(root, name)
     if "." in name:
         return None
-    variants = sorted(folder for folder in _folders(root) if folder.name.startswith(f"{name}."))
-    for folder in variants:
-        artifact = _open_named(folder)
+    for variant in sorted(other for other in _names(root) if other.startswith(f"{name}.")):
+        artifact = _open_named(root, variant)
         if artifact.card.default_variant:
             return artifact
     return None
 
 
-def _open_named(folder: Path) -> Artifact:
-    artifact = open_folder(folder)
-    if artifact.card.name != folder.name:
+def _open_named(root: str, name: str) -> Artifact:
+    artifact = open_folder(join(root, name))
+    if artifact.card.name != name:
         raise ArtifactError(
-            f"{folder / CARD_FILE}: key 'name': expected {folder.name!r}, the folder's name, "
+            f"{artifact.path(CARD_FILE)}: key 'name': expected {name!r}, the folder's name, "
             f"found {artifact.card.name!r}"
         )
     return artifact
 
 
-def _read(path: Path, most: int) -> bytes:
+def _read(path: str, most: int) -> bytes:
     try:
-        with path.open("rb") as file:
+        with open(path, "rb") as file:
             return file.read(most)
     except OSError as error:
         reason = error.strerror or str(error)

@@ -8,9 +8,7 @@ model converts whatever it was given to that and back.
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
-from importlib.util import find_spec
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 from infer._errors import RuntimeUnavailableError, suggest
 from infer._store import Artifact
@@ -41,8 +39,7 @@ class Evaluator(Protocol):
         ...
 
 
-@dataclass(frozen=True)
-class Runtime:
+class Runtime(NamedTuple):
     """A row of the table.
 
     Attributes:
@@ -67,6 +64,8 @@ class Runtime:
                 f"runtime {self.name!r} does not exist on Python {version} and newer; "
                 "use runtime='onnxruntime' or runtime='python'"
             )
+        from importlib.util import find_spec
+
         absent = [package for package in self.packages if find_spec(package) is None]
         if absent:
             return (

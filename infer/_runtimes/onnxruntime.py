@@ -56,7 +56,7 @@ def load(artifact: Artifact, device: str) -> OnnxRuntimeEvaluator:
         session = onnxruntime.InferenceSession(data, options, providers=[provider])
     except Exception as error:  # onnxruntime's errors have no base of their own
         raise ArtifactError(
-            f"{artifact.folder / 'model.onnx'}: onnxruntime {onnxruntime.__version__} "
+            f"{artifact.path('model.onnx')}: onnxruntime {onnxruntime.__version__} "
             f"cannot load it: {error}"
         ) from error
     return OnnxRuntimeEvaluator(session)

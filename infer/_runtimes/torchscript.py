@@ -54,6 +54,6 @@ def load(artifact: Artifact, device: str) -> TorchScriptEvaluator:
             module = torch.jit.load(io.BytesIO(data), map_location=place)  # type: ignore[no-untyped-call]
     except (RuntimeError, ValueError) as error:
         raise ArtifactError(
-            f"{artifact.folder / 'model.pt'}: torch {torch.__version__} cannot load it: {error}"
+            f"{artifact.path('model.pt')}: torch {torch.__version__} cannot load it: {error}"
         ) from error
     return TorchScriptEvaluator(module, place)
