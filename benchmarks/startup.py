@@ -62,14 +62,15 @@ def main() -> None:
             "a script on onnxruntime": [python, str(onnx_script)],
         }
         times: dict[str, list[float]] = {name: [] for name in commands}
-        for name, command in commands.items():
+        for command in commands.values():
             seconds(command)  # warms the file cache
         for _ in range(runs):
             for name, command in commands.items():
                 times[name].append(seconds(command))
     ours = times["f2c 98.6"]
     goals = {"a click command that prints one float": 1.4, "a script on onnxruntime": 0.5}
-    print(f"f2c 98.6: median {statistics.median(ours) * 1e3:.0f} ms of {runs} runs, whole process\n")
+    median = statistics.median(ours) * 1e3
+    print(f"f2c 98.6: median {median:.0f} ms of {runs} runs, whole process\n")
     print(f"{'reference':40}{'median':>10}{'ratio':>8}{'goal':>10}")
     for name, goal in goals.items():
         ratio = statistics.median(a / b for a, b in zip(ours, times[name], strict=True))

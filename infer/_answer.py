@@ -155,7 +155,7 @@ class _Answers:
         rows: Sequence[Sequence[float]],
         answers: Sequence[float],
     ) -> None:
-        lines = []
+        lines, note = [], None
         for (text, _), row, answer in zip(texts, rows, answers, strict=True):
             outside = _outside(self._card, [float(part) for part in _split(text, self._card)])
             if self._as_json:
@@ -164,11 +164,12 @@ class _Answers:
                 lines.append(shortest(answer, self._card.dtype))
             else:
                 lines.append(f"{answer:.{self._digits}f}")
-            if outside is not None and not self._told:
-                self._told = True
-                click.echo(f"note: {outside}", err=True)
+            note = note or outside
         sys.stdout.write("\n".join(lines) + "\n")
         sys.stdout.flush()
+        if note is not None and not self._told:
+            self._told = True  # once is enough, however many there are
+            click.echo(f"note: {note}", err=True)
 
     def _parse(self, text: str, where: str) -> list[float]:
         parts = _split(text, self._card)

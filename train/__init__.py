@@ -13,6 +13,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from train._datasets import Dataset as Dataset
     from train._errors import DivergedError as DivergedError
     from train._errors import NotAtOptimumError as NotAtOptimumError
     from train._errors import TrainError as TrainError
@@ -24,8 +25,10 @@ if TYPE_CHECKING:
     from train._models import Variant as Variant
     from train._models import list_models as list_models
     from train._recipes import Recipe as Recipe
+    from train._recipes import lbfgs as lbfgs
 
 _HOME = {
+    "Dataset": "_datasets",
     "DivergedError": "_errors",
     "Fit": "_fit",
     "ModelSpec": "_models",
@@ -36,6 +39,7 @@ _HOME = {
     "UnknownNameError": "_errors",
     "Variant": "_models",
     "fit": "_fit",
+    "lbfgs": "_recipes",
     "list_models": "_models",
 }
 

@@ -110,7 +110,7 @@ def fit(
     model = find_model(name) if isinstance(name, str) else name
     chosen = recipe if isinstance(recipe, Recipe) else find_recipe(model, recipe)
     place = _device(device)
-    dataset = load_dataset(model.dataset)
+    dataset = load_dataset(model.dataset) if isinstance(model.dataset, str) else model.dataset
     module, losses = _train(model, chosen, dataset, place, on_epoch)
     verdict = _judge(model, chosen, dataset)
     found = {name: value.item() for name, value in module.float().named_parameters()}

@@ -9,6 +9,7 @@ from typing import Any
 
 from torch import nn
 
+from train._datasets import Dataset
 from train._errors import UnknownNameError
 from train._modules import SCALE, Cubic, DynamicNet, Thermometer
 from train._recipes import Recipe, lbfgs
@@ -54,7 +55,7 @@ class ModelSpec:
     Attributes:
         name: what a user types.
         module: makes the module with its parameters at the start of the fit.
-        dataset: a name of the table of datasets.
+        dataset: a name of the table of datasets, or data of your own.
         input: what it eats.
         output: what it gives.
         recipes: its recipes; the first one is the default.
@@ -65,7 +66,7 @@ class ModelSpec:
 
     name: str
     module: Callable[[], nn.Module]
-    dataset: str
+    dataset: str | Dataset
     input: Quantity
     output: Quantity
     recipes: tuple[Recipe, ...]

@@ -1,0 +1,77 @@
+"""Everything that README.md and docs/ show is executed, and says what they say it says.
+
+```console blocks are commands after "$ " with their output; ```pycon blocks are interpreter
+sessions; ```python blocks are programs. In all of them "..." stands for anything. The blocks of a
+page run in order in one empty folder. ```sh blocks install things; .ci/run executes these.
+"""
+
+import doctest
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+BLOCK = re.compile(r"^```(console|pycon|python)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+OPTIONS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
+
+
+@pytest.fixture
+def shell(tmp_path):
+    scripts = str(Path(sys.executable).parent)
+    environment = {**os.environ, "PATH": scripts + os.pathsep + os.environ["PATH"]}
+    environment.pop("SAMEBITS_ARTIFACTS", None)
+
+    def run(*command):
+        return subprocess.run(
+            command,
+            cwd=tmp_path,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+
+    return run
+
+
+def commands(block):
+    """Yield each command of a console block with the output that follows it."""
+    for part in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
+        command, _, output = part.partition("\n")
+        yield command, output
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_what_a_page_shows_is_what_happens(page, shell, tmp_path):
+    text = page.read_text(encoding="utf-8")
+    for kind, block in BLOCK.findall(text):
+        if kind == "console":
+            for command, expected in commands(block):
+                got = shell("bash", "-c", command).stdout
+                matches = doctest.OutputChecker().check_output(expected, got, OPTIONS)
+                assert matches, f"$ {command}\nshown:\n{expected}\ngot:\n{got}"
+        elif kind == "python":
+            program = tmp_path / "program.py"
+            program.write_text(block, encoding="utf-8")
+            result = shell(sys.executable, str(program))
+            assert result.returncode == 0, result.stdout
+    # An interpreter remembers: the sessions of a page are one.
+    session = tmp_path / "session.txt"
+    blocks = [block for kind, block in BLOCK.findall(text) if kind == "pycon"]
+    session.write_text("\n".join(blocks), encoding="utf-8")
+    options = ("-o", "ELLIPSIS", "-o", "NORMALIZE_WHITESPACE")
+    result = shell(sys.executable, "-m", "doctest", *options, str(session))
+    assert result.returncode == 0, result.stdout
+
+
+def test_links_between_pages_lead_somewhere():
+    for page in [*PAGES, ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md"]:
+        for target in re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text(encoding="utf-8")):
+            assert (page.parent / target).exists(), f"{page.name} links to {target}"

@@ -1,0 +1,111 @@
+"""What a user gets from ``pip install .``: a small wheel, click, and a working ``f2c``."""
+
+import os
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def interpreters():
+    """Return every CPython from 3.10 on that is installed here, by version."""
+    candidates = [sys.executable]
+    candidates += [path for minor in range(10, 15) if (path := shutil.which(f"python3.{minor}"))]
+    pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"), "versions")
+    candidates += sorted(map(str, pyenv.glob("3.*/bin/python")))
+    found = {}
+    for candidate in candidates:
+        probe = "import sys, venv, ensurepip; print('%d.%d' % sys.version_info[:2])"
+        result = subprocess.run(
+            [candidate, "-c", probe], capture_output=True, text=True, check=False
+        )
+        version = result.stdout.strip()
+        if result.returncode == 0 and tuple(map(int, version.split("."))) >= (3, 10):
+            found.setdefault(version, candidate)
+    return found
+
+
+def run(*command, **options):
+    return subprocess.run(
+        [str(part) for part in command], check=True, capture_output=True, text=True, **options
+    )
+
+
+@pytest.fixture(scope="session")
+def wheel(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("wheel")
+    run(
+        sys.executable,
+        "-m",
+        "pip",
+        "wheel",
+        "--no-deps",
+        "--no-build-isolation",
+        "-w",
+        folder,
+        ROOT,
+    )
+    (path,) = folder.iterdir()
+    return path
+
+
+def test_the_wheel_is_small_pure_and_complete(wheel):
+    assert wheel.name == "samebits-0.1.0-py3-none-any.whl"
+    assert wheel.stat().st_size < 100_000
+    with zipfile.ZipFile(wheel) as archive:
+        inside = set(archive.namelist())
+    artifacts = run("git", "ls-files", "artifacts", cwd=ROOT).stdout.split()
+    assert artifacts
+    assert set(artifacts) <= inside
+    tops = {name.partition("/")[0] for name in inside}
+    assert tops == {"artifacts", "export", "infer", "samebits-0.1.0.dist-info", "train"}
+    assert {"infer/py.typed", "train/py.typed", "export/py.typed"} <= inside
+
+
+@pytest.mark.parametrize("version", interpreters())
+def test_a_bare_install_answers(version, wheel, tmp_path):
+    run(interpreters()[version], "-m", "venv", tmp_path / "environment")
+    python = tmp_path / "environment" / "bin" / "python"
+    before = set(installed(python))
+    run(python, "-m", "pip", "install", "--disable-pip-version-check", wheel)
+    assert set(installed(python)) - before == {"click", "samebits"}
+    f2c = python.with_name("f2c")
+    result = run(f2c, "98.6", cwd=tmp_path)
+    assert abs(float(result.stdout) - 35.62) < 0.01
+    assert "outside the range" in result.stderr
+    assert "sin_cubic" in run(python.with_name("infer"), "list", cwd=tmp_path).stdout
+    check = run(python.with_name("infer"), "check", cwd=tmp_path).stdout
+    assert check.count("intact") == check.count("\n") - 4  # every model, under four lines of head
+
+
+def installed(python):
+    code = "import importlib.metadata as m; print(*(d.name for d in m.distributions()))"
+    return run(python, "-c", code).stdout.split()
+
+
+def test_an_answer_costs_no_heavy_import():
+    """What ``f2c`` must not load, for its start takes as long as its imports."""
+    code = (
+        "import sys; from infer import _f2c; _f2c.main(['50'], standalone_mode=False); "
+        "print(*sys.modules)"
+    )
+    modules = set(run(sys.executable, "-c", code).stdout.split())
+    assert "click" in modules
+    heavy = {"numpy", "torch", "onnxruntime", "pathlib", "hashlib", "decimal", "fractions"}
+    # What the interpreter itself brings in this environment is not ours.
+    bare = set(run(sys.executable, "-c", "import sys, click; print(*sys.modules)").stdout.split())
+    assert not (heavy - bare) & modules
+
+
+def test_the_readme_shows_the_commands_that_ci_runs():
+    readme = (ROOT / "README.md").read_text()
+    commands = [line for line in readme.splitlines() if line.startswith("pip install")]
+    assert commands == [
+        "pip install . && f2c 98.6",
+        "pip install -c constraints.txt -e '.[dev]' && pytest -n auto",
+    ]
