@@ -198,7 +198,8 @@ class _Answers:
             "unit": self._card.output.unit,
             "in_domain": inside,
         }
-        return json.dumps(record, ensure_ascii=False)
+        unicode = sys.stdout.encoding.lower().startswith("utf")
+        return json.dumps(record, ensure_ascii=not unicode)
 
     def _json_number(self, value: float) -> float | str:
         # JSON has no infinity and no nan; they are given as text.

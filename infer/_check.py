@@ -23,10 +23,11 @@ class Parity:
 
     Attributes:
         way: the runtime, and for ``python`` the container.
-        compared: number of inputs, 0 if it cannot run here.
+        compared: number of inputs, 0 if it cannot run.
         differing: number of answers with other bits; any nan equals any nan.
         bits: number of bits in which they differ, all answers together.
         example: the first such input with both answers, in hex; or why it cannot run.
+        failed: it cannot run although everything that it needs is here.
     """
 
     way: str
@@ -34,6 +35,7 @@ class Parity:
     differing: int
     bits: int = 0
     example: str = ""
+    failed: bool = False
 
 
 def check_integrity(artifact: Artifact) -> list[str]:
@@ -62,11 +64,16 @@ def check_parity(artifact: Artifact, count: int = DEFAULT_COUNT, seed: int = 0) 
     results = []
     for way, run in _ways(artifact):
         try:
-            answers = run(values)
-        except (ArtifactError, RuntimeUnavailableError) as error:
+            found = [bits(y, card.dtype) for y in run(values)]
+        except RuntimeUnavailableError as error:
             results.append(Parity(way, 0, 0, example=str(error)))
             continue
-        found = [bits(y, card.dtype) for y in answers]
+        except ArtifactError as error:
+            results.append(Parity(way, 0, 0, example=str(error), failed=True))
+            continue
+        except Exception as error:  # noqa: BLE001 - a file of another model can raise anything
+            results.append(Parity(way, 0, 0, example=f"{way} cannot run: {error}", failed=True))
+            continue
         unlike = [got ^ expected for got, expected in zip(found, reference, strict=True)]
         differing = [index for index, pattern in enumerate(unlike) if pattern]
         example = ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 from typing import TYPE_CHECKING
 
@@ -23,6 +24,8 @@ def main() -> None:
 
     NAME is a model of `infer list`, or the path of an artifact's folder.
     """
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # not every terminal has "→"
 
 
 @main.command("list")
@@ -59,7 +62,7 @@ def show(name: str, as_json: bool) -> None:
     with errors_for_people():
         artifact = _store.find(name)
     if as_json:
-        with open(artifact.path(CARD_FILE), encoding="utf-8") as file:
+        with open(artifact.path(CARD_FILE), "rb") as file:
             click.echo(file.read(), nl=False)
     else:
         click.echo(_card_text(artifact))
@@ -127,6 +130,8 @@ def check(names: tuple[str, ...], count: int, seed: int) -> None:
             parities = _check.check_parity(artifact, count, seed)
             results[artifact.card.name] = ("damaged" if damage else "intact", parities)
             problems += damage
+            # A damaged file fails its runtime for the reason that is told already.
+            problems += [p.example for p in parities if p.failed and p.example not in damage]
             problems += [
                 f"{artifact.card.name}: {parity.way} differs in {parity.differing:,} of "
                 f"{parity.compared:,} answers; first {parity.example}"
@@ -144,14 +149,17 @@ def _check_table(results: dict[str, tuple[str, list[Parity]]]) -> str:
     for name, (files, parities) in results.items():
         by_way = {parity.way: parity for parity in parities}
         compared = max((parity.compared for parity in parities), default=0)
-        cells = [
-            f"{by_way[way].bits:,}" if way in by_way and by_way[way].compared else "-"
-            for way in ways
-        ]
+        cells = [_bits(by_way.get(way)) for way in ways]
         rows.append((name, files, f"{compared:,}", *cells))
     head = ("model", "files", "inputs", *ways)
     body = table(head, rows, right=range(2, len(head)))
     return f"Differing bits, compared with python on floats\n\n{body}"
+
+
+def _bits(parity: Parity | None) -> str:
+    if parity is None or not parity.compared:
+        return "failed" if parity is not None and parity.failed else "-"
+    return f"{parity.bits:,}"
 
 
 def _units(card: ModelCard) -> str:

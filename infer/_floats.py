@@ -63,7 +63,8 @@ def from_number(value: Any, dtype: DType) -> float:
     """Round any real number once to the dtype.
 
     Args:
-        value: an int, float, Fraction, Decimal, or anything else with ``__float__``.
+        value: an int, float, Fraction, Decimal, or anything else with ``__float__``; its exact
+            value is what ``as_integer_ratio`` says, or else its double.
         dtype: the dtype to round to.
 
     Going through a double rounds twice. That only matters where the double lies exactly
@@ -78,9 +79,11 @@ def from_number(value: Any, dtype: DType) -> float:
     single = float32(double)
     if single == double or not _may_be_halfway(double) or isinstance(value, float):
         return single
+    if not hasattr(value, "as_integer_ratio"):
+        return single  # its double is all that it tells of itself
     from fractions import Fraction
 
-    exact = Fraction(value)
+    exact = Fraction(*value.as_integer_ratio())
     if exact == double:
         return single
     return float32(math.nextafter(double, math.inf if exact > double else -math.inf))
@@ -98,9 +101,9 @@ def from_text(text: str, dtype: DType) -> float:
     single = float32(double)
     if single == double or not _may_be_halfway(double):
         return single
-    from fractions import Fraction
+    from decimal import Decimal
 
-    return from_number(Fraction(text.strip()), dtype)
+    return from_number(Decimal(text), dtype)
 
 
 def _may_be_halfway(double: float) -> bool:

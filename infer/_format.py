@@ -8,8 +8,8 @@ before use, constants that fit the dtype, the digest), this module checks on top
 from __future__ import annotations
 
 import json
-import math
 import re
+import sys
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any, TypeVar
@@ -67,7 +67,7 @@ def read_card(data: bytes, where: str) -> ModelCard:
     try:
         document = _parse_json(data)
         card = _read_document(document)
-        _check_digest(data)
+        _check_digest(data, card.digest)
     except _InvalidError as error:
         raise ArtifactError(f"{where}: {error}") from None
     return card
@@ -90,7 +90,7 @@ def _parse_json(data: bytes) -> Any:
         return -0.0 if text == "-0" else int(text)
 
     if len(data) > MAX_CARD_BYTES:
-        raise _InvalidError("(the file)", f"at most {MAX_CARD_BYTES:,} bytes", f"{len(data):,}")
+        raise _InvalidError("(the file)", f"at most {MAX_CARD_BYTES:,} bytes", "more")
     try:
         return json.loads(
             data.decode(),
@@ -102,17 +102,16 @@ def _parse_json(data: bytes) -> Any:
         raise _InvalidError("(the file)", "JSON in UTF-8", f"an error: {error}") from None
 
 
-def _check_digest(data: bytes) -> None:
-    found = _DIGEST_FIELD.findall(data)
-    if len(found) != 1:
+def _check_digest(data: bytes, digest: str) -> None:
+    if _DIGEST_FIELD.findall(data) != [digest.encode()]:
         raise _InvalidError(
-            "digest", 'the text "digest": "<64 hex digits>" once', f"it {len(found)}x"
+            "digest", 'the text "digest": "<64 hex digits>" once in the file', "another spelling"
         )
     actual = sha256(_DIGEST_FIELD.sub(_DIGEST_BLANK, data))
-    if actual != found[0].decode():
+    if actual != digest:
         raise _InvalidError(
             "digest",
-            f"{found[0].decode()[:16]}…, the digest of the content when it was written",
+            f"{digest[:16]}…, the digest of the content when it was written",
             f"content with digest {actual[:16]}…: the file was changed since",
         )
 
@@ -192,13 +191,9 @@ def _boolean(value: Any, key: str) -> bool:
 def _number(value: Any, key: str) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise _InvalidError(key, "a number", _show(value))
-    try:
-        number = float(value)
-    except OverflowError:
-        number = math.inf
-    if not math.isfinite(number):
+    if abs(value) > sys.float_info.max:
         raise _InvalidError(key, "a finite number", "one beyond the largest double")
-    return number
+    return float(value)
 
 
 def _at_least_zero(value: Any, key: str) -> float:

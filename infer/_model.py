@@ -93,7 +93,7 @@ class Model:
             return self._call_array(x)
         if numpy is not None and isinstance(x, numpy.generic):
             return self._call_array(numpy.asarray(x))[()]
-        if not hasattr(type(x), "__float__") and hasattr(type(x), "__array__"):
+        if hasattr(type(x), "__array__"):
             import numpy as np
 
             return self._call_array(np.asarray(x))

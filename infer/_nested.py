@@ -9,6 +9,9 @@ from infer._floats import DType, from_number
 
 Sequence = (list, tuple)
 
+# numpy's limit too; a list that holds itself has no end.
+_DEEPEST = 64
+
 
 def to_float(value: Any, dtype: DType) -> float:
     """Return one number as a float; anything but a float is rounded to the dtype.
@@ -23,6 +26,7 @@ def to_float(value: Any, dtype: DType) -> float:
             f"expected a number, found text {_show(value)}; for the number in it, type "
             f"float({_show(value)})"
         )
+    value = _unpacked(value)
     if not hasattr(type(value), "__float__") or isinstance(value, complex):
         kind = "a complex number" if isinstance(value, complex) else type(value).__name__
         raise InputError(f"expected a real number, found {kind} {_show(value)}")
@@ -32,11 +36,25 @@ def to_float(value: Any, dtype: DType) -> float:
         raise InputError(f"expected a real number, found {_show(value)}: {error}") from None
 
 
+def _unpacked(value: Any) -> Any:
+    """Return the Python number in a numpy scalar, a 0-d array or a 0-d tensor."""
+    if not hasattr(value, "dtype"):
+        return value
+    if value.ndim:
+        kind = f"{type(value).__name__} of shape {tuple(value.shape)}"
+        raise InputError(f"expected a number in a list, found {kind}; stack rows in one array")
+    kind = getattr(value.dtype, "kind", "f")  # torch's dtypes have none
+    if kind not in "biuf" or hasattr(value, "mask"):
+        raise InputError(f"expected a real number, found {value.dtype} {_show(value)}")
+    return value.item()
+
+
 def flatten(values: Any, dtype: DType) -> tuple[list[float], tuple[int, ...]]:
     """Return the numbers in a nested list, row by row, and its shape.
 
     Raises:
-        InputError: rows have different lengths, or something in it is not a real number.
+        InputError: rows have different lengths, something in it is not a real number, or it is
+            nested too deep.
     """
     shape: list[int] = []
     level: Any = values
@@ -44,6 +62,8 @@ def flatten(values: Any, dtype: DType) -> tuple[list[float], tuple[int, ...]]:
         shape.append(len(level))
         if not level:
             break
+        if len(shape) > _DEEPEST:
+            raise InputError(f"expected a list nested at most {_DEEPEST} deep")
         level = level[0]
     flat: list[float] = []
     _collect(values, tuple(shape), dtype, flat, "x")

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from infer._card import ModelCard
 from infer._errors import ArtifactError, ModelNotFoundError, suggest
-from infer._format import CARD_FILE, NAME_PATTERN, read_card
+from infer._format import CARD_FILE, MAX_CARD_BYTES, NAME_PATTERN, read_card
 from infer._sha256 import sha256
 
 ENVIRONMENT_VARIABLE = "SAMEBITS_ARTIFACTS"
@@ -68,7 +68,7 @@ def open_folder(folder: str) -> Artifact:
         raise ModelNotFoundError(f"no folder {folder!r}; expected a folder with {CARD_FILE}")
     if not isfile(path):
         raise ModelNotFoundError(f"no {CARD_FILE} in {folder!r}; is it an artifact's folder?")
-    return Artifact(folder, read_card(_read(path, -1), path))
+    return Artifact(folder, read_card(_read(path, MAX_CARD_BYTES + 1), path))
 
 
 def find(name_or_path: str | os.PathLike[str]) -> Artifact:
@@ -158,7 +158,8 @@ def _open_named(root: str, name: str) -> Artifact:
 def _read(path: str, most: int) -> bytes:
     try:
         with open(path, "rb") as file:
-            return file.read(most)
+            # A card can claim any size, and reading allocates what it asks for.
+            return file.read(min(most, os.fstat(file.fileno()).st_size + 1))
     except OSError as error:
         reason = error.strerror or str(error)
         raise ArtifactError(f"{path}: expected a readable file: {reason}") from None

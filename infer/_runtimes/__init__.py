@@ -92,7 +92,8 @@ def load_runtime(name: str, artifact: Artifact, device: str) -> Evaluator:
     """Import a runtime and make an artifact ready to run on it.
 
     Raises:
-        RuntimeUnavailableError: unknown, not installed, or not in this artifact.
+        RuntimeUnavailableError: unknown, not installed, installed but broken, or not in this
+            artifact.
         ArtifactError: the file that it runs is not what the card says.
     """
     known = [runtime.name for runtime in RUNTIMES]
@@ -111,5 +112,10 @@ def load_runtime(name: str, artifact: Artifact, device: str) -> Evaluator:
         )
     from importlib import import_module
 
-    evaluator: Evaluator = import_module(f"infer._runtimes.{name}").load(artifact, device)
+    try:
+        evaluator: Evaluator = import_module(f"infer._runtimes.{name}").load(artifact, device)
+    except ImportError as error:
+        raise RuntimeUnavailableError(
+            f"runtime {name!r} is installed here but cannot be imported: {error}"
+        ) from error
     return evaluator
