@@ -57,7 +57,12 @@ def progress(label: str, epochs: int) -> Iterator[Progress]:
 @click.argument("names", nargs=-1, metavar="[NAME]...")
 @click.option("--all", "everything", is_flag=True, help="Fit every model.")
 @click.option("--recipe", metavar="R", help="The recipe; each model has a default.")
-@click.option("--learning-rate", type=float, metavar="LR", help="Override the recipe's rate.")
+@click.option(
+    "--learning-rate",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="LR",
+    help="Override the recipe's rate.",
+)
 @click.option(
     "--epochs", type=click.IntRange(min=1), metavar="N", help="Override the recipe's epochs."
 )

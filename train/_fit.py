@@ -112,8 +112,13 @@ def fit(
     place = _device(device)
     dataset = load_dataset(model.dataset) if isinstance(model.dataset, str) else model.dataset
     module, losses = _train(model, chosen, dataset, place, on_epoch)
-    verdict = _judge(model, chosen, dataset)
     found = {name: value.item() for name, value in module.float().named_parameters()}
+    if not all(map(math.isfinite, found.values())):
+        # The last step went too far; the loss of one more epoch would have shown it.
+        raise DivergedError(
+            model.name, chosen.name, len(losses) + 1, chosen.learning_rate, math.inf
+        )
+    verdict = _judge(model, chosen, dataset)
     parameters = without_negligible(found, _features(dataset), _designs(model), DTYPE)
     result = Fit(
         model=model,
