@@ -13,6 +13,8 @@ from pathlib import Path
 
 _AT_FDCWD = -100
 _RENAME_EXCHANGE = 2
+# Ends the name of a target that was moved aside.
+_OLD = "-old"
 
 
 @contextlib.contextmanager
@@ -20,20 +22,25 @@ def staged(target: Path) -> Iterator[Path]:
     """Give an empty folder beside the target; at the end of the block it takes its place.
 
     If the block raises, or the process is killed at any point, the target is what it was. What a
-    killed process left beside the target is removed by the next one to write there.
+    killed process left beside the target is removed by the next one to write there. Processes
+    that write to one target at the same time replace each other's folders, whole ones.
     """
     target = Path(os.path.abspath(target))  # noqa: PTH100 - keeps a symbolic link as it is
     target.parent.mkdir(parents=True, exist_ok=True)
     prefix = f".{target.name}.staging-"
     staging = target.with_name(f"{prefix}{uuid.uuid4().hex}")
-    staging.mkdir()
-    with _locked(staging):
-        for leftover in target.parent.glob(f"{prefix}*"):
-            _remove_unless_in_use(leftover)
+    with contextlib.ExitStack() as held:
+        # The parent's lock keeps others from taking a staging folder that is not locked yet for
+        # something that a killed process left.
+        with _locked(target.parent, wait=True):
+            _remove_leftovers(target, prefix)
+            staging.mkdir()
+            held.enter_context(_locked(staging))
         try:
             yield staging
             _sync(staging)
-            _take_place(staging, target)
+            with _locked(target.parent, wait=True):
+                _take_place(staging, target)
         finally:
             shutil.rmtree(staging, ignore_errors=True)
 
@@ -52,10 +59,14 @@ def _take_place(staging: Path, target: Path) -> None:
         staging.rename(target)
     elif not _exchange(staging, target):
         # Without an atomic exchange there is a moment in which the target is absent.
-        old = staging.with_name(f"{staging.name}-old")
+        old = staging.with_name(f"{staging.name}{_OLD}")
         target.rename(old)
-        staging.rename(target)
-        shutil.rmtree(old)
+        try:
+            staging.rename(target)
+        except BaseException:
+            old.rename(target)
+            raise
+        shutil.rmtree(old, ignore_errors=True)
     _sync(target.parent)
 
 
@@ -85,7 +96,7 @@ def _sync(folder: Path) -> None:
 
 
 @contextlib.contextmanager
-def _locked(folder: Path) -> Iterator[bool]:
+def _locked(folder: Path, *, wait: bool = False) -> Iterator[bool]:
     """Hold a lock on a folder; gives False if somebody else holds it. A dead process holds none."""
     if sys.platform == "win32":
         yield True
@@ -93,13 +104,24 @@ def _locked(folder: Path) -> Iterator[bool]:
     import fcntl
 
     descriptor = os.open(folder, os.O_RDONLY)
+    ours = True
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        yield True
-    except BlockingIOError:
-        yield False
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        except BlockingIOError:
+            ours = False
+        yield ours
     finally:
         os.close(descriptor)
+
+
+def _remove_leftovers(target: Path, prefix: str) -> None:
+    """Remove what killed processes left; the caller holds the parent's lock."""
+    for leftover in target.parent.glob(f"{prefix}*"):
+        if leftover.name.endswith(_OLD) and not os.path.lexists(target):
+            leftover.rename(target)  # killed in the moment in which the target was absent
+        else:
+            _remove_unless_in_use(leftover)
 
 
 def _remove_unless_in_use(folder: Path) -> None:
