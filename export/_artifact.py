@@ -14,7 +14,7 @@ from torch import nn
 from export._errors import ExportError
 from export._folder import staged, write_files
 from export._onnx import to_onnx
-from export._program import trace
+from export._program import plain_name, trace
 from export._torchscript import to_torchscript
 from infer._check import check_integrity, check_parity
 from infer._errors import ArtifactError
@@ -24,6 +24,7 @@ from infer._model import load
 from infer._patterns import inputs
 from infer._store import find
 from train import Fit, Variant
+from train._models import unknown
 
 # Random bit patterns compared before an artifact is written, beside the special values. The test
 # suite compares a million.
@@ -48,9 +49,14 @@ def save(fit: Fit, out: Path | str, *, variants: tuple[str, ...] | None = None) 
         The artifacts' folders.
 
     Raises:
-        ExportError: the model cannot be written in the artifact format, what was written does not
-            agree bit for bit, or a folder in the way holds something else.
+        ExportError: there is no such variant, the model cannot be written in the artifact format,
+            what was written does not agree bit for bit, or a folder in the way holds something
+            else.
     """
+    known = [variant.name for variant in fit.model.variants]
+    for name in variants or ():
+        if name not in known:
+            raise ExportError(unknown(f"variant of {fit.name}", name, known))
     chosen = [v for v in fit.model.variants if variants is None or v.name in variants]
     return [_save_variant(fit, variant, Path(out)) for variant in chosen]
 
@@ -91,6 +97,7 @@ def _document(fit: Fit, variant: Variant, module: nn.Module) -> dict[str, Any]:
     dtype = str(next(module.parameters()).dtype).removeprefix("torch.")
     traced = trace(module, model.input.name, model.output.name)
     features = fit.dataset.x.shape[1:]
+    own = {plain_name(name) for name in fit.parameters}
     return {
         "format_version": FORMAT_VERSION,
         "name": artifact_name(fit, variant),
@@ -111,8 +118,8 @@ def _document(fit: Fit, variant: Variant, module: nn.Module) -> dict[str, Any]:
             {"name": model.output.name, "dtype": dtype, "shape": ["..."], "unit": model.output.unit}
         ],
         "domain": fit.dataset.domain,
-        "parameters": _only(traced.constants, fit.parameters, inside=True),
-        "constants": _only(traced.constants, fit.parameters, inside=False),
+        "parameters": _only(traced.constants, own, inside=True),
+        "constants": _only(traced.constants, own, inside=False),
         "program": traced.lines,
         "training": {
             "recipe": fit.recipe.name,
@@ -131,10 +138,8 @@ def _document(fit: Fit, variant: Variant, module: nn.Module) -> dict[str, Any]:
     }
 
 
-def _only(
-    constants: Mapping[str, float], parameters: Mapping[str, float], *, inside: bool
-) -> dict[str, float]:
-    return {name: value for name, value in constants.items() if (name in parameters) == inside}
+def _only(constants: Mapping[str, float], own: set[str], *, inside: bool) -> dict[str, float]:
+    return {name: value for name, value in constants.items() if (name in own) == inside}
 
 
 def _prove(folder: Path, module: nn.Module, name: str) -> None:

@@ -61,12 +61,14 @@ def _variants(names: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
 
     chosen: dict[str, tuple[str, ...]] = {}
     for name in names:
-        model, _, variant = name.partition(".")
-        known = tuple(row.name for row in find_model(model).variants)
-        if "." in name and variant not in known:
-            raise train.UnknownNameError(unknown(f"variant of {model}", variant, list(known)))
-        added = (variant,) if "." in name else known
-        chosen[model] = tuple(dict.fromkeys((*chosen.get(model, ()), *added)))
+        model, dot, _ = name.partition(".")
+        variants = tuple(row.name for row in find_model(model).variants)
+        if dot:
+            known = {f"{model}.{variant}": variant for variant in variants if variant}
+            if name not in known:
+                raise train.UnknownNameError(unknown("artifact", name, [model, *known]))
+            variants = (known[name],)
+        chosen[model] = tuple(dict.fromkeys((*chosen.get(model, ()), *variants)))
     return chosen
 
 

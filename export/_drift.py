@@ -19,11 +19,12 @@ def differences(committed: Path, fresh: Path) -> list[str]:
     names = {path.name for path in (*committed.iterdir(), *fresh.iterdir())}
     for name in sorted(names, key=[CARD_FILE, *SIBLING_FILES, *sorted(names)].index):
         old, new = _read(committed / name), _read(fresh / name)
-        if old == new:
+        if new is None:
+            lines.append(f"{committed / name}: unexpected")
+        elif old is None:
+            lines.append(f"{committed / name}: absent")
+        elif old == new:
             continue
-        if old is None or new is None:
-            state = "absent" if old is None else "unexpected"
-            lines.append(f"{committed / name}: {state}")
         elif name == CARD_FILE and (changes := list(_json_changes(old, new))):
             lines += [f"{committed / name}: {change}" for change in changes]
         else:

@@ -7,13 +7,18 @@ import io
 import logging
 import warnings
 from collections.abc import Iterator
+from typing import Any
 
 import onnx
 import torch
+from numpy.typing import NDArray
+from onnx.numpy_helper import from_array, to_array
 from torch import nn
 
 from export._errors import ExportError
+from export._program import plain_name
 from infer._card import ModelCard
+from infer._floats import bits, from_bits
 
 # Opset 9 (2018) has every operation that the contract permits with today's meaning, so runtimes
 # from then on load the file. IR 4 is the version that belongs to it.
@@ -73,6 +78,67 @@ def _quiet_exporter() -> Iterator[None]:
         logger.setLevel(level)
 
 
+class _Constants:
+    """The numbers of a graph: parameters and buffers, and those that stand in the forward itself.
+
+    The exporter writes the latter as nodes, Constant and Cast, and knows them by value. Here they
+    become initializers with the names that they have in the card.
+    """
+
+    def __init__(self, graph: onnx.GraphProto, card: ModelCard) -> None:
+        self._dtype = card.dtype
+        self._used = {plain_name(value.name): to_array(value) for value in graph.initializer}
+        self._literals = {
+            bits(value, card.dtype): name
+            for name, value in card.constants.items()
+            if name not in self._used
+        }
+        self._held: dict[str, NDArray[Any]] = {}
+
+    def hold(self, node: onnx.NodeProto) -> bool:
+        """Keep the value of a node that stands for a number; False for any other node."""
+        if node.op_type == "Constant":
+            self._held[node.output[0]] = to_array(node.attribute[0].t)
+        elif node.op_type == "Cast" and node.input[0] in self._held:
+            dtype = onnx.helper.tensor_dtype_to_np_dtype(node.attribute[0].i)
+            self._held[node.output[0]] = self._held[node.input[0]].astype(dtype)
+        else:
+            return False
+        return True
+
+    def name(self, operand: str) -> str | None:
+        """Return the initializer for the operand of a step, None if it is none of these."""
+        if operand not in self._held:
+            return None
+        number = self._held[operand]
+        if number.dtype.kind == "i":
+            name = f"_{number}"  # the index of a feature; no name in a card begins like this
+        else:
+            name = self._literals.get(bits(float(number), self._dtype), "")
+            if not name:
+                raise ExportError(_altered(float(number)))
+        self._used[name] = number
+        return name
+
+    def initializers(self) -> list[onnx.TensorProto]:
+        """Return the constants that the steps use, sorted by name.
+
+        Raises:
+            ExportError: the exporter lost one. It takes -0.0 for 0.0, and rounds to float32.
+        """
+        for pattern, name in self._literals.items():
+            if name not in self._used:
+                raise ExportError(_altered(from_bits(pattern, self._dtype)))
+        return [from_array(value, name) for name, value in sorted(self._used.items())]
+
+
+def _altered(number: float) -> str:
+    return (
+        f"torch.onnx.export does not keep the number {number!r} as it stands in forward. Make it a "
+        "buffer: register_buffer(name, torch.tensor(value))."
+    )
+
+
 def _canonical(source: onnx.ModelProto, card: ModelCard) -> onnx.ModelProto:
     """Rebuild the model with only what defines it: steps, constants, names, documentation.
 
@@ -81,9 +147,12 @@ def _canonical(source: onnx.ModelProto, card: ModelCard) -> onnx.ModelProto:
     graph = source.graph
     names = {"": ""}
     for value in (*graph.input, *graph.output, *graph.initializer):
-        names[value.name] = value.name
+        names[value.name] = plain_name(value.name)
+    constants = _Constants(graph, card)
     nodes: list[onnx.NodeProto] = []
     for node in graph.node:
+        if constants.hold(node):
+            continue
         if node.op_type not in _OPERATIONS:
             raise ExportError(f"torch.onnx.export used {node.op_type}, which is not permitted")
         for output in node.output:
@@ -91,7 +160,7 @@ def _canonical(source: onnx.ModelProto, card: ModelCard) -> onnx.ModelProto:
         nodes.append(
             onnx.helper.make_node(
                 node.op_type,
-                [names[name] for name in node.input],
+                [constants.name(name) or names[name] for name in node.input],
                 [names[name] for name in node.output],
                 name=f"step{len(nodes) + 1}",
             )
@@ -115,7 +184,7 @@ def _canonical(source: onnx.ModelProto, card: ModelCard) -> onnx.ModelProto:
                 f"{card.output.name}, unit {card.output.unit}",
             )
         ],
-        sorted(graph.initializer, key=lambda initializer: str(initializer.name)),
+        constants.initializers(),
         doc_string=f"{card.title}: {card.formula}",
     )
     model = onnx.helper.make_model(

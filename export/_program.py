@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, fx, nn
+from torch.fx.proxy import TraceError
 
 from export._errors import ExportError
 
@@ -44,7 +45,10 @@ def trace(module: nn.Module, input_name: str, output_name: str) -> TracedProgram
     Raises:
         ExportError: the forward does something that the numerical contract does not permit.
     """
-    graph = fx.symbolic_trace(module).graph
+    try:
+        graph = fx.symbolic_trace(module).graph
+    except TraceError as error:  # an if or a loop over the input's values
+        raise ExportError(f"forward: {error}; permitted: {_PERMITTED}") from error
     lines: list[str] = []
     constants: dict[str, float] = {}
     names: dict[fx.Node, str] = {}
@@ -59,9 +63,11 @@ def trace(module: nn.Module, input_name: str, output_name: str) -> TracedProgram
 
     for node in graph.nodes:
         if node.op == "placeholder":
+            if input_name in names.values():
+                raise ExportError("forward takes more than one input; give it one with features")
             names[node] = input_name
         elif node.op == "get_attr":
-            names[node] = str(node.target).replace(".", "_")
+            names[node] = plain_name(str(node.target))
             constants[names[node]] = _scalar(module, str(node.target))
         elif node.op in ("call_function", "call_method"):
             name = output_name if node is output else f"s{len(lines) + 1}"
@@ -72,9 +78,16 @@ def trace(module: nn.Module, input_name: str, output_name: str) -> TracedProgram
     return TracedProgram(tuple(lines), constants)
 
 
+def plain_name(name: str) -> str:
+    """Return what a parameter or buffer is called in the artifact: no dots in a submodule's."""
+    return name.replace(".", "_")
+
+
 def _expression(node: fx.Node, operand: Any) -> str:
     if node.kwargs:
-        raise ExportError(f"forward calls {node.target} with {dict(node.kwargs)}")
+        raise ExportError(
+            f"forward calls {_shown(node)} with {', '.join(node.kwargs)}=; permitted: {_PERMITTED}"
+        )
     binary = _METHODS.get(str(node.target)) or _BINARY.get(node.target)  # type: ignore[arg-type]
     if binary is not None:
         left, right = node.args
@@ -85,8 +98,11 @@ def _expression(node: fx.Node, operand: Any) -> str:
         picked, index = node.args
         if isinstance(index, tuple) and len(index) == 2 and isinstance(index[0], EllipsisType):
             return f"{operand(picked)}[{index[1]}]"
-    shown = getattr(node.target, "__name__", node.target)
-    raise ExportError(f"forward uses {shown}; permitted: {_PERMITTED}")
+    raise ExportError(f"forward uses {_shown(node)}; permitted: {_PERMITTED}")
+
+
+def _shown(node: fx.Node) -> str:
+    return str(getattr(node.target, "__name__", node.target))
 
 
 def _scalar(module: nn.Module, name: str) -> float:
@@ -95,7 +111,7 @@ def _scalar(module: nn.Module, name: str) -> float:
         value = getattr(value, part)
     if not isinstance(value, Tensor) or value.dim() != 0:
         raise ExportError(f"{name} is not a 0-d tensor; give each parameter a tensor of its own")
-    return float(value)
+    return float(value.item())
 
 
 def _literal(value: float, module: nn.Module, constants: dict[str, float]) -> str:
@@ -106,7 +122,7 @@ def _literal(value: float, module: nn.Module, constants: dict[str, float]) -> st
             f"forward uses the number {value!r}, which is no {dtype}: runtimes would round it each "
             "in its own way. Make it a buffer: register_buffer(name, torch.tensor(value))."
         )
-    own = {key for key, _ in (*module.named_parameters(), *module.named_buffers())}
+    own = {plain_name(key) for key, _ in (*module.named_parameters(), *module.named_buffers())}
     free = (name for number in itertools.count(1) if (name := f"k{number}") not in own)
     # Compared as text, because 0.0 == -0.0.
     name = next(name for name in free if str(constants.get(name, value)) == str(value))
