@@ -204,10 +204,11 @@ def _at_least_zero(value: Any, key: str) -> float:
 
 
 def _count(value: Any, key: str) -> int:
-    number = _at_least_zero(value, key)
-    if number != int(number):
+    _at_least_zero(value, key)
+    whole = int(value)
+    if whole != value:
         raise _InvalidError(key, "a whole number", _show(value))
-    return int(number)
+    return whole
 
 
 def _dtype(value: Any, key: str) -> DType:

@@ -1,0 +1,141 @@
+"""Artifacts made for one test, commands as a user runs them, and bits compared."""
+
+import copy
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from infer._format import render
+
+SHA256 = "0123456789abcdef" * 4
+
+# y = a·x + b, in float32, without siblings: the python runtime needs the card alone.
+LINE = {
+    "format_version": 1,
+    "name": "line",
+    "default_variant": True,
+    "title": "A line",
+    "description": "For tests.",
+    "formula": "y = a·x + b",
+    "dtype": "float32",
+    "inputs": [{"name": "x", "dtype": "float32", "shape": ["..."], "unit": "V"}],
+    "outputs": [{"name": "y", "dtype": "float32", "shape": ["..."], "unit": "1"}],
+    "domain": [[-1.5, 2.5]],
+    "parameters": {"a": 0.5, "b": -3.0},
+    "constants": {},
+    "program": ["s1 = a * x", "y = s1 + b"],
+    "training": {
+        "recipe": "lbfgs",
+        "settings": {"optimizer": "LBFGS", "epochs": 500, "learning_rate": 1.0, "nesterov": False},
+        "dataset": {"name": "points", "rows": 11, "sha256": SHA256},
+        "loss": 2.5,
+        "best_loss": 2.5,
+        "versions": {"numpy": "2.0", "torch": "2.9"},
+    },
+    "files": {},
+}
+
+# Two features, and the steps that no shipped model has: pick, subtract, negate.
+PLANE = {
+    "name": "plane",
+    "title": "A plane",
+    "formula": "y = -(u·x₀ - v·x₁)",
+    "inputs": [{"name": "x", "dtype": "float32", "shape": ["...", 2], "unit": "m"}],
+    "domain": [[-1.0, 1.0], [0.0, 4.0]],
+    "parameters": {"u": 2.0, "v": -3.4000000953674316},
+    "program": [
+        "p = x[0]",
+        "q = x[1]",
+        "s1 = u * p",
+        "s2 = v * q",
+        "s3 = s1 - s2",
+        "y = -s3",
+    ],
+}
+
+
+@pytest.fixture(autouse=True)
+def _only_shipped_models(monkeypatch):
+    """Keep the developer's own models out of the tests."""
+    monkeypatch.delenv("SAMEBITS_ARTIFACTS", raising=False)
+
+
+@pytest.fixture
+def line():
+    """Return a function that makes a valid document, with changes at the top level."""
+    return lambda **changes: copy.deepcopy({**LINE, **changes})
+
+
+@pytest.fixture
+def plane(line):
+    """Return a function like ``line`` for a model with two features."""
+    return lambda **changes: line(**{**PLANE, **changes})
+
+
+@pytest.fixture
+def write(tmp_path):
+    """Return a function that writes an artifact from a document and gives its folder."""
+
+    def write_artifact(document, root=tmp_path):
+        folder = root / document["name"]
+        folder.mkdir(parents=True)
+        (folder / "model.json").write_bytes(render(document))
+        return folder
+
+    return write_artifact
+
+
+@pytest.fixture
+def shipped():
+    """Return the folder of the shipped artifacts."""
+    return Path(__file__).resolve().parents[2] / "artifacts"
+
+
+@pytest.fixture
+def copied(shipped, tmp_path):
+    """Return a function that copies a shipped artifact to where it can be damaged."""
+
+    def copy_artifact(name="f2c"):
+        return Path(shutil.copytree(shipped / name, tmp_path / name))
+
+    return copy_artifact
+
+
+@pytest.fixture
+def patterns():
+    """Return a function from values to bit patterns, one pattern for all nans."""
+
+    def to_patterns(values, dtype="float32"):
+        array = np.array(values, dtype)
+        array[np.isnan(array)] = np.nan
+        return array.view("uint32" if dtype == "float32" else "uint64")
+
+    return to_patterns
+
+
+@pytest.fixture
+def command(tmp_path):
+    """Return a function that runs an installed command in an empty folder."""
+    folder = tmp_path / "cwd"
+    folder.mkdir()
+
+    def run(name, *arguments, stdin="", **variables):
+        path = shutil.which(name, path=str(Path(sys.executable).parent))
+        assert path is not None, f"{name} is not installed beside {sys.executable}"
+        return subprocess.run(
+            [path, *map(str, arguments)],
+            input=stdin.encode() if isinstance(stdin, str) else stdin,
+            capture_output=True,
+            cwd=folder,
+            # So that the note's "°F" reads the same everywhere.
+            env={**os.environ, "PYTHONIOENCODING": "utf-8", **variables},
+            check=False,
+            timeout=60,
+        )
+
+    return run
