@@ -1,0 +1,65 @@
+"""The table of models."""
+
+import dataclasses
+import re
+
+import pytest
+
+import train
+from train._models import MODELS, find_model, find_recipe, unknown
+
+
+def test_the_names_are_listed_once():
+    names = train.list_models()
+    assert {"f2c", "sin_cubic", "dynamic_net"} <= set(names)
+    assert len(set(names)) == len(names)
+    assert [find_model(name).name for name in names] == names
+
+
+def test_the_table_cannot_be_changed():
+    with pytest.raises(TypeError):
+        MODELS["f2c"] = None
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        find_model("f2c").name = "c2f"
+
+
+@pytest.mark.parametrize("name", train.list_models())
+def test_a_row_is_complete(name):
+    model = find_model(name)
+    assert re.fullmatch("[a-z][a-z0-9_]*", model.name)
+    assert model.description.endswith(".")
+    for quantity in (model.input, model.output):
+        assert re.fullmatch("[a-z][a-z0-9_]*", quantity.name)
+        assert quantity.meaning
+        assert quantity.unit
+    assert find_recipe(model, None) is model.recipes[0]
+    assert len({recipe.name for recipe in model.recipes}) == len(model.recipes)
+    assert len({variant.name for variant in model.variants}) == len(model.variants)
+    # A lone variant needs no name; several need one each.
+    assert all(bool(variant.name) == (len(model.variants) > 1) for variant in model.variants)
+    for variant in model.variants:
+        assert model.input.name in variant.formula
+        assert variant.formula.startswith(f"{model.output.name} = ")
+
+
+def test_the_default_variant_of_dynamic_net_is_order5():
+    assert [variant.name for variant in find_model("dynamic_net").variants] == [
+        "order3",
+        "order4",
+        "order5",
+    ]
+
+
+def test_an_unknown_name_gets_a_suggestion():
+    with pytest.raises(train.UnknownNameError, match=r"no model named 'sin_cubik'\. Did you mean "):
+        find_model("sin_cubik")
+    with pytest.raises(train.UnknownNameError) as caught:
+        find_recipe(find_model("f2c"), "sdg")
+    message = str(caught.value)
+    assert message.startswith("no recipe of f2c named 'sdg'. Did you mean 'sgd'? Known: lbfgs, ")
+    assert isinstance(caught.value, LookupError)
+    assert caught.value.exit_code == 2
+
+
+def test_nothing_is_suggested_for_a_name_like_no_other():
+    assert unknown("model", "xyz", ["f2c", "line"]) == "no model named 'xyz'. Known: f2c, line."
