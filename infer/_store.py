@@ -93,7 +93,8 @@ def find(name_or_path: str | os.PathLike[str]) -> Artifact:
             if (artifact := _find_in(root, text)) is not None:
                 return artifact
     known = list_models()
-    hint = suggest(text, [*known, *{name.partition(".")[0] for name in known}])
+    bare = {name.partition(".")[0] for name in known} - {text}
+    hint = suggest(text, [*known, *bare])
     if isdir(text):
         hint = f" For the folder of that name, type {join('.', text)!r}."
     raise ModelNotFoundError(f"no model named {text!r}.{hint} Known: {', '.join(known) or 'none'}.")

@@ -1,0 +1,271 @@
+import hashlib
+import json
+import re
+import shutil
+import tracemalloc
+from pathlib import Path
+
+import pytest
+
+import infer
+from infer._errors import ArtifactError, ModelNotFoundError
+from infer._store import find, list_models
+
+RUNTIME = {"model.onnx": "onnxruntime", "model.pt": "torchscript"}
+
+
+@pytest.fixture
+def own(tmp_path, monkeypatch):
+    """Return a folder that $SAMEBITS_ARTIFACTS names."""
+    folder = tmp_path / "own"
+    folder.mkdir()
+    monkeypatch.setenv("SAMEBITS_ARTIFACTS", str(folder))
+    return folder
+
+
+def test_shipped_models_are_listed(shipped):
+    names = [path.parent.name for path in shipped.glob("*/model.json")]
+    assert {"f2c", "sin_cubic", "dynamic_net.order5"} <= set(names)
+    assert list_models() == sorted(names)
+
+
+def test_every_name_of_the_list_gives_that_model():
+    for name in list_models():
+        assert find(name).card.name == name
+
+
+def test_a_bare_model_means_its_default_variant():
+    assert find("dynamic_net").card.name == "dynamic_net.order5"
+
+
+def test_by_path(shipped, tmp_path, monkeypatch):
+    for path in (str(shipped / "f2c"), shipped / "f2c", f"{shipped / 'f2c'}/"):
+        assert find(path).card.name == "f2c"
+    monkeypatch.chdir(shipped)
+    for path in ("./f2c", Path("f2c"), "../artifacts/f2c"):
+        assert find(path).card.name == "f2c"
+    # A path need not be named like the model in it: a card can be looked at anywhere.
+    shutil.copytree(shipped / "f2c", tmp_path / "Unpacked (1)")
+    assert find(tmp_path / "Unpacked (1)").card.name == "f2c"
+    monkeypatch.chdir(shipped / "f2c")
+    assert find(".").card.name == "f2c"
+
+
+@pytest.mark.parametrize(
+    ("wrong", "hint"),
+    [
+        ("f2x", "Did you mean 'f2c'?"),
+        ("F2C", "Did you mean 'f2c'?"),
+        ("sin_cubik", "Did you mean 'sin_cubic'?"),
+        ("dynamicnet", "Did you mean 'dynamic_net'"),
+        ("dynamic_net.order6", "'dynamic_net.order5'"),
+        ("quite different", "Known: dynamic_net.order3"),
+        ("", "Known: "),
+        ("a\0b", "Known: "),
+        ("x" * 5000, "Known: "),
+    ],
+)
+def test_an_unknown_name_suggests_the_nearest(wrong, hint):
+    with pytest.raises(ModelNotFoundError, match=re.escape(hint)) as caught:
+        find(wrong)
+    assert isinstance(caught.value, LookupError)
+
+
+def test_a_folder_of_an_unknown_name_is_pointed_at(tmp_path, monkeypatch):
+    (tmp_path / "mine").mkdir()
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ModelNotFoundError, match=re.escape("type './mine'")):
+        find("mine")
+
+
+@pytest.mark.parametrize("path", ["./nowhere", "/", "./a\0b", "./" + "x" * 5000])
+def test_a_path_without_an_artifact(path):
+    with pytest.raises(ModelNotFoundError, match=r"no folder|no model\.json"):
+        find(path)
+
+
+def test_a_name_cannot_leave_the_folder_of_models(own, write, line):
+    write(line(), root=own.parent)
+    for name in ("../line", "..", "f2c/../line"):
+        with pytest.raises(ModelNotFoundError):
+            find(name)
+
+
+def test_own_models(own, write, line):
+    before = find("f2c").card
+    write(line(), root=own)
+    write(line(name="curve.first", default_variant=False), root=own)
+    write(line(name="curve.second"), root=own)
+    assert {"line", "curve.first", "curve.second", "f2c"} <= set(list_models())
+    assert find("line").card.formula == "y = a·x + b"
+    assert find("curve").card.name == "curve.second"
+    # A shipped model wins over one's own of that name.
+    write(line(name="f2c"), root=own)
+    assert find("f2c").card == before
+    assert list_models().count("f2c") == 1
+
+
+def test_a_model_without_a_default_variant_needs_its_full_name(own, write, line):
+    write(line(name="curve.first", default_variant=False), root=own)
+    with pytest.raises(ModelNotFoundError, match=r"Did you mean 'curve\.first'\?"):
+        find("curve")
+
+
+def test_what_is_no_artifact_is_not_listed(own, write, line):
+    (own / "empty").mkdir()
+    (own / "a_file").write_text("")
+    (own / "folder_as_card" / "model.json").mkdir(parents=True)
+    write(line(), root=own).rename(own / "Capital")
+    assert not {path.name for path in own.iterdir()} & set(list_models())
+    with pytest.raises(ModelNotFoundError):
+        find("empty")
+
+
+def test_the_folder_of_own_models_must_exist(own):
+    own.rmdir()
+    with pytest.raises(ArtifactError, match=r"\$SAMEBITS_ARTIFACTS is '.*own'; expected a folder"):
+        list_models()
+    with pytest.raises(ArtifactError, match="SAMEBITS_ARTIFACTS"):
+        find("line")
+    own.write_text("a file")
+    with pytest.raises(ArtifactError, match="SAMEBITS_ARTIFACTS"):
+        find("line")
+
+
+def test_an_empty_variable_means_none(monkeypatch):
+    before = list_models()
+    monkeypatch.setenv("SAMEBITS_ARTIFACTS", "")
+    assert list_models() == before
+
+
+def test_a_model_found_by_name_must_carry_it(own, write, line):
+    write(line(), root=own).rename(own / "curve")
+    with pytest.raises(ArtifactError, match=r"curve.*key 'name': expected 'curve'.*found 'line'"):
+        find("curve")
+    write(line(), root=own).rename(own / "net.order1")
+    with pytest.raises(ArtifactError, match=r"expected 'net\.order1'"):
+        find("net")
+
+
+def truncate(path):
+    path.write_bytes(path.read_bytes()[:-1])
+
+
+def empty(path):
+    path.write_bytes(b"")
+
+
+def extend(path):
+    path.write_bytes(path.read_bytes() + b"\n")
+
+
+def flip_a_bit(path):
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+
+
+def remove(path):
+    path.unlink()
+
+
+def replace_by_a_folder(path):
+    path.unlink()
+    path.mkdir()
+
+
+def replace_by_a_dangling_link(path):
+    path.unlink()
+    path.symlink_to(path.parent / "nowhere")
+
+
+DAMAGE = [
+    truncate,
+    empty,
+    extend,
+    flip_a_bit,
+    remove,
+    replace_by_a_folder,
+    replace_by_a_dangling_link,
+]
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+@pytest.mark.parametrize("file", RUNTIME)
+def test_a_damaged_file_is_not_run(copied, file, damage):
+    folder = copied()
+    damage(folder / file)
+    artifact = find(folder)
+    with pytest.raises(ArtifactError) as caught:
+        artifact.read(file)
+    assert str(caught.value).startswith(f"{folder / file}: expected ")
+    if RUNTIME[file] in infer.list_runtimes():
+        with pytest.raises(ArtifactError):
+            infer.load(folder, runtime=RUNTIME[file])
+    # The card alone is enough for the program.
+    assert infer.load(folder, runtime="python")(50.0) == infer.load("f2c")(50.0)
+
+
+@pytest.mark.parametrize("damage", [truncate, empty, extend, flip_a_bit])
+def test_a_damaged_card_is_not_read(copied, damage):
+    folder = copied()
+    damage(folder / "model.json")
+    with pytest.raises(ArtifactError, match=re.escape(f"{folder / 'model.json'}: key ")):
+        infer.load(folder)
+
+
+@pytest.mark.parametrize("damage", [remove, replace_by_a_folder, replace_by_a_dangling_link])
+def test_a_folder_without_a_card_is_no_artifact(copied, damage):
+    folder = copied()
+    damage(folder / "model.json")
+    with pytest.raises(ModelNotFoundError, match=r"no model\.json in"):
+        infer.load(folder)
+
+
+def test_messages_say_what_was_expected_and_found(copied):
+    folder = copied()
+    path = folder / "model.pt"
+    data = path.read_bytes()
+    size = f"{len(data):,}"
+    for content, message in [
+        (data[:-1], f"expected {size} bytes, as key 'files.model.pt.size' of model.json says"),
+        (data[:-1], f"found {len(data) - 1:,}"),
+        (data + b"x" * 10, "found more"),
+        (data[:-1] + b"x", f"expected SHA-256 {hashlib.sha256(data).hexdigest()[:16]}…"),
+        (data[:-1] + b"x", f"found {hashlib.sha256(data[:-1] + b'x').hexdigest()[:16]}…"),
+    ]:
+        path.write_bytes(content)
+        with pytest.raises(ArtifactError, match=re.escape(message)):
+            find(folder).read("model.pt")
+
+
+@pytest.mark.parametrize("size", [10**18, 10**300])
+def test_a_size_that_no_file_has_needs_no_memory(write, line, size):
+    folder = write(line(files={"model.pt": {"size": size, "sha256": "0" * 64}}))
+    (folder / "model.pt").write_bytes(b"small")
+    with pytest.raises(ArtifactError, match="found 5"):
+        find(folder).read("model.pt")
+
+
+def test_a_huge_card_is_refused_without_reading_it(copied):
+    folder = copied()
+    with (folder / "model.json").open("r+b") as file:
+        file.truncate(1 << 26)
+    tracemalloc.start()
+    try:
+        with pytest.raises(ArtifactError, match=r"at most 1,048,576 bytes, found more"):
+            find(folder)
+        assert tracemalloc.get_traced_memory()[1] < 1 << 22
+    finally:
+        tracemalloc.stop()
+
+
+def test_shipped_files_are_what_their_cards_say(shipped):
+    for name in list_models():
+        artifact = find(name)
+        document = json.loads((shipped / name / "model.json").read_bytes())
+        assert set(artifact.card.files) == {"model.onnx", "model.pt"}
+        for file, record in document["files"].items():
+            data = artifact.read(file)
+            assert len(data) == record["size"]
+            assert hashlib.sha256(data).hexdigest() == record["sha256"]
