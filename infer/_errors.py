@@ -33,9 +33,16 @@ class InputError(InferError, ValueError):
 
 
 def suggest(wrong: str, known: list[str]) -> str:
-    """Return `` Did you mean …?`` for the names nearest to a wrong one, or nothing."""
+    """Return `` Did you mean …?`` for the names nearest to a wrong one, or nothing.
+
+    Where none is near, those that begin with it: "onnx" is "onnxruntime" cut short.
+    """
     from difflib import get_close_matches
 
     by_lower = {name.lower(): name for name in known}
-    near = [by_lower[match] for match in get_close_matches(wrong.lower(), list(by_lower), n=3)]
+    start = wrong.lower()
+    matches = get_close_matches(start, list(by_lower), n=3)
+    if start and not matches:
+        matches = [name for name in by_lower if name.startswith(start)][:3]
+    near = [by_lower[match] for match in matches]
     return f" Did you mean {' or '.join(repr(name) for name in near)}?" if near else ""
