@@ -9,7 +9,6 @@ from infer._errors import suggest
         ("f2x", " Did you mean 'f2c'?"),
         ("Sin_Cubic", " Did you mean 'sin_cubic'?"),
         ("sin", " Did you mean 'sin_cubic' or 'sin_legendre'?"),
-        ("SIN_", " Did you mean 'sin_cubic' or 'sin_legendre'?"),
         ("zzz", ""),
         ("", ""),
     ],

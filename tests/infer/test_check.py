@@ -1,0 +1,133 @@
+import hashlib
+import json
+
+import onnx
+import pytest
+
+import infer
+from infer._check import DEFAULT_COUNT, check_integrity, check_parity
+from infer._format import render
+from infer._store import find
+
+RUNTIMES = [name for name in infer.list_runtimes() if name != "python"]
+WAYS = ["python on numpy", "python on torch", *RUNTIMES]
+
+
+def rewrite_card(folder, change):
+    """Change a card as somebody would who recomputes the digest."""
+    path = folder / "model.json"
+    document = json.loads(path.read_bytes())
+    change(document)
+    path.write_bytes(render(document))
+
+
+def rewrite_file(folder, file, data):
+    """Replace a file as somebody would who puts its new size and hash into the card."""
+    (folder / file).write_bytes(data)
+    record = {"size": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+    rewrite_card(folder, lambda document: document["files"].update({file: record}))
+
+
+@pytest.mark.parametrize("name", ["f2c", "dynamic_net.order4"])
+def test_a_shipped_model_agrees_in_every_way(name):
+    artifact = find(name)
+    assert check_integrity(artifact) == []
+    parities = check_parity(artifact, count=500)
+    assert [parity.way for parity in parities] == WAYS
+    for parity in parities:
+        assert parity.compared > 500
+        assert (parity.differing, parity.bits, parity.example) == (0, 0, "")
+        assert not parity.failed
+
+
+def test_features_agree_too(write, plane):
+    parities = check_parity(find(write(plane())), count=500)
+    by_way = {parity.way: parity for parity in parities}
+    for way in ("python on numpy", "python on torch"):
+        assert by_way[way].compared > 500
+        assert by_way[way].differing == 0
+    for way in RUNTIMES:  # not in this artifact: neither right nor wrong
+        assert by_way[way].compared == 0
+        assert not by_way[way].failed
+        assert "does not have" in by_way[way].example
+
+
+def test_a_constant_of_the_card_with_a_new_digest(copied):
+    folder = copied()
+    before = json.loads((folder / "model.json").read_bytes())["parameters"]["b"]
+    # One unit in the last place: the smallest lie that there is.
+    rewrite_card(folder, lambda document: document["parameters"].update(b=before + 2.0**-19))
+    artifact = find(folder)
+    assert artifact.card.parameters["b"] != before
+    assert check_integrity(artifact) == []
+    for parity in check_parity(artifact, DEFAULT_COUNT):
+        assert (parity.differing > 0) == (parity.way in RUNTIMES), parity
+        if parity.differing:
+            assert parity.bits >= parity.differing
+            assert parity.example.startswith("x = 0x")
+            assert f"{parity.way} 0x" in parity.example
+
+
+@pytest.mark.skipif("onnxruntime" not in RUNTIMES, reason="needs onnxruntime")
+def test_a_constant_of_the_onnx_file_with_a_new_hash(copied):
+    folder = copied()
+    model = onnx.load(folder / "model.onnx")
+    (tensor,) = [t for t in model.graph.initializer if t.name == "b"]
+    value = onnx.numpy_helper.to_array(tensor) * 2
+    tensor.CopyFrom(onnx.numpy_helper.from_array(value, "b"))
+    rewrite_file(folder, "model.onnx", model.SerializeToString())
+    artifact = find(folder)
+    assert check_integrity(artifact) == []
+    differing = {parity.way for parity in check_parity(artifact) if parity.differing}
+    assert differing == {"onnxruntime"}
+
+
+@pytest.mark.parametrize("file", ["model.onnx", "model.pt"])
+def test_a_damaged_file_fails_its_runtime(copied, file):
+    runtime = {"model.onnx": "onnxruntime", "model.pt": "torchscript"}[file]
+    folder = copied()
+    data = bytearray((folder / file).read_bytes())
+    data[-1] ^= 1
+    (folder / file).write_bytes(data)
+    (problem,) = check_integrity(find(folder))
+    assert str(folder / file) in problem
+    failed = {parity.way: parity for parity in check_parity(find(folder), 10) if parity.failed}
+    if runtime in RUNTIMES:
+        assert set(failed) == {runtime}
+        assert failed[runtime].compared == 0
+        assert failed[runtime].example == problem
+
+
+@pytest.mark.parametrize("file", ["model.onnx", "model.pt"])
+def test_a_file_that_is_no_model_fails_its_runtime(copied, file):
+    runtime = {"model.onnx": "onnxruntime", "model.pt": "torchscript"}[file]
+    folder = copied()
+    rewrite_file(folder, file, b"no model")
+    assert check_integrity(find(folder)) == []
+    failed = {
+        parity.way: parity.example for parity in check_parity(find(folder), 10) if parity.failed
+    }
+    if runtime in RUNTIMES:
+        assert set(failed) == {runtime}
+        assert "cannot load it" in failed[runtime]
+
+
+@pytest.mark.skipif("onnxruntime" not in RUNTIMES, reason="needs onnxruntime")
+def test_a_model_that_takes_something_else_fails_its_runtime(copied):
+    folder = copied()
+    tensor = onnx.helper.make_tensor_value_info
+    graph = onnx.helper.make_graph(
+        [onnx.helper.make_node("Neg", ["t_u"], ["t_c"])],
+        "doubles",
+        [tensor("t_u", onnx.TensorProto.DOUBLE, ["n"])],
+        [tensor("t_c", onnx.TensorProto.DOUBLE, ["n"])],
+    )
+    model = onnx.helper.make_model(
+        graph, opset_imports=[onnx.helper.make_opsetid("", 9)], ir_version=4
+    )
+    rewrite_file(folder, "model.onnx", model.SerializeToString())
+    failed = {
+        parity.way: parity.example for parity in check_parity(find(folder), 10) if parity.failed
+    }
+    assert set(failed) == {"onnxruntime"}
+    assert failed["onnxruntime"].startswith("onnxruntime cannot run: ")

@@ -1,0 +1,154 @@
+"""Every shipped model gives the same bits in every runtime, a million random inputs each.
+
+The reference is ``python`` on floats. Against it stand what others would run without this
+package: eager torch, plain ``torch.jit.load``, onnxruntime as it comes, ONNX's own evaluator.
+"""
+
+import io
+import warnings
+from collections import defaultdict
+
+import numpy as np
+import onnx.reference
+import onnxruntime
+import pytest
+import torch
+
+import infer
+from infer._patterns import specials
+from infer._store import find
+from train._fit import fitted_module
+from train._models import find_model
+
+MODELS = infer.list_models()
+COUNT = 1_000_000
+SHAPES = [(), (0,), (1,), (7,), (3, 5), (2, 1, 4)]
+
+# TorchScript's profiling executor rewrites the graph after the first calls.
+CALLS = 4
+
+
+def eager(artifact):
+    """Return the torch module that the card describes."""
+    name, _, variant_name = artifact.card.name.partition(".")
+    model = find_model(name)
+    (variant,) = [variant for variant in model.variants if variant.name == variant_name]
+    # A parameter that a variant leaves out is not in its card.
+    parameters = defaultdict(float, artifact.card.parameters)
+    return fitted_module(model, parameters, variant, getattr(torch, artifact.card.dtype))
+
+
+def plain_torchscript(artifact):
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", r"`torch\.jit\.load` is deprecated")
+        return torch.jit.load(io.BytesIO(artifact.read("model.pt")))
+
+
+def plain_onnxruntime(artifact):
+    session = onnxruntime.InferenceSession(
+        artifact.read("model.onnx"), providers=["CPUExecutionProvider"]
+    )
+    return lambda x: session.run(None, {artifact.card.input.name: x})[0]
+
+
+def onnx_reference(artifact):
+    model = onnx.load_from_string(artifact.read("model.onnx"))
+    session = onnx.reference.ReferenceEvaluator(model)
+
+    def run(x):
+        with np.errstate(all="ignore"):
+            return session.run(None, {artifact.card.input.name: x})[0]
+
+    return run
+
+
+def ways(artifact):
+    """Return every way to compute an artifact, each from array to array."""
+
+    def on_tensors(module):
+        def run(x):
+            with torch.no_grad():
+                return module(torch.from_numpy(x)).numpy()
+
+        return run
+
+    python = infer.load(artifact.folder, runtime="python")
+    result = {
+        "python on numpy": python,
+        "python on torch": on_tensors(python),
+        "eager torch": on_tensors(eager(artifact)),
+        "plain onnxruntime": plain_onnxruntime(artifact),
+        "onnx.reference": onnx_reference(artifact),
+    }
+    for name in infer.list_runtimes():
+        result[name] = infer.load(artifact.folder, runtime=name)
+    if "torchscript" in result:
+        result["plain torchscript"] = on_tensors(plain_torchscript(artifact))
+    return result
+
+
+def inputs(card):
+    """Return specials and random patterns as an array of shape (n,), or (n, k) for k features."""
+    width = card.features or 1
+    unsigned = {"float32": np.uint32, "float64": np.uint64}[card.dtype]
+    generator = np.random.default_rng(20_260)
+    patterns = generator.integers(
+        0, np.iinfo(unsigned).max, (COUNT, width), unsigned, endpoint=True
+    )
+    corners = np.array(specials(card.dtype), card.dtype)[:, None]
+    if card.features:
+        corners = generator.choice(corners[:, 0], (10_000, width))
+    rows = np.concatenate([corners, patterns.view(card.dtype)])
+    return rows if card.features else rows[:, 0]
+
+
+def bits(array):
+    """Return bit patterns, the same for every nan."""
+    array = np.array(array)
+    array[np.isnan(array)] = np.nan
+    return array.view(f"uint{8 * array.itemsize}")
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_a_million_inputs_give_the_same_bits(name):
+    artifact = find(name)
+    x = inputs(artifact.card)
+    floats = infer.load(name, runtime="python")(x.tolist())
+    expected = bits(np.array(floats, artifact.card.dtype))
+    differing = {}
+    for way, run in ways(artifact).items():
+        for _ in range(CALLS if "torchscript" in way else 1):
+            found = run(x)
+            assert found.dtype == artifact.card.dtype
+            unlike = np.count_nonzero(bits(found) != expected)
+            differing[way] = differing.get(way, 0) + unlike
+    assert differing == dict.fromkeys(differing, 0)
+    assert len(differing) >= 7
+    # The comparison is not empty: most answers are numbers, and they differ from each other.
+    assert np.isfinite(floats).mean() > 0.1
+    assert len(np.unique(expected)) > 1000
+
+
+@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("shape", SHAPES)
+def test_any_shape_gives_the_same_bits(name, shape):
+    artifact = find(name)
+    card = artifact.card
+    x = np.linspace(-60, 60, int(np.prod(shape)) * (card.features or 1)).astype(card.dtype)
+    x = x.reshape((*shape, card.features) if card.features else shape)
+    model = infer.load(name, runtime="python")
+    rows = x.reshape(-1, card.features) if card.features else x.reshape(-1)
+    expected = bits(np.array([model(row) for row in rows.tolist()], card.dtype)).reshape(shape)
+    modules = {"eager torch": eager(artifact)}
+    if "torchscript" in infer.list_runtimes():
+        modules["plain torchscript"] = plain_torchscript(artifact)
+    for way, module in modules.items():
+        for _ in range(CALLS):
+            found = module(torch.from_numpy(x)).numpy()
+            assert found.shape == shape, way
+            assert np.array_equal(bits(found), expected), way
+    for runtime in infer.list_runtimes():
+        model = infer.load(name, runtime=runtime)
+        for found in (model(x), model(torch.from_numpy(x)).numpy()):
+            assert found.shape == shape, runtime
+            assert np.array_equal(bits(found), expected), runtime
