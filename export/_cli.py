@@ -78,8 +78,8 @@ def _export(model: str, variants: tuple[str, ...], out: Path) -> list[Path]:
     from train._models import find_model
 
     recipe = find_model(model).recipes[0]
-    with progress(f"fitting {model}", recipe.epochs) as on_epoch:
-        fit = train.fit(model, on_epoch=on_epoch)
+    with progress(f"fitting {model}", recipe.epochs) as watch:
+        fit = train.fit(model, watch=watch)
     try:
         return export.save(fit, out, variants=variants)
     except export.ExportError as error:

@@ -16,25 +16,31 @@ if TYPE_CHECKING:
     from train._datasets import Dataset as Dataset
     from train._errors import DivergedError as DivergedError
     from train._errors import NotAtOptimumError as NotAtOptimumError
+    from train._errors import StoppedError as StoppedError
     from train._errors import TrainError as TrainError
     from train._errors import UnknownNameError as UnknownNameError
     from train._fit import Fit as Fit
     from train._fit import fit as fit
+    from train._loop import Epoch as Epoch
     from train._models import ModelSpec as ModelSpec
     from train._models import Quantity as Quantity
     from train._models import Variant as Variant
     from train._models import list_models as list_models
+    from train._recipes import Draw as Draw
     from train._recipes import Recipe as Recipe
     from train._recipes import lbfgs as lbfgs
 
 _HOME = {
     "Dataset": "_datasets",
     "DivergedError": "_errors",
+    "Draw": "_recipes",
+    "Epoch": "_loop",
     "Fit": "_fit",
     "ModelSpec": "_models",
     "NotAtOptimumError": "_errors",
     "Quantity": "_models",
     "Recipe": "_recipes",
+    "StoppedError": "_errors",
     "TrainError": "_errors",
     "UnknownNameError": "_errors",
     "Variant": "_models",

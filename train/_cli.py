@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
+import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 if TYPE_CHECKING:
-    from train._fit import Progress
+    from train._fit import Fit
+    from train._loop import Epoch, Watcher
     from train._recipes import Recipe
 
 
@@ -36,7 +38,7 @@ def errors_for_people() -> Iterator[None]:
 
 
 @contextmanager
-def progress(label: str, epochs: int) -> Iterator[Progress]:
+def progress(label: str, epochs: int, done: int = 0) -> Iterator[Callable[[Epoch], None]]:
     """Show a bar with the current loss on stderr while a fit runs, if that is a terminal."""
 
     def show(loss: float | None) -> str | None:
@@ -50,12 +52,42 @@ def progress(label: str, epochs: int) -> Iterator[Progress]:
         item_show_func=show,
         update_min_steps=max(1, epochs // 200),
     ) as bar:
-        yield lambda _epoch, loss: bar.update(1, loss)
+        bar.update(done)
+        yield lambda epoch: bar.update(1, epoch.loss)
+        bar.update(bar.length or 0)  # a fit that stands still is done before its last epoch
+
+
+@contextmanager
+def interruptible() -> Iterator[Callable[[], bool]]:
+    """Give what tells whether Ctrl-C was pressed; a second one ends the program as usual."""
+    pressed = False
+
+    def note(_signal: int, _frame: Any) -> None:
+        nonlocal pressed
+        pressed = True
+        signal.signal(signal.SIGINT, before)
+
+    before = signal.signal(signal.SIGINT, note)
+    try:
+        yield lambda: pressed
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _plot_file(_context: click.Context, _option: click.Parameter, path: Path | None) -> Path | None:
+    if path is not None and path.suffix not in (".png", ".svg"):
+        raise click.BadParameter(f"{str(path)!r}: expected a name that ends in .png or .svg")
+    return path
+
+
+_FILE = click.Path(dir_okay=False, path_type=Path)
+_FOLDER = click.Path(file_okay=False, path_type=Path)
 
 
 @click.command(context_settings={"help_option_names": ["--help"]})
 @click.argument("names", nargs=-1, metavar="[NAME]...")
 @click.option("--all", "everything", is_flag=True, help="Fit every model.")
+@click.option("--table", is_flag=True, help="Run every recipe beside what its tutorial printed.")
 @click.option("--recipe", metavar="R", help="The recipe; each model has a default.")
 @click.option(
     "--learning-rate",
@@ -66,58 +98,208 @@ def progress(label: str, epochs: int) -> Iterator[Progress]:
 @click.option(
     "--epochs", type=click.IntRange(min=1), metavar="N", help="Override the recipe's epochs."
 )
+@click.option("--seed", type=click.IntRange(min=0), metavar="S", help="Of everything random.")
+@click.option(
+    "--validation-fraction",
+    type=click.FloatRange(min=0, max=1, max_open=True),
+    metavar="F",
+    help="Hold this share of the rows out to validate; --seed chooses them.",
+)
 @click.option("--device", default="cpu", show_default=True, help="cpu or cuda.")
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON object a model, a line each.")
 @click.option(
     "--out",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=_FOLDER,
     metavar="DIR",
     help="Write fit.json, history.csv and fit.png to DIR (several models: to DIR/NAME).",
+)
+@click.option("--history", type=_FILE, metavar="FILE.csv", help="Write every epoch's numbers.")
+@click.option("--plot", type=_FILE, callback=_plot_file, metavar="FILE", help="As .png or .svg.")
+@click.option("--gif", type=_FILE, metavar="FILE", help="Write the fit as it went on, animated.")
+@click.option("--live", is_flag=True, help="Draw parameters and loss in a window as they change.")
+@click.option(
+    "--resume",
+    type=_FOLDER,
+    metavar="DIR",
+    help="Go on with a fit that was stopped with --out DIR.",
 )
 def main(
     names: tuple[str, ...],
     everything: bool,
+    table: bool,
     recipe: str | None,
     learning_rate: float | None,
     epochs: int | None,
+    seed: int | None,
+    validation_fraction: float | None,
     device: str,
     as_json: bool,
     out: Path | None,
+    history: Path | None,
+    plot: Path | None,
+    gif: Path | None,
+    live: bool,
+    resume: Path | None,
 ) -> None:
     """Fit models and report how they stand to the best possible fit.
 
-    Nothing is written but what --out asks for. To write artifacts: python -m export.
+    Nothing is written but what --out, --history, --plot and --gif ask for. To write artifacts:
+    python -m export. Ctrl-C stops after the current epoch; with --out, --resume goes on from there.
     """
-    if everything == bool(names):
-        raise click.UsageError("Name the models to fit, or type --all.")
+    if everything + table + bool(names) + (resume is not None) != 1:
+        raise click.UsageError("Name the models to fit, or type one of --all, --table, --resume.")
+    overrides = {
+        name: value
+        for name, value in (
+            ("learning_rate", learning_rate),
+            ("epochs", epochs),
+            ("seed", seed),
+            ("validation_fraction", validation_fraction),
+        )
+        if value is not None
+    }
+    files = _Files(out or resume, history, plot, gif)
     with errors_for_people():
-        import train
-        from train import _report
+        if table:
+            _run_table()
+            return
+        if resume is not None:
+            if recipe is not None or overrides:
+                raise click.UsageError("--resume goes on as it began; it takes no other recipe.")
+            from train import _checkpoint
 
-        chosen = train.list_models() if everything else list(dict.fromkeys(names))
-        # All names are looked up before the first fit starts.
-        recipes = {name: _recipe(name, recipe, learning_rate, epochs) for name in chosen}
-        for name in chosen:
-            with progress(name, recipes[name].epochs) as on_epoch:
-                fit = train.fit(name, recipe=recipes[name], device=device, on_epoch=on_epoch)
-            if as_json:
-                click.echo(json.dumps(_report.as_record(fit), ensure_ascii=False))
-            else:
-                click.echo(_report.as_text(fit))
-            if out is not None:
-                _report.write(fit, out / name if len(chosen) > 1 else out)
+            stopped = _checkpoint.read(resume)
+            jobs = [(stopped.model, stopped.recipe)]
+            device, state = stopped.device, stopped.state
+        else:
+            import train
+
+            chosen = train.list_models() if everything else list(dict.fromkeys(names))
+            # All names are looked up before the first fit starts.
+            jobs = [(name, _recipe(name, recipe, overrides)) for name in chosen]
+            state = None
+        if len(jobs) > 1 and (history or plot or gif):
+            raise click.UsageError("--history, --plot and --gif take one model; type --out DIR.")
+        for name, row in jobs:
+            files_here = files.below(name) if len(jobs) > 1 else files
+            _fit_and_report(name, row, device, state, files_here, as_json=as_json, live=live)
 
 
-def _recipe(
-    model: str, name: str | None, learning_rate: float | None, epochs: int | None
-) -> Recipe:
+class _Files:
+    """What to write where."""
+
+    def __init__(
+        self, out: Path | None, history: Path | None, plot: Path | None, gif: Path | None
+    ) -> None:
+        self._out, self._history, self._plot, self._gif = out, history, plot, gif
+
+    def below(self, name: str) -> _Files:
+        """Return the same for one of several models."""
+        return _Files(self._out and self._out / name, None, None, None)
+
+    def write(self, fit: Fit) -> None:
+        """Write what was asked for, and a checkpoint if the fit was stopped."""
+        from train import _checkpoint, _plots, _report
+
+        if self._out is not None:
+            if fit.stopped:
+                _report.write_file(self._out / _checkpoint.FILE, _checkpoint.to_bytes(fit))
+            _report.write(fit, self._out)
+            if not fit.stopped:
+                (self._out / _checkpoint.FILE).unlink(missing_ok=True)
+        if self._history is not None:
+            _report.write_file(self._history, _report.as_csv(fit).encode())
+        if self._plot is not None:
+            _report.write_file(self._plot, _report.plot(fit, self._plot.suffix[1:]))
+        if self._gif is not None:
+            _report.write_file(self._gif, _plots.animate(fit))
+
+    def resume_hint(self) -> str:
+        """Return how to go on after Ctrl-C."""
+        if self._out is None:
+            return "Nothing was kept; with --out DIR a stopped fit can be resumed."
+        return f"To go on: python -m train --resume {self._out}"
+
+
+def _fit_and_report(
+    name: str,
+    recipe: Recipe,
+    device: str,
+    state: Any,
+    files: _Files,
+    *,
+    as_json: bool,
+    live: bool,
+) -> None:
+    import train
+
+    try:
+        with (
+            progress(name, recipe.epochs, len(state["epochs"]) if state else 0) as show,
+            interruptible() as pressed,
+        ):
+            watchers: list[Callable[[Epoch], object]] = [show]
+            if live:
+                from train import _plots
+
+                watchers.append(_plots.live(f"{name}, {recipe.name}"))
+            fit = train.fit(
+                name, recipe=recipe, device=device, watch=_all(watchers, pressed), resume=state
+            )
+    except (train.DivergedError, train.NotAtOptimumError) as error:
+        _report(error.fit, files, as_json=as_json)
+        raise
+    except train.StoppedError as error:
+        _report(error.fit, files, as_json=as_json)
+        raise _Failure(f"{error} {files.resume_hint()}", error.exit_code) from error
+    _report(fit, files, as_json=as_json)
+
+
+def _all(watchers: list[Callable[[Epoch], object]], pressed: Callable[[], bool]) -> Watcher:
+    def watch(epoch: Epoch) -> bool:
+        for watcher in watchers:
+            watcher(epoch)
+        return pressed()
+
+    return watch
+
+
+def _report(fit: Fit, files: _Files, *, as_json: bool) -> None:
+    from train import _report
+
+    if as_json:
+        click.echo(json.dumps(_report.as_record(fit), ensure_ascii=False, allow_nan=False))
+    else:
+        click.echo(_report.as_text(fit))
+    files.write(fit)
+
+
+def _run_table() -> None:
+    """Run every recipe and print the table; exits with 1 if a printed number is not reproduced."""
+    import train
+    from train import _printed
+
+    fits = {}
+    with click.progressbar(
+        _printed.PRINTED,
+        label="running",
+        file=sys.stderr,
+        hidden=not sys.stderr.isatty(),
+        item_show_func=lambda key: " ".join(key) if key else None,
+    ) as bar:
+        for model, recipe in bar:
+            try:
+                fits[model, recipe] = train.fit(model, recipe=recipe)
+            except train.DivergedError as error:
+                fits[model, recipe] = error.fit
+    click.echo(_printed.table(fits))
+    if any(_printed.disagreements(fit, _printed.PRINTED[key]) for key, fit in fits.items()):
+        sys.exit(1)
+
+
+def _recipe(model: str, name: str | None, overrides: dict[str, Any]) -> Recipe:
     from dataclasses import replace
 
     from train._models import find_model, find_recipe
 
-    recipe = find_recipe(find_model(model), name)
-    if learning_rate is not None:
-        recipe = replace(recipe, learning_rate=learning_rate)
-    if epochs is not None:
-        recipe = replace(recipe, epochs=epochs)
-    return recipe
+    return replace(find_recipe(find_model(model), name), **overrides)

@@ -2,20 +2,24 @@
 
 All data are float64. Measured data are the doubles nearest to the printed decimals. Sampled
 functions are correctly rounded, so that they have the same bits on every machine; a library's
-``sin`` may differ in the last place between processors.
+``sin`` may differ in the last place between processors. Noisy data come in a fixed sample, rounded
+to four decimals as a reading would be, and can be drawn anew with a seed.
 """
 
 from __future__ import annotations
 
 import hashlib
 import math
+import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cache
+from statistics import NormalDist
 from types import MappingProxyType
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 
@@ -53,14 +57,18 @@ class Dataset:
         return tuple((float(column.min()), float(column.max())) for column in columns)
 
 
-def _thermometer() -> tuple[list[float], list[float]]:
+# Rows of x (a number, or one a feature), and y.
+Rows = tuple[list[float] | list[list[float]], list[float]]
+
+
+def _thermometer() -> Rows:
     """Eleven readings of an unknown thermometer (°F) beside a Celsius one (SEEDS, 1)."""
     t_u = [35.7, 55.9, 58.2, 81.9, 56.3, 48.9, 33.9, 21.8, 48.4, 60.4, 68.4]
     t_c = [0.5, 14.0, 15.0, 28.0, 11.0, 8.0, 3.0, -4.0, 6.0, 13.0, 21.0]
     return t_u, t_c
 
 
-def _sine() -> tuple[list[float], list[float]]:
+def _sine() -> Rows:
     """2,000 points of linspace(-π, π), where π is ``math.pi``, and their sines (SEEDS, 4).
 
     Both are correctly rounded: x from the exact rational, y from 128 bits.
@@ -75,15 +83,64 @@ def _sine() -> tuple[list[float], list[float]]:
     return x, [-value for value in reversed(half)] + half
 
 
-DATASETS: Mapping[str, Callable[[], tuple[list[float], list[float]]]] = MappingProxyType(
-    {"thermometer": _thermometer, "sine": _sine}
+def _noisy_line() -> Rows:
+    """1,000 points of y = 2x + 1 + 3n, x uniform on [0, 20), n standard normal (SEEDS, 2)."""
+    generator, normal = random.Random(1000), NormalDist()  # noqa: S311 - a sample, not a secret
+    x = [round(20 * generator.random(), 4) for _ in range(1000)]
+    noise = [normal.inv_cdf(generator.random()) for _ in x]
+    return x, [round(2 * value + 1 + 3 * n, 4) for value, n in zip(x, noise, strict=True)]
+
+
+def _noisy_plane() -> Rows:
+    """1,000 rows of y = 2·x0 - 3.4·x1 + 4.2 + 0.01n, all standard normal (SEEDS, 3)."""
+    generator, normal = random.Random(1000), NormalDist()  # noqa: S311
+    x = [[round(normal.inv_cdf(generator.random()), 4) for _ in range(2)] for _ in range(1000)]
+    noise = [normal.inv_cdf(generator.random()) for _ in x]
+    y = [2 * a - 3.4 * b + 4.2 + 0.01 * n for (a, b), n in zip(x, noise, strict=True)]
+    return x, [round(value, 4) for value in y]
+
+
+def _draw_line(rows: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Draw points of the noisy line with torch's generator: x first, then n."""
+    x = torch.rand(rows, 1) * 20
+    y = x * 2 + 1 + 3 * torch.randn(rows, 1)
+    return x[:, 0], y[:, 0]
+
+
+def _draw_plane(rows: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Draw rows of the noisy plane with torch's generator: X first, then n."""
+    x = torch.randn(rows, 2)
+    y = x @ torch.tensor([2.0, -3.4]) + 4.2 + 0.01 * torch.randn(rows)
+    return x, y
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where a dataset comes from.
+
+    Attributes:
+        fixed: makes the fixed sample: rows of x, and y.
+        draw: draws so many fresh rows with torch's global generator, for noisy data.
+    """
+
+    fixed: Callable[[], Rows]
+    draw: Callable[[int], tuple[torch.Tensor, torch.Tensor]] | None = None
+
+
+DATASETS: Mapping[str, Source] = MappingProxyType(
+    {
+        "thermometer": Source(_thermometer),
+        "sine": Source(_sine),
+        "noisy_line": Source(_noisy_line, _draw_line),
+        "noisy_plane": Source(_noisy_plane, _draw_plane),
+    }
 )
 
 
 @cache
 def load_dataset(name: str) -> Dataset:
-    """Return a dataset of the table."""
-    arrays = [np.array(values, dtype=np.float64) for values in DATASETS[name]()]
-    for values in arrays:
+    """Return the fixed sample of a dataset of the table."""
+    x, y = (np.array(values, dtype=np.float64) for values in DATASETS[name].fixed())
+    for values in (x, y):
         values.flags.writeable = False
-    return Dataset(name, *arrays)
+    return Dataset(name, x, y)

@@ -1,30 +1,37 @@
-"""The training loop: one for every model and recipe."""
+"""Fitting a model: the loop, the judge, and the record of both."""
 
 from __future__ import annotations
 
 import math
 import struct
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
+from functools import cached_property
+from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
-from train._datasets import Dataset, load_dataset
-from train._errors import DivergedError, NotAtOptimumError, TrainError, UnknownNameError
-from train._judge import Verdict, judge, without_negligible
-from train._models import ModelSpec, Variant, find_model, find_recipe, unknown
-from train._recipes import Recipe
+from train._datasets import Dataset
+from train._errors import (
+    DivergedError,
+    NotAtOptimumError,
+    StoppedError,
+    TrainError,
+    UnknownNameError,
+)
+from train._judge import UndeterminedError, Verdict, judge
+from train._loop import Epoch, Outcome, Watcher, run
+from train._models import ModelSpec, Variant, designs, find_model, find_recipe, unknown
+from train._modules import set_values
+from train._recipes import REDUCTIONS, Recipe
 
 # The dtype that models are served in.
 DTYPE = "float32"
 
-# A fit stands still when so many epochs in a row move no prediction by more than this share of
-# the largest one. Float32 resolves 2**-24; float64 leaves room for 2**-44 above its own noise.
-_STILL_EPOCHS = 3
-_STILL_SHARE = 2.0**-44
-
-Progress = Callable[[int, float], None]
+# Rounding the parameters of a nonlinear model to float32 moves its loss by less than this share.
+_ROUNDING_SHARE = 2.0**-30
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,27 +40,39 @@ class Fit:
 
     Attributes:
         model: the row of the table that was fitted.
-        recipe: how.
+        recipe: how, with everything that was overridden.
         device: where, "cpu" or "cuda".
-        dataset: to what.
-        epochs: how many passes it took.
-        losses: the training loss of each epoch, before its step.
-        parameters: what was found, rounded once to float32, negligible ones zero.
-        optimum: the judge's parameters: the exact optimum, rounded in the same way.
-        loss: loss of ``parameters``, computed exactly.
-        best_loss: the smallest loss that any parameters reach.
+        dataset: the rows that trained.
+        validation: the rows that validated; None if there were none.
+        history: each epoch's loss, validation loss and parameters.
+        parameters: what was found, rounded once to float32; negligible ones zero, if the recipe
+            goes on until the optimum.
+        optimum: the judge's parameters: the exact optimum, rounded in the same way; None for a
+            model that is not linear in its parameters.
+        loss: loss of ``parameters`` on ``dataset``, computed exactly; nan if they are not finite.
+        best_loss: the smallest loss that any parameters reach on it.
+        validation_loss: the last epoch's.
+        gradient: of the last step, for recipes that take it by hand or by differences.
+        diverged_at: the epoch whose loss was the first that is not finite; None if all were.
+        stopped: whether somebody ended the fit before its time.
+        checkpoint: what ``fit(resume=…)`` needs to go on from here.
     """
 
     model: ModelSpec
     recipe: Recipe
     device: str
     dataset: Dataset
-    epochs: int
-    losses: tuple[float, ...]
+    validation: Dataset | None
+    history: tuple[Epoch, ...]
     parameters: Mapping[str, float]
-    optimum: Mapping[str, float]
+    optimum: Mapping[str, float] | None
     loss: float
     best_loss: float
+    validation_loss: float | None
+    gradient: Mapping[str, float] | None
+    diverged_at: int | None
+    stopped: bool
+    checkpoint: Mapping[str, Any] = field(repr=False)
 
     @property
     def name(self) -> str:
@@ -61,26 +80,52 @@ class Fit:
         return self.model.name
 
     @property
-    def differing_bits(self) -> int:
-        """Number of bits in which ``parameters`` differ from ``optimum``."""
+    def epochs(self) -> int:
+        """How many epochs it took."""
+        return len(self.history)
+
+    @property
+    def losses(self) -> tuple[float, ...]:
+        """The training loss of each epoch."""
+        return tuple(epoch.loss for epoch in self.history)
+
+    @cached_property
+    def differing_bits(self) -> int | None:
+        """Number of bits in which ``parameters`` differ from ``optimum``; None without one."""
+        if self.optimum is None or not all(map(math.isfinite, self.parameters.values())):
+            return None
         return sum(
             (_float32_bits(self.parameters[name]) ^ _float32_bits(self.optimum[name])).bit_count()
             for name in self.optimum
         )
 
+    @property
+    def at_optimum(self) -> bool:
+        """Whether the parameters are the optimum: by their bits, or without these by the loss."""
+        if self.optimum is not None:
+            return self.differing_bits == 0
+        return self.loss <= self.best_loss * (1.0 + _ROUNDING_SHARE)
+
     def module(self, variant: Variant) -> nn.Module:
         """Return the fitted module of a variant: float32, on the CPU, no gradients."""
-        return fitted_module(self.model, self.parameters, variant, torch.float32)
+        return fitted_module(
+            self.model, {**self.recipe.constants, **self.parameters}, variant, torch.float32
+        )
 
 
 def fitted_module(
-    model: ModelSpec, parameters: Mapping[str, float], variant: Variant, dtype: torch.dtype
+    model: ModelSpec, numbers: Mapping[str, float], variant: Variant, dtype: torch.dtype
 ) -> nn.Module:
-    """Return a variant's module with these parameters, in evaluation mode, on the CPU."""
+    """Return a variant's module in evaluation mode on the CPU.
+
+    Args:
+        model: whose module.
+        numbers: its parameters, and any constants to replace, by name.
+        variant: the form.
+        dtype: of the module.
+    """
     module = model.module()
-    with torch.no_grad():
-        for name, parameter in module.named_parameters():
-            parameter.fill_(parameters[name])
+    set_values(module, numbers)
     return variant.view(module).to(dtype).requires_grad_(False).eval()
 
 
@@ -89,7 +134,10 @@ def fit(
     *,
     recipe: str | Recipe | None = None,
     device: str = "cpu",
-    on_epoch: Progress | None = None,
+    seed: int | None = None,
+    validation_fraction: float | None = None,
+    watch: Watcher | None = None,
+    resume: Mapping[str, Any] | None = None,
 ) -> Fit:
     """Fit a model.
 
@@ -97,104 +145,124 @@ def fit(
         name: a name of ``list_models()``, or a row of your own.
         recipe: the name of one of the model's recipes, or one of your own; its default for None.
         device: "cpu" or "cuda".
-        on_epoch: called after each epoch with its number, from 1, and its loss.
+        seed: of everything random, instead of the recipe's.
+        validation_fraction: share of the rows that validate and do not train, instead of the
+            recipe's; at least 0 and under 1.
+        watch: called after each epoch with what is known then; ends the fit if it returns True.
+        resume: the checkpoint of a fit of the same model and recipe that was stopped; the result
+            has the same bits as if it had not been.
 
     Returns:
         The fit, certified by the judge if the recipe goes on until the optimum.
 
     Raises:
         UnknownNameError: no such model, recipe or device.
-        DivergedError: the loss became infinite or nan.
+        DivergedError: the loss became infinite or nan; holds the fit so far.
+        StoppedError: ``watch`` ended it; holds the fit so far.
         NotAtOptimumError: a recipe that goes on until the optimum ended elsewhere.
+        TrainError: the data do not determine the parameters, or cannot be split.
     """
     model = find_model(name) if isinstance(name, str) else name
     chosen = recipe if isinstance(recipe, Recipe) else find_recipe(model, recipe)
-    place = _device(device)
-    dataset = load_dataset(model.dataset) if isinstance(model.dataset, str) else model.dataset
-    module, losses = _train(model, chosen, dataset, place, on_epoch)
-    found = {name: value.item() for name, value in module.float().named_parameters()}
-    if not all(map(math.isfinite, found.values())):
-        # The last step went too far; the loss of one more epoch would have shown it.
-        raise DivergedError(
-            model.name, chosen.name, len(losses) + 1, chosen.learning_rate, math.inf
-        )
-    verdict = _judge(model, chosen, dataset)
-    parameters = without_negligible(found, _features(dataset), _designs(model), DTYPE)
-    result = Fit(
-        model=model,
-        recipe=chosen,
-        device=device,
-        dataset=dataset,
-        epochs=len(losses),
-        losses=tuple(losses),
-        parameters=parameters,
-        optimum=verdict.parameters,
-        loss=verdict.loss(parameters),
-        best_loss=verdict.best_loss,
-    )
-    if chosen.until == "optimum" and result.differing_bits:
-        raise NotAtOptimumError(
-            f"{model.name}: recipe {chosen.name!r} ended after {result.epochs} epochs at "
-            f"{dict(parameters)}, {result.differing_bits} bits from the optimum "
-            f"{dict(verdict.parameters)}. Give it more epochs or a rate nearer to 1."
-        )
+    if seed is not None:
+        chosen = replace(chosen, seed=seed)
+    if validation_fraction is not None:
+        chosen = replace(chosen, validation_fraction=validation_fraction)
+    outcome = run(model, chosen, _device(device), watch, resume)
+    result = _certified(model, chosen, device, outcome)
+    if outcome.end == "diverged":
+        raise DivergedError(result)
+    if outcome.end == "stopped":
+        raise StoppedError(result)
+    if chosen.until == "optimum" and not result.at_optimum:
+        raise NotAtOptimumError(result)
     return result
 
 
-def _train(
-    model: ModelSpec,
-    recipe: Recipe,
-    dataset: Dataset,
-    device: torch.device,
-    on_epoch: Progress | None,
-) -> tuple[nn.Module, list[float]]:
-    dtype = getattr(torch, recipe.dtype)
-    x = torch.tensor(dataset.x, dtype=dtype, device=device)
-    y = torch.tensor(dataset.y, dtype=dtype, device=device)
-    module = model.module().to(device, dtype)
-    views = [variant.view(module).to(device, dtype) for variant in model.variants]
-    optimizer = _optimizer(recipe, module)
-    predictions = torch.zeros(len(views), len(y), dtype=dtype, device=device)
-
-    def closure() -> Tensor:
-        nonlocal predictions
-        optimizer.zero_grad()
-        predictions = torch.stack([view(x) for view in views])
-        squares = (predictions - y).square().sum() / len(views)
-        loss = squares / len(y) if recipe.loss == "mean" else squares
-        loss.backward()  # type: ignore[no-untyped-call]
-        return loss.detach()
-
-    losses: list[float] = []
-    still = 0
-    for epoch in range(1, recipe.epochs + 1):
-        before = predictions
-        loss = float(optimizer.step(closure))  # type: ignore[arg-type]
-        if not math.isfinite(loss):
-            raise DivergedError(model.name, recipe.name, epoch, recipe.learning_rate, loss)
-        losses.append(loss)
-        if on_epoch is not None:
-            on_epoch(epoch, loss)
-        if recipe.until == "optimum":
-            now = predictions.detach()
-            moved, largest = (now - before.detach()).abs().max(), now.abs().max()
-            still = still + 1 if bool(moved <= _STILL_SHARE * largest) else 0
-            if still == _STILL_EPOCHS:
-                break
-    return module.cpu(), losses
+def _certified(model: ModelSpec, recipe: Recipe, device: str, outcome: Outcome) -> Fit:
+    """Judge the outcome of a run and write everything down."""
+    dataset = outcome.training
+    try:
+        verdict = _judge(model, recipe, dataset)
+    except UndeterminedError as error:
+        raise TrainError(f"{model.name}: {error}") from error
+    found = {name: _float32(value) for name, value in outcome.values.items()}
+    finite = all(map(math.isfinite, found.values()))
+    linear = model.expand is None
+    if finite and recipe.until == "optimum":
+        found = verdict.settle(found) if linear else _settle_by_outputs(model, found, dataset)
+    last = outcome.epochs[-1]
+    # The last step can overshoot although the loss before it was finite.
+    diverged = last.number if outcome.end == "diverged" else None if finite else last.number + 1
+    if diverged is not None:
+        outcome = replace(outcome, end="diverged")
+    result = Fit(
+        model=model,
+        recipe=recipe,
+        device=device,
+        dataset=dataset,
+        validation=outcome.validation,
+        history=tuple(outcome.epochs),
+        parameters=found,
+        optimum=verdict.parameters if linear else None,
+        loss=verdict.loss(_coefficients(model, found)) if finite else math.nan,
+        best_loss=verdict.best_loss,
+        validation_loss=last.validation_loss,
+        gradient=outcome.gradient,
+        diverged_at=diverged,
+        stopped=outcome.end == "stopped",
+        checkpoint=outcome.checkpoint,
+    )
+    if outcome.end == "diverged":
+        raise DivergedError(result)
+    return result
 
 
-def _optimizer(recipe: Recipe, module: nn.Module) -> torch.optim.Optimizer:
-    if recipe.optimizer == "LBFGS":
-        return torch.optim.LBFGS(
-            module.parameters(),
-            lr=recipe.learning_rate,
-            max_iter=1,  # the loop counts, watches and stops; the state lives on between steps
-            tolerance_grad=0.0,
-            tolerance_change=0.0,
-            history_size=20,
-        )
-    return torch.optim.SGD(module.parameters(), lr=recipe.learning_rate, momentum=recipe.momentum)
+def _judge(model: ModelSpec, recipe: Recipe, dataset: Dataset) -> Verdict:
+    factor, mean = REDUCTIONS[recipe.loss]
+    if recipe.batches == "stream":  # the loss of a step is that of a batch
+        factor *= recipe.batch_size / dataset.rows
+    # Arrays, not lists: the judge takes a block of them at a time.
+    columns: Any = list(dataset.x.reshape(dataset.rows, -1).T)
+    y: Any = dataset.y
+    return judge(
+        columns,
+        y,
+        designs(model, recipe),
+        mean=mean,
+        dtype=DTYPE,
+        factor=factor,
+    )
+
+
+def _coefficients(model: ModelSpec, parameters: Mapping[str, float]) -> Mapping[str, Any]:
+    """Return what the judge's terms are multiplied by."""
+    if model.expand is None:
+        return parameters
+    return model.expand({name: Fraction(value) for name, value in parameters.items()})
+
+
+def _settle_by_outputs(
+    model: ModelSpec, parameters: Mapping[str, float], dataset: Dataset
+) -> dict[str, float]:
+    """Set parameters to zero that cannot be seen in any output, as the judge does for linear ones.
+
+    Without a parameter, no output may move by half a unit in the last place of the largest one.
+    """
+    x = torch.tensor(dataset.x)
+
+    def outputs(numbers: Mapping[str, float]) -> torch.Tensor:
+        result: torch.Tensor = fitted_module(model, numbers, model.variants[-1], torch.float64)(x)
+        return result
+
+    full = outputs(parameters)
+    half_ulp = math.ldexp(1.0, math.frexp(full.abs().max().item())[1] - 25)
+    return {
+        name: value
+        if (outputs({**parameters, name: 0.0}) - full).abs().max().item() >= half_ulp
+        else 0.0
+        for name, value in parameters.items()
+    }
 
 
 def _device(name: str) -> torch.device:
@@ -205,25 +273,9 @@ def _device(name: str) -> torch.device:
     return torch.device(name)
 
 
-def _features(dataset: Dataset) -> list[list[float]]:
-    columns: list[list[float]] = dataset.x.reshape(dataset.rows, -1).T.tolist()
-    return columns
-
-
-def _designs(model: ModelSpec) -> list[Mapping[str, Mapping[tuple[int, ...], float]]]:
-    return [variant.terms for variant in model.variants]
-
-
-def _judge(model: ModelSpec, recipe: Recipe, dataset: Dataset) -> Verdict:
-    return judge(
-        _features(dataset),
-        dataset.y.tolist(),
-        _designs(model),
-        mean=recipe.loss == "mean",
-        dtype=DTYPE,
-    )
+def _float32(value: float) -> float:
+    return torch.tensor(value, dtype=torch.float64).float().item()
 
 
 def _float32_bits(value: float) -> int:
-    bits: int = struct.unpack("<I", struct.pack("<f", value))[0]
-    return bits
+    return int.from_bytes(struct.pack("<f", value), "little")

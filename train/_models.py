@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from fractions import Fraction
 from types import MappingProxyType
 from typing import Any
 
@@ -11,12 +12,24 @@ from torch import nn
 
 from train._datasets import Dataset
 from train._errors import UnknownNameError
-from train._modules import SCALE, Cubic, DynamicNet, Thermometer
-from train._recipes import Recipe, lbfgs
+from train._modules import (
+    SCALE,
+    Cubic,
+    DynamicNet,
+    Legendre,
+    Line,
+    LinearCubic,
+    LinearPlane,
+    Plane,
+    Thermometer,
+)
+from train._recipes import Draw, Recipe, lbfgs
 
-# What a parameter is multiplied by: coefficient by exponents, one exponent a feature.
-# {(4,): 1, (5,): 1} is x⁴ + x⁵.
-Basis = Mapping[tuple[int, ...], float]
+# What a parameter is multiplied by: coefficient by exponents, one exponent a feature; a coefficient
+# may be the name of one of the model's constants. {(4,): 1, (5,): 1} is x⁴ + x⁵.
+Basis = Mapping[tuple[int, ...], float | str]
+Design = Mapping[str, Mapping[tuple[int, ...], float]]
+Coefficients = dict[str, Fraction]
 
 
 @dataclass(frozen=True)
@@ -36,8 +49,9 @@ class Variant:
         name: what follows the dot in its name; empty for the only one.
         title: one line for people.
         formula: the function in the field's notation.
-        terms: what each parameter is multiplied by, for models linear in their parameters. The
-            judge reads this and never the module.
+        terms: what each coefficient is multiplied by. The coefficients are the parameters, or
+            for a model that is not linear in these, what its ``expand`` gives. The judge reads
+            this and never the module.
         view: takes the fitted module, returns the module of this form, sharing its parameters.
     """
 
@@ -62,6 +76,10 @@ class ModelSpec:
         variants: the forms in which it is served; the loss is the mean over these. The last one
             is the default.
         description: what a user should know before using it.
+        constants: constants by name, for use in ``terms``.
+        modules: other modules that recipes train, by name; they compute the same function.
+        expand: for a model that is not linear in its parameters, turns these into the
+            coefficients of a polynomial, exactly.
     """
 
     name: str
@@ -72,9 +90,49 @@ class ModelSpec:
     recipes: tuple[Recipe, ...]
     variants: tuple[Variant, ...]
     description: str
+    constants: Mapping[str, float] = field(default_factory=dict)
+    modules: Mapping[str, Callable[[], nn.Module]] = field(default_factory=dict)
+    expand: Callable[[Coefficients], Coefficients] | None = None
+
+    def make_module(self, name: str = "") -> nn.Module:
+        """Return a new module: the one that is served, or another one by name."""
+        return self.modules[name]() if name else self.module()
+
+    @property
+    def parameters(self) -> tuple[str, ...]:
+        """Names of the parameters."""
+        return tuple(name for name, _ in self.module().named_parameters())
+
+
+def designs(model: ModelSpec, recipe: Recipe) -> list[Design]:
+    """Return the terms of each variant as numbers, with the constants that a recipe sets."""
+    constants = {**model.constants, **recipe.constants}
+    return [
+        {
+            name: {e: constants[c] if isinstance(c, str) else c for e, c in basis.items()}
+            for name, basis in variant.terms.items()
+        }
+        for variant in model.variants
+    ]
 
 
 _POWERS: Mapping[str, Basis] = {"a": {(0,): 1}, "b": {(1,): 1}, "c": {(2,): 1}, "d": {(3,): 1}}
+_NORMAL_START = {name: Draw("normal") for name in "abcd"}
+_RAW = {"scale": 1.0}
+_ANGLE = Quantity("x", "angle", "rad")
+_SINE = Quantity("y", "sine of the angle", "1")
+
+
+def _expand_legendre(p: Coefficients) -> Coefficients:
+    """Return a + b·P3(c + d·x) as a + b·x + c·x² + d·x³."""
+    a, b, c, d = p["a"], p["b"], p["c"], p["d"]
+    return {
+        "a": a + b * (5 * c**3 - 3 * c) / 2,
+        "b": b * d * (15 * c**2 - 3) / 2,
+        "c": b * d**2 * 15 * c / 2,
+        "d": b * d**3 * 5 / 2,
+    }
+
 
 _SPECS = (
     ModelSpec(
@@ -83,13 +141,34 @@ _SPECS = (
         dataset="thermometer",
         input=Quantity("t_u", "reading of the unknown thermometer", "°F"),
         output=Quantity("t_c", "temperature", "°C"),
-        recipes=(lbfgs("mean"), Recipe("sgd", "SGD", 1e-2, 5000, "mean")),
+        recipes=(
+            lbfgs("mean"),
+            Recipe(
+                "finite-difference", "by hand", 1e-2, 1, "mean", "finite-difference", constants=_RAW
+            ),
+            Recipe("raw-diverges", "by hand", 1e-2, 100, "mean", "by hand", constants=_RAW),
+            Recipe("raw", "by hand", 1e-4, 100, "mean", "by hand", constants=_RAW),
+            Recipe(
+                "raw-mean",
+                "by hand",
+                1e-4,
+                10_000,
+                "mean",
+                "by hand",
+                constants=_RAW,
+                average_again=True,
+            ),
+            Recipe("normalized", "by hand", 1e-3, 5000, "mean", "by hand"),
+            Recipe("autograd", "by hand", 1e-2, 5000, "mean"),
+            Recipe("sgd", "SGD", 1e-2, 5000, "mean"),
+            Recipe("split", "SGD", 1e-2, 4000, "mean", held_out=(0, 3)),
+        ),
         variants=(
             Variant(
                 "",
                 "Fahrenheit to Celsius, as eleven readings teach it",
                 "t_c = w·(0.1·t_u) + b",
-                {"w": {(1,): SCALE}, "b": {(0,): 1}},
+                {"w": {(1,): "scale"}, "b": {(0,): 1}},
             ),
         ),
         description=(
@@ -98,27 +177,173 @@ _SPECS = (
             "the curve corrects this thermometer, its errors included, and can be no better than "
             "its readings."
         ),
+        constants={"scale": SCALE},
+    ),
+    ModelSpec(
+        name="line",
+        module=Line,
+        dataset="noisy_line",
+        input=Quantity("x", "x", "1"),
+        output=Quantity("y", "y", "1"),
+        recipes=(
+            lbfgs("half-sum"),
+            Recipe(
+                "manual",
+                "by hand",
+                1e-4,
+                500,
+                "half-sum",
+                "by hand",
+                start={"w": Draw("uniform"), "b": 0.0},
+                batches="stream",
+                batch_size=32,
+                seed=1000,
+            ),
+            Recipe(
+                "autograd",
+                "by hand",
+                1e-4,
+                500,
+                "half-sum",
+                start={"w": Draw("uniform"), "b": 0.0},
+                batches="stream",
+                batch_size=32,
+                seed=1000,
+            ),
+        ),
+        variants=(
+            Variant(
+                "",
+                "A line through noisy points",
+                "y = w·x + b",
+                {"w": {(1,): 1}, "b": {(0,): 1}},
+            ),
+        ),
+        description=(
+            "The points scatter by 3 around y = 2x + 1. The line that is served fits a fixed "
+            "sample of 1,000 of them; the recipes of the tutorial see a new batch at each step."
+        ),
+    ),
+    ModelSpec(
+        name="plane",
+        module=Plane,
+        dataset="noisy_plane",
+        input=Quantity("x", "features", "1"),
+        output=Quantity("y", "y", "1"),
+        recipes=(
+            lbfgs("half-mean"),
+            Recipe(
+                "scratch",
+                "by hand",
+                0.03,
+                3,
+                "half-mean",
+                start={"w0": Draw("normal", 0.01), "w1": Draw("normal", 0.01), "b": 0.0},
+                batches="in order",
+                batch_size=10,
+                drawn=True,
+            ),
+            Recipe(
+                "torch",
+                "SGD",
+                0.03,
+                3,
+                "mean",
+                module="linear",
+                batches="shuffled",
+                batch_size=10,
+                drawn=True,
+            ),
+        ),
+        variants=(
+            Variant(
+                "",
+                "A plane over two features",
+                "y = w0·x0 + w1·x1 + b",
+                {"w0": {(1, 0): 1}, "w1": {(0, 1): 1}, "b": {(0, 0): 1}},
+            ),
+        ),
+        description=(
+            "The rows scatter by 0.01 around y = 2·x0 - 3.4·x1 + 4.2. The plane that is served "
+            "fits a fixed sample of 1,000 of them."
+        ),
+        modules={"linear": LinearPlane},
     ),
     ModelSpec(
         name="sin_cubic",
         module=Cubic,
         dataset="sine",
-        input=Quantity("x", "angle", "rad"),
-        output=Quantity("y", "sine of the angle", "1"),
-        recipes=(lbfgs("sum"),),
+        input=_ANGLE,
+        output=_SINE,
+        recipes=(
+            lbfgs("sum"),
+            Recipe(
+                "numpy",
+                "by hand",
+                1e-6,
+                2000,
+                "sum",
+                "by hand",
+                start=_NORMAL_START,
+                dtype="float64",
+                library="numpy",
+            ),
+            Recipe("tensor", "by hand", 1e-6, 2000, "sum", "by hand", start=_NORMAL_START),
+            Recipe("autograd", "by hand", 1e-6, 2000, "sum", start=_NORMAL_START),
+            Recipe("linear", "by hand", 1e-6, 2000, "sum", module="linear"),
+            Recipe("rmsprop", "RMSprop", 1e-3, 2000, "sum", module="linear"),
+            Recipe("module", "RMSprop", 3e-3, 2000, "sum", start=_NORMAL_START),
+        ),
         variants=(Variant("", "The sine by a cubic", "y = a + b·x + c·x² + d·x³", _POWERS),),
         description=(
             "The best cubic for sin x over [-π, π] by least squares on 2,000 points. It is off by "
             "up to 0.2 at the ends of the range and useless beyond it."
         ),
+        modules={"linear": LinearCubic},
+    ),
+    ModelSpec(
+        name="sin_legendre",
+        module=Legendre,
+        dataset="sine",
+        input=_ANGLE,
+        output=_SINE,
+        recipes=(
+            lbfgs("sum", whiten=False),
+            Recipe("function", "by hand", 5e-6, 2000, "sum", "function"),
+        ),
+        variants=(
+            Variant(
+                "",
+                "The sine by a Legendre polynomial",
+                "y = a + b·P3(c + d·x), P3(z) = ½(5z³ - 3z)",
+                _POWERS,
+            ),
+        ),
+        description=(
+            "The cubic of sin_cubic once more, as a Legendre polynomial of a scaled angle: its "
+            "four parameters reach the same best cubic, and it fits the sine just as well."
+        ),
+        expand=_expand_legendre,
     ),
     ModelSpec(
         name="dynamic_net",
         module=DynamicNet,
         dataset="sine",
-        input=Quantity("x", "angle", "rad"),
-        output=Quantity("y", "sine of the angle", "1"),
-        recipes=(lbfgs("sum"),),
+        input=_ANGLE,
+        output=_SINE,
+        recipes=(
+            lbfgs("sum"),
+            Recipe(
+                "sgd",
+                "SGD",
+                1e-8,
+                30_000,
+                "sum",
+                momentum=0.9,
+                start={name: Draw("normal") for name in "abcde"},
+                variants="random",
+            ),
+        ),
         variants=(
             Variant(
                 "order3",

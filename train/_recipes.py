@@ -2,8 +2,27 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from collections.abc import Mapping
+from dataclasses import MISSING, dataclass, field, fields
 from typing import Literal
+
+Loss = Literal["mean", "sum", "half-sum", "half-mean"]
+
+# What a sum of squared errors is multiplied by, and whether it is divided by the rows as well.
+REDUCTIONS: Mapping[Loss, tuple[float, bool]] = {
+    "mean": (1.0, True),
+    "sum": (1.0, False),
+    "half-sum": (0.5, False),
+    "half-mean": (0.5, True),
+}
+
+
+@dataclass(frozen=True)
+class Draw:
+    """A random start: standard normal, or uniform on [0, 1), times a scale."""
+
+    kind: Literal["normal", "uniform"]
+    scale: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -12,37 +31,98 @@ class Recipe:
 
     Attributes:
         name: what a user types.
-        optimizer: a class of ``torch.optim``.
+        optimizer: a class of ``torch.optim``, or "by hand": subtract rate times gradient.
         learning_rate: its ``lr``.
-        epochs: at most so many passes over the data.
-        loss: how squared errors are reduced.
+        epochs: at most so many passes over the data (steps, for a stream).
+        loss: how the squared errors of a batch are reduced.
+        gradient: how it is obtained. "by hand" is the chain rule with the module's ``partials``,
+            "function" goes through the module's custom autograd function.
         momentum: of SGD.
+        delta: step of the central difference, for "finite-difference".
+        start: parameters to start from, where they are not the module's own.
+        constants: constants of the module to replace; {"scale": 1.0} takes raw readings.
+        module: which of the model's modules to train, "" for the one that is served.
+        batches: all rows at once, batches of them in order or shuffled anew each epoch, or a
+            fresh batch each step from the dataset's source ("stream").
+        batch_size: rows of a batch, where they are not all.
+        drawn: whether the data are drawn anew with the seed instead of the fixed sample.
+        variants: each step on the mean over the model's variants, or on a random one.
+        average_again: divide the gradient by the rows once more, as one tutorial does.
+        whiten: let the optimizer see parameters in which all directions are alike.
+        held_out: rows, counted from 0, that validate and do not train.
+        validation_fraction: share of rows, chosen by the seed, that validate and do not train.
+        seed: of everything random.
         until: "optimum" stops when the predictions stand still and asks the judge to certify the
             result; "epochs" runs through.
         dtype: the dtype of parameters and data while fitting.
+        library: what computes; numpy needs gradient and optimizer by hand.
     """
 
     name: str
-    optimizer: Literal["LBFGS", "SGD"]
+    optimizer: Literal["LBFGS", "RMSprop", "SGD", "by hand"]
     learning_rate: float
     epochs: int
-    loss: Literal["mean", "sum"]
+    loss: Loss
+    gradient: Literal["autograd", "by hand", "finite-difference", "function"] = "autograd"
     momentum: float = 0.0
+    delta: float = 0.1
+    start: Mapping[str, float | Draw] = field(default_factory=dict)
+    constants: Mapping[str, float] = field(default_factory=dict)
+    module: str = ""
+    batches: Literal["all", "in order", "shuffled", "stream"] = "all"
+    batch_size: int = 0
+    drawn: bool = False
+    variants: Literal["all", "random"] = "all"
+    average_again: bool = False
+    whiten: bool = False
+    held_out: tuple[int, ...] = ()
+    validation_fraction: float = 0.0
+    seed: int = 0
     until: Literal["optimum", "epochs"] = "epochs"
     dtype: Literal["float32", "float64"] = "float32"
+    library: Literal["torch", "numpy"] = "torch"
+
+    @property
+    def is_random(self) -> bool:
+        """Whether the seed matters."""
+        return (
+            self.drawn
+            or bool(self.module)
+            or self.batches in ("shuffled", "stream")
+            or self.variants == "random"
+            or self.validation_fraction > 0
+            or any(isinstance(value, Draw) for value in self.start.values())
+        )
 
     def settings(self) -> dict[str, str | float | bool]:
-        """Return everything but the name, by field."""
-        return {
-            field.name: getattr(self, field.name) for field in fields(self) if field.name != "name"
-        }
+        """Return what the recipe sets, by field: the essentials, and what is not the default."""
+        result: dict[str, str | float | bool] = {}
+        for each in fields(self):
+            value = getattr(self, each.name)
+            default = each.default_factory() if callable(each.default_factory) else each.default
+            essential = default is MISSING or each.name in ("dtype", "gradient", "until")
+            if each.name != "name" and (essential or value != default):
+                result[each.name] = value if isinstance(value, (str, float, int)) else str(value)
+        return result
 
 
-def lbfgs(loss: Literal["mean", "sum"]) -> Recipe:
+def lbfgs(
+    loss: Loss, *, start: Mapping[str, float | Draw] | None = None, whiten: bool = True
+) -> Recipe:
     """Return the default recipe: L-BFGS in float64 until nothing moves any more.
 
     It takes full steps and no line search. A line search compares losses, and a loss is flat at
     its minimum: it cannot tell parameters apart that differ by the square root of the machine's
     precision. Gradients can.
     """
-    return Recipe("lbfgs", "LBFGS", 1.0, 500, loss, until="optimum", dtype="float64")
+    return Recipe(
+        "lbfgs",
+        "LBFGS",
+        1.0,
+        500,
+        loss,
+        start=start or {},
+        whiten=whiten,
+        until="optimum",
+        dtype="float64",
+    )
