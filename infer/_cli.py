@@ -110,7 +110,7 @@ def check(names: tuple[str, ...], count: int, seed: int) -> None:
     with errors_for_people():
         chosen = names or tuple(_store.list_models())
     problems: list[str] = []
-    results: dict[str, tuple[str, list[Parity]]] = {}
+    results: list[tuple[str, str, list[Parity]]] = []
     with click.progressbar(
         chosen,
         label="comparing",
@@ -124,11 +124,11 @@ def check(names: tuple[str, ...], count: int, seed: int) -> None:
                     artifact = _store.find(name)
                 except ArtifactError as error:
                     problems.append(str(error))
-                    results[name] = ("damaged", [])
+                    results.append((name, "damaged", []))
                     continue
             damage = _check.check_integrity(artifact)
             parities = _check.check_parity(artifact, count, seed)
-            results[artifact.card.name] = ("damaged" if damage else "intact", parities)
+            results.append((artifact.card.name, "damaged" if damage else "intact", parities))
             problems += damage
             # A damaged file fails its runtime for the reason that is told already.
             problems += [p.example for p in parities if p.failed and p.example not in damage]
@@ -143,10 +143,10 @@ def check(names: tuple[str, ...], count: int, seed: int) -> None:
         raise click.ClickException("\n".join(problems))
 
 
-def _check_table(results: dict[str, tuple[str, list[Parity]]]) -> str:
-    ways = list(dict.fromkeys(parity.way for _, found in results.values() for parity in found))
+def _check_table(results: list[tuple[str, str, list[Parity]]]) -> str:
+    ways = list(dict.fromkeys(parity.way for *_, found in results for parity in found))
     rows = []
-    for name, (files, parities) in results.items():
+    for name, files, parities in results:
         by_way = {parity.way: parity for parity in parities}
         compared = max((parity.compared for parity in parities), default=0)
         cells = [_bits(by_way.get(way)) for way in ways]

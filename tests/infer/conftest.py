@@ -17,7 +17,7 @@ SHA256 = "0123456789abcdef" * 4
 # y = a·x + b, in float32, without siblings: the python runtime needs the card alone.
 LINE = {
     "format_version": 1,
-    "name": "line",
+    "name": "own_line",
     "default_variant": True,
     "title": "A line",
     "description": "For tests.",
@@ -42,7 +42,7 @@ LINE = {
 
 # Two features, and the steps that no shipped model has: pick, subtract, negate.
 PLANE = {
-    "name": "plane",
+    "name": "own_plane",
     "title": "A plane",
     "formula": "y = -(u·x₀ - v·x₁)",
     "inputs": [{"name": "x", "dtype": "float32", "shape": ["...", 2], "unit": "m"}],

@@ -286,12 +286,12 @@ def test_the_command_of_the_page_verifies_a_digest(copied):
 
 
 @pytest.mark.skipif(shutil.which("node") is None, reason="needs node")
-@pytest.mark.parametrize("model", [*NAMES, "plane", "plane in float64"])
+@pytest.mark.parametrize("model", [*NAMES, "own_plane", "own_plane in float64"])
 def test_the_evaluator_of_the_page_gives_the_same_bits(model, plane, write, tmp_path):
     """The corners and 1,000 random bit patterns, in Node."""
-    if model == "plane":
+    if model == "own_plane":
         folder = write(plane())
-    elif model == "plane in float64":
+    elif model == "own_plane in float64":
         document = plane(dtype="float64", parameters={"u": 0.1, "v": -3.4})
         document["inputs"][0]["dtype"] = document["outputs"][0]["dtype"] = "float64"
         folder = write(document)

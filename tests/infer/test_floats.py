@@ -39,7 +39,7 @@ def rounded(exact, dtype):
     value = round(magnitude / unit) * unit  # Python rounds a Fraction's ties to even
     if value >= Fraction(2) ** (largest + 1):
         value = math.inf
-    return math.copysign(float(value), exact)
+    return -float(value) if exact < 0 else float(value)
 
 
 @st.composite

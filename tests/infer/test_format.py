@@ -293,7 +293,7 @@ def test_a_card_that_is_too_large_is_refused(line):
         "expected at most 1,048,576 bytes, found more",
     )
     fits = line(description="x" * (MAX_CARD_BYTES - 2000))
-    assert read_card(render(fits), "").name == "line"
+    assert read_card(render(fits), "").name == "own_line"
 
 
 def test_any_flipped_digit_is_noticed(shipped):

@@ -350,7 +350,7 @@ def test_features_of_any_dtype(plane_model):
 )
 def test_a_wrong_number_of_features_is_refused(plane_model, value):
     with pytest.raises(
-        infer.InputError, match="plane takes 2 features: expected a last axis of 2, found"
+        infer.InputError, match="own_plane takes 2 features: expected a last axis of 2, found"
     ):
         plane_model(value)
 

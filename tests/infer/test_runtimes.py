@@ -137,8 +137,8 @@ def test_an_artifact_without_the_file_of_a_runtime(write, line, row):
     with pytest.raises(infer.RuntimeUnavailableError) as caught:
         infer.load(folder, runtime=row.name)
     assert str(caught.value) == (
-        f"runtime {row.name!r} needs {row.file}, which 'line' does not have; use runtime='python', "
-        "which needs the card alone"
+        f"runtime {row.name!r} needs {row.file}, which 'own_line' does not have; "
+        "use runtime='python', which needs the card alone"
     )
 
 

@@ -86,7 +86,7 @@ def test_a_path_without_an_artifact(path):
 
 def test_a_name_cannot_leave_the_folder_of_models(own, write, line):
     write(line(), root=own.parent)
-    for name in ("../line", "..", "f2c/../line"):
+    for name in ("../own_line", "..", "f2c/../own_line"):
         with pytest.raises(ModelNotFoundError):
             find(name)
 
@@ -96,8 +96,8 @@ def test_own_models(own, write, line):
     write(line(), root=own)
     write(line(name="curve.first", default_variant=False), root=own)
     write(line(name="curve.second"), root=own)
-    assert {"line", "curve.first", "curve.second", "f2c"} <= set(list_models())
-    assert find("line").card.formula == "y = a·x + b"
+    assert {"own_line", "curve.first", "curve.second", "f2c"} <= set(list_models())
+    assert find("own_line").card.formula == "y = a·x + b"
     assert find("curve").card.name == "curve.second"
     # A shipped model wins over one's own of that name.
     write(line(name="f2c"), root=own)
@@ -126,10 +126,10 @@ def test_the_folder_of_own_models_must_exist(own):
     with pytest.raises(ArtifactError, match=r"\$SAMEBITS_ARTIFACTS is '.*own'; expected a folder"):
         list_models()
     with pytest.raises(ArtifactError, match="SAMEBITS_ARTIFACTS"):
-        find("line")
+        find("own_line")
     own.write_text("a file")
     with pytest.raises(ArtifactError, match="SAMEBITS_ARTIFACTS"):
-        find("line")
+        find("own_line")
 
 
 def test_an_empty_variable_means_none(monkeypatch):
@@ -140,7 +140,9 @@ def test_an_empty_variable_means_none(monkeypatch):
 
 def test_a_model_found_by_name_must_carry_it(own, write, line):
     write(line(), root=own).rename(own / "curve")
-    with pytest.raises(ArtifactError, match=r"curve.*key 'name': expected 'curve'.*found 'line'"):
+    with pytest.raises(
+        ArtifactError, match=r"curve.*key 'name': expected 'curve'.*found 'own_line'"
+    ):
         find("curve")
     write(line(), root=own).rename(own / "net.order1")
     with pytest.raises(ArtifactError, match=r"expected 'net\.order1'"):

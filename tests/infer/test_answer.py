@@ -1,0 +1,282 @@
+"""Numbers in, answers out: what ``f2c`` and ``infer run`` share, through the installed commands."""
+
+import json
+import os
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+import infer
+from infer._floats import shortest
+
+RUNTIMES = ["auto", *infer.list_runtimes()]
+F2C = str(Path(sys.executable).with_name("f2c"))
+NOTE = "note: {} °F is outside the range that the fit saw, 21.8 to 81.9 °F\n"
+
+
+def answers(*values):
+    """Return the lines that f2c prints for some values."""
+    model = infer.load("f2c", runtime="python")
+    return "".join(f"{shortest(model(float(value)), 'float32')}\n" for value in values).encode()
+
+
+@pytest.fixture
+def f2c(command):
+    return lambda *arguments, **options: command("f2c", *arguments, **options)
+
+
+def test_values_are_answered_in_order(f2c):
+    result = f2c("50", "68.4", "5e1", " 32 ", "+40")
+    assert result.returncode == 0
+    assert result.stdout == answers(50, 68.4, 50, 32, 40)
+    assert result.stdout.startswith(b"9.533812\n19.410")
+    assert result.stderr == b""
+
+
+@pytest.mark.parametrize(
+    "value", ["-40", "-1e5", "-.5", "-inf", "inf", "nan", "-0", "-0.0", "1e99"]
+)
+def test_numbers_that_look_like_options_or_words(f2c, value):
+    result = f2c("--quiet", value)
+    assert (result.returncode, result.stderr) == (0, b"")
+    assert result.stdout == answers(value)
+    assert f2c(value, "--quiet").stdout == result.stdout
+    assert f2c("--quiet", "--", value).stdout == result.stdout
+
+
+@pytest.mark.parametrize("runtime", RUNTIMES)
+def test_every_runtime_prints_the_same(f2c, runtime):
+    values = ["98.6", "-40", "nan", "1e39", "1e-45"]
+    result = f2c("--quiet", "--runtime", runtime, *values)
+    assert (result.returncode, result.stderr) == (0, b"")
+    assert result.stdout == answers(*values)
+
+
+@pytest.mark.parametrize(
+    ("digits", "expected"),
+    [("0", "36"), ("1", "35.6"), ("2", "35.62"), ("9", "35.620925903"), ("60", None)],
+)
+def test_digits(f2c, digits, expected):
+    result = f2c("--quiet", "--digits", digits, "98.6")
+    expected = expected or f"{infer.load('f2c')(98.6):.60f}"
+    assert result.stdout.decode() == f"{expected}\n"
+    assert f2c("--quiet", "--digits", digits, "inf").stdout == b"inf\n"
+
+
+def test_json_is_an_object_a_line(f2c):
+    result = f2c("--json", "--quiet", "50", "98.6", "-inf", "nan")
+    records = [json.loads(line) for line in result.stdout.splitlines()]
+    assert records[0] == {
+        "model": "f2c",
+        "runtime": "auto",
+        "input": 50.0,
+        "output": float(answers(50)),
+        "unit": "°C",
+        "in_domain": True,
+    }
+    assert records[1]["in_domain"] is False
+    assert records[1]["input"] == 98.6  # the shortest decimal of the float32 that was computed on
+    assert (records[2]["input"], records[2]["output"]) == ("-inf", "-inf")
+    assert (records[3]["input"], records[3]["output"]) == ("nan", "nan")
+    assert json.loads(f2c("--json", "--digits", "1", "50").stdout)["output"] == 9.5
+    chosen = f2c("--json", "--runtime", "python", stdin="50\n51\n").stdout.splitlines()
+    assert [json.loads(line)["runtime"] for line in chosen] == ["python", "python"]
+
+
+def test_json_survives_a_terminal_without_unicode(f2c):
+    result = f2c("--json", "50", PYTHONIOENCODING="ascii")
+    assert result.returncode == 0
+    assert json.loads(result.stdout.decode("ascii"))["unit"] == "°C"
+
+
+def test_a_value_outside_the_fitted_range_is_noted_once(f2c):
+    result = f2c("98.6", "50", "120", "-40", stdin="")
+    assert result.stdout == answers(98.6, 50, 120, -40)
+    assert result.stderr.decode() == NOTE.format("98.6")
+    # Also once for a stream, however long.
+    result = f2c(stdin="50\n" * 20_000 + "81.91\n99\n" * 20_000)
+    assert result.stdout.count(b"\n") == 60_000
+    assert result.stderr.decode() == NOTE.format("81.91")
+    assert f2c("81.9", "21.8").stderr == b""
+    assert f2c("nan").stderr.decode() == NOTE.format("nan")
+    assert f2c("--quiet", "98.6").stderr == b""
+
+
+# Standard input
+
+
+@pytest.mark.parametrize("arguments", [(), ("-",)])
+@pytest.mark.parametrize(
+    "text", ["50\n51\n", "50\n51", "50\r\n51\r\n", "50\r\n51", " 50\t\n 51 \n", "5e1\n5.1e1\n"]
+)
+def test_lines_of_standard_input(f2c, arguments, text):
+    result = f2c(*arguments, stdin=text)
+    assert (result.returncode, result.stderr) == (0, b"")
+    assert result.stdout == answers(50, 51)
+
+
+def test_nothing_in_nothing_out(f2c):
+    for arguments in ((), ("-",)):
+        result = f2c(*arguments, stdin="")
+        assert (result.returncode, result.stdout, result.stderr) == (0, b"", b"")
+
+
+def test_values_around_standard_input(f2c):
+    result = f2c("30", "-", "40", stdin="31\n32\n")
+    assert result.stdout == answers(30, 31, 32, 40)
+    # Values alone leave standard input to somebody else.
+    assert f2c("30", stdin="31\n").stdout == answers(30)
+
+
+def test_a_file_of_many_lines(f2c):
+    values = [f"{20 + i / 1000:.3f}" for i in range(50_000)]
+    result = f2c("--quiet", "-", stdin="\n".join(values) + "\n")
+    assert result.returncode == 0
+    assert result.stdout == answers(*values)
+
+
+@pytest.mark.parametrize("arguments", [(), ("-",)])
+def test_each_line_is_answered_before_the_next_one_is_written(arguments):
+    with subprocess.Popen(
+        [F2C, *arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0
+    ) as process:
+        # A command that waits for more would leave both waiting for ever.
+        watchdog = threading.Timer(30, process.kill)
+        watchdog.start()
+        try:
+            for value in ("50", "51", "52.5"):
+                process.stdin.write(f"{value}\n".encode())
+                assert process.stdout.readline() == answers(value)
+            # Half a line is not answered, and not lost.
+            process.stdin.write(b"5")
+            process.stdin.write(b"3\n54")
+            assert process.stdout.readline() == answers(53)
+            process.stdin.close()
+            assert process.stdout.read() == answers(54)
+            assert process.wait() == 0
+        finally:
+            watchdog.cancel()
+
+
+@pytest.mark.parametrize(
+    ("text", "before", "message"),
+    [
+        ("50\nabc\n51\n", [50], "Error: line 2: 'abc' is not a number; expected one such as 98.6"),
+        ("50\n\n51\n", [50], "Error: line 2: '' is empty; expected a number"),
+        ("   \n", [], "Error: line 1: '   ' is empty; expected a number"),
+        ("50\r\n\r\n", [50], "Error: line 2: '' is empty"),
+        ("50\n1,5\n", [50], "Error: line 2: '1,5' is not a number"),
+        ("50\n51 52\n", [50], "Error: line 2: '51 52' is not a number"),
+        (b"50\n\xff\xfe\n", [50], r"Error: line 2: '\\xff\\xfe' is not a number"),
+        (b"50\n\x1b[2J\n", [50], r"Error: line 2: '\x1b[2J' is not a number"),
+        ("50\n" * 30_000 + "x\n", [50] * 30_000, "Error: line 30001: 'x' is not a number"),
+    ],
+    ids=range(9),
+)
+def test_a_line_that_is_no_number_is_named(f2c, text, before, message):
+    result = f2c("-", stdin=text)
+    assert result.returncode == 2
+    assert result.stdout == answers(50) * len(before)
+    assert result.stderr.decode().startswith(message)
+    assert result.stderr.count(b"\n") == 1
+
+
+@pytest.mark.parametrize("end", ["", "\n"])
+def test_a_very_long_line_is_refused(f2c, end):
+    result = f2c("-", stdin="50\n" + "1" * 10_000_000 + end)
+    assert result.returncode == 2
+    assert result.stdout == answers(50)
+    assert result.stderr == b"Error: line 2 has more than 65,536 bytes; expected a number a line\n"
+
+
+def test_a_long_line_that_is_a_number_is_one(f2c):
+    result = f2c("-", stdin="50." + "0" * 60_000 + "\n16777217." + "0" * 5000 + "\n")
+    assert result.returncode == 0
+    assert result.stdout == answers(50, 16777216)
+
+
+def test_a_reader_that_has_enough_gets_no_traceback(tmp_path):
+    lines = tmp_path / "lines"
+    lines.write_text("50\n" * 500_000)
+    with (
+        lines.open("rb") as stdin,
+        subprocess.Popen(
+            [F2C, "-"], stdin=stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        ) as process,
+    ):
+        assert process.stdout.readline() == answers(50)
+        process.stdout.close()
+        assert process.stderr.read() == b""
+        process.wait(timeout=30)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a pseudo-terminal")
+def test_a_terminal_without_a_value_is_not_waited_for():
+    ours, theirs = os.openpty()
+    try:
+        result = subprocess.run([F2C], stdin=theirs, capture_output=True, check=False, timeout=30)
+    finally:
+        os.close(ours)
+        os.close(theirs)
+    assert result.returncode == 2
+    assert b"Give a value, or pipe numbers in, one a line." in result.stderr
+
+
+# Wrong calls
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--digit", "2", "98.6"], "No such option '--digit'. Did you mean '--digits'?"),
+        (["98.6", "--jsn"], "No such option '--jsn'. Did you mean '--json'?"),
+        (["--quite=1", "98.6"], "No such option '--quite=1'. Did you mean '--quiet'?"),
+        (["--bogus", "98.6"], "No such option '--bogus'."),
+        (["--digits", "x", "98.6"], "'x' is not a valid integer range"),
+        (["--digits", "-1", "98.6"], "-1 is not in the range 0<=x<=60"),
+        (["--digits", "98.6"], "'98.6' is not a valid integer range"),
+        (["--runtime", "onnx", "98.6"], "'onnx' is not one of 'auto', 'python', 'onnxruntime'"),
+        (["warm"], "value 'warm' is not a number; expected one such as 98.6"),
+        (["50", "-x"], "value '-x' is not a number"),
+        ([""], "value '' is empty; expected a number"),
+        (["1,2"], "value '1,2' is not a number"),
+        (["-", "-"], "standard input (-) can be read once only"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_a_wrong_call_says_what_is_wrong(f2c, arguments, message):
+    result = f2c(*arguments)
+    assert result.returncode == 2
+    assert message in result.stderr.decode()
+    assert "Traceback" not in result.stderr.decode()
+
+
+def test_values_before_a_wrong_one_are_answered(f2c):
+    result = f2c("50", "51", "x", "52")
+    assert result.returncode == 2
+    assert result.stdout == answers(50, 51)
+
+
+def test_features_are_separated_by_commas(command, write, plane):
+    folder = write(plane())
+    model = infer.load(folder)
+    result = command("infer", "run", folder, "0.5,2", "-1,0", stdin="")
+    expected = [model([0.5, 2.0]), model([-1.0, 0.0])]
+    assert result.stdout.decode() == "".join(f"{shortest(y, 'float32')}\n" for y in expected)
+    assert result.stderr == b""
+    result = command("infer", "run", folder, "--json", stdin="0.5,5\n")
+    assert json.loads(result.stdout)["input"] == [0.5, 5.0]
+    assert json.loads(result.stdout)["in_domain"] is False
+    note = "note: x[1] = 5 m is outside the range that the fit saw, 0 to 4 m\n"
+    assert result.stderr.decode() == note
+    for text, message in [
+        ("1", "line 1: '1' has 1 numbers; expected 2, separated by commas"),
+        ("1,2,3", "has 3 numbers; expected 2"),
+        ("1,x", "line 1: '1,x' is not a number"),
+    ]:
+        result = command("infer", "run", folder, stdin=text)
+        assert result.returncode == 2
+        assert message in result.stderr.decode()
