@@ -114,15 +114,18 @@ def _draw_fit(axes: Axes, fit: Fit, parameters: Mapping[str, float]) -> None:
     dots["markersize"] = 6 if len(y) <= 100 else 2
     if x.ndim == 1:
         axes.plot(x, y, **dots)
-        grid = torch.linspace(float(x.min()), float(x.max()), 400)
+        shown = [fit.dataset] if fit.validation is None else [fit.dataset, fit.validation]
+        left, right = min(d.x.min() for d in shown), max(d.x.max() for d in shown)
+        bottom, top = min(d.y.min() for d in shown), max(d.y.max() for d in shown)
+        grid = torch.linspace(float(left), float(right), 400)
         for variant, style in zip(fit.model.variants, ("-", "--", ":"), strict=False):
             module = fitted_module(fit.model, numbers, variant, torch.float32)
             label = f"Prediction {variant.name}".strip()
             axes.plot(grid.numpy(), module(grid).numpy(), style, label=label)
         axes.set_xlabel(_label(fit.model.input.meaning, fit.model.input.unit))
         axes.set_ylabel(_label(fit.model.output.meaning, fit.model.output.unit))
-        margin = 0.1 * float(y.max() - y.min())
-        axes.set_ylim(float(y.min()) - margin, float(y.max()) + margin)
+        margin = 0.1 * float(top - bottom)
+        axes.set_ylim(float(bottom) - margin, float(top) + margin)
     else:
         # Several features have no axis of their own: the prediction against the observation.
         module = fitted_module(fit.model, numbers, fit.model.variants[-1], torch.float64)
