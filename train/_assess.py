@@ -57,7 +57,9 @@ def advice(fit: Fit) -> list[str]:
             f"best possible {fit.best_loss:.6g}."
         )
     if fit.validation is not None and fit.validation_loss is not None:
-        training = _per_row(fit, fit.losses[-1], fit.dataset.rows)
+        streams = fit.recipe.batches == "stream"  # whose last loss is that of one batch
+        rows = fit.recipe.batch_size if streams else fit.dataset.rows
+        training = _per_row(fit, fit.losses[-1], rows)
         validation = _per_row(fit, fit.validation_loss, fit.validation.rows)
         ratio = validation / training if training else math.inf
         word = "Overfit" if ratio > OVERFIT else "Not overfit"

@@ -6,6 +6,7 @@ import io
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any, NamedTuple
 
 import torch
@@ -61,13 +62,13 @@ def read(folder: Path) -> Checkpoint:
     if not path.is_file():
         raise TrainError(f"no {FILE} in {str(folder)!r}: nothing was stopped there")
     try:
-        content = torch.load(path, weights_only=True)
+        content = torch.load(path, weights_only=True, map_location="cpu")
         recipe = find_recipe(find_model(content["model"]), content["recipe"])
         return Checkpoint(
             content["model"],
             replace(recipe, **content["overrides"]),
             content["device"],
-            content["state"],
+            dict(content["state"]),
         )
-    except (RuntimeError, ValueError, KeyError, TypeError, EOFError) as error:
+    except (RuntimeError, ValueError, KeyError, TypeError, EOFError, UnpicklingError) as error:
         raise TrainError(f"{path} is damaged: {error}") from error

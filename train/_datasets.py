@@ -47,7 +47,7 @@ class Dataset:
         """SHA-256 over the little-endian bytes of x, row by row, then y."""
         digest = hashlib.sha256()
         for values in (self.x, self.y):
-            digest.update(np.ascontiguousarray(values, dtype="<f8"))
+            digest.update(np.ascontiguousarray(values, dtype="<f8").data)
         return digest.hexdigest()
 
     @property

@@ -168,7 +168,7 @@ def fit(
         chosen = replace(chosen, seed=seed)
     if validation_fraction is not None:
         chosen = replace(chosen, validation_fraction=validation_fraction)
-    outcome = run(model, chosen, _device(device), watch, resume)
+    outcome = run(model, chosen, _device(device, chosen), watch, resume)
     result = _certified(model, chosen, device, outcome)
     if outcome.end == "diverged":
         raise DivergedError(result)
@@ -186,6 +186,10 @@ def _certified(model: ModelSpec, recipe: Recipe, device: str, outcome: Outcome) 
         verdict = _judge(model, recipe, dataset)
     except UndeterminedError as error:
         raise TrainError(f"{model.name}: {error}") from error
+    except OverflowError as error:
+        raise TrainError(
+            f"{model.name}: the optimum lies beyond the largest {DTYPE}; scale the data"
+        ) from error
     found = {name: _float32(value) for name, value in outcome.values.items()}
     finite = all(map(math.isfinite, found.values()))
     linear = model.expand is None
@@ -265,9 +269,11 @@ def _settle_by_outputs(
     }
 
 
-def _device(name: str) -> torch.device:
+def _device(name: str, recipe: Recipe) -> torch.device:
     if name not in ("cpu", "cuda"):
         raise UnknownNameError(unknown("device", name, ["cpu", "cuda"]))
+    if name == "cuda" and recipe.library == "numpy":
+        raise TrainError(f"recipe {recipe.name!r} computes with numpy; type --device cpu")
     if name == "cuda" and not torch.cuda.is_available():
         raise TrainError("no CUDA device here; type --device cpu")
     return torch.device(name)

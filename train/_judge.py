@@ -101,8 +101,11 @@ class _Problem:
         weight: Fraction,
         dtype: str,
     ) -> None:
-        self._x, self._rows, self._designs, self._dtype = x, len(y), designs, dtype
-        x_places, y_places = [_places(feature) for feature in x], _places(y)
+        self._x, self._rows, self._designs = x, len(y), designs
+        self._digits = 24 if dtype == "float32" else 53
+        extents = [_extent(feature) for feature in x]
+        self._tops = [top for _, top in extents]
+        x_places, (y_places, _) = [places for places, _ in extents], _extent(y)
         sums = _power_sums(x, y, x_places, y_places, designs)
         shifts = {name: _shift([d[name] for d in designs], x_places) for name in designs[0]}
         bases = [
@@ -154,22 +157,23 @@ class _Problem:
         in the last place of the largest output. The even terms of a sine's fit are of this kind:
         they would be exactly zero but for the rounding of the data.
         """
+        exact = {name: Fraction(value) for name, value in parameters.items()}
         peaks = {
-            name: abs(value) * max(_peak_of(d[name], self._x, self._rows) for d in self._designs)
-            for name, value in parameters.items()
-            if value
+            name: abs(value) * max(self._peak(design[name]) for design in self._designs)
+            for name, value in exact.items()
         }
+        if not any(peaks.values()):
+            return dict.fromkeys(parameters, 0.0)
         # The largest output lies between the root mean square and the sum of all peaks. That
         # settles nearly every case without another pass over the data.
-        u, unit = self._integers({name: Fraction(v) for name, v in parameters.items()})
+        u, unit = self._integers(exact)
         mean_square = Fraction(self._outputs_squared(u), unit**2 * self._rows) * self._unit_square
-        surely = _half_ulp(math.sqrt(mean_square), self._dtype)
-        perhaps = _half_ulp(sum(peaks.values()), self._dtype)
-        if any(surely <= peak < perhaps for peak in peaks.values()):
-            surely = _half_ulp(self._largest_output(parameters), self._dtype)
+        half_ulp = _power_of_two(_floor_log2(mean_square) // 2 - self._digits)
+        perhaps = _power_of_two(_floor_log2(sum(peaks.values(), Fraction(0))) - self._digits)
+        if any(half_ulp <= peak < perhaps for peak in peaks.values()):
+            half_ulp = _power_of_two(_floor_log2(self._largest_output(exact)) - self._digits)
         return {
-            name: value if peaks.get(name, 0.0) >= surely else 0.0
-            for name, value in parameters.items()
+            name: value if peaks[name] >= half_ulp else 0.0 for name, value in parameters.items()
         }
 
     def _integers(self, parameters: Mapping[str, Fraction]) -> tuple[dict[str, int], int]:
@@ -181,15 +185,50 @@ class _Problem:
     def _outputs_squared(self, u: Mapping[str, int]) -> int:
         return sum(u[i] * u[j] * entry for (i, j), entry in self._gram.items())
 
-    def _largest_output(self, parameters: Mapping[str, float]) -> float:
-        largest = 0.0
+    def _largest_output(self, parameters: Mapping[str, Fraction]) -> Fraction:
+        largest = Fraction(0)
         for design in self._designs:
-            total: dict[Exponents, float] = {}
+            total: dict[Exponents, Fraction] = {}
             for name, basis in design.items():
                 for exponents, c in basis.items():
-                    total[exponents] = total.get(exponents, 0.0) + c * parameters[name]
-            largest = max(largest, _peak_of(total, self._x, self._rows))
+                    total[exponents] = (
+                        total.get(exponents, Fraction(0)) + Fraction(c) * parameters[name]
+                    )
+            largest = max(largest, self._peak(total))
         return largest
+
+    def _peak(self, polynomial: Mapping[Exponents, float | Fraction]) -> Fraction:
+        """Return the largest magnitude of a polynomial over the data; for a sum, in floats."""
+        bounds = {
+            exponents: abs(Fraction(c)) * math.prod(map(pow, map(Fraction, self._tops), exponents))
+            for exponents, c in polynomial.items()
+        }
+        if len(bounds) == 1 and sum(map(bool, *bounds)) <= 1:
+            return bounds.popitem()[1]
+        if not any(bounds.values()):
+            return Fraction(0)
+        # Powers of two bring every feature, and the largest term, to about one: no float overflows.
+        shift = max(map(_floor_log2, filter(None, bounds.values())))
+        scales = [math.frexp(top)[1] for top in self._tops]
+        terms = {
+            exponents: float(Fraction(c) * _power_of_two(sum(map(mul, scales, exponents)) - shift))
+            for exponents, c in polynomial.items()
+            if bounds[exponents]
+        }
+        peak = 0.0
+        for start in range(0, self._rows, _BLOCK):
+            columns = [
+                [math.ldexp(value, -scale) for value in _as_list(feature[start : start + _BLOCK])]
+                for feature, scale in zip(self._x, scales, strict=True)
+            ]
+            total = [0.0] * len(columns[0])
+            for exponents, c in terms.items():
+                term = [c] * len(total)
+                for column, power in zip(columns, exponents, strict=True):
+                    term = list(map(mul, term, [v**power for v in column])) if power else term
+                total = list(map(add, total, term))
+            peak = max(peak, *map(abs, total))
+        return Fraction(peak) * _power_of_two(shift)
 
 
 def _shift(bases: Sequence[Basis], x_places: Sequence[int]) -> int:
@@ -278,10 +317,14 @@ def _as_list(values: Sequence[float]) -> list[float]:
     return doubles
 
 
-def _places(column: Sequence[float]) -> int:
-    """Return the number of binary places after which every value of a column is whole."""
-    least = min((min(map(abs, filter(None, b)), default=1.0) for b in _blocks(column)), default=1.0)
-    return max(53 - math.frexp(least)[1], 0)
+def _extent(column: Sequence[float]) -> tuple[int, float]:
+    """Return after how many binary places all values of a column are whole, and the largest."""
+    least, largest = math.inf, 0.0
+    for block in _blocks(column):
+        magnitudes = list(map(abs, block))
+        least = min(least, min(filter(None, magnitudes), default=math.inf))
+        largest = max(largest, *magnitudes)
+    return max(53 - math.frexp(least)[1], 0) if largest else 0, largest
 
 
 def _integers(values: Sequence[float], places: int) -> list[int]:
@@ -294,29 +337,10 @@ def _integers(values: Sequence[float], places: int) -> list[int]:
     return [n * (scale_int // d) for n, d in map(float.as_integer_ratio, doubles)]
 
 
-def _peak_of(polynomial: Basis, x: Sequence[Sequence[float]], rows: int) -> float:
-    """Return the largest magnitude of a polynomial over the data, in floating point."""
-    if len(x) == 1 and len(polynomial) == 1:
-        (((power,), coefficient),) = polynomial.items()
-        return (
-            abs(coefficient)
-            * max(abs(value) for block in _blocks(x[0]) for value in block) ** power
-        )
-    peak = 0.0
-    for start in range(0, rows, _BLOCK):
-        columns = [_as_list(feature[start : start + _BLOCK]) for feature in x]
-        total = [0.0] * len(columns[0])
-        for exponents, coefficient in polynomial.items():
-            term = [coefficient] * len(total)
-            for column, power in zip(columns, exponents, strict=True):
-                term = list(map(mul, term, [value**power for value in column])) if power else term
-            total = list(map(add, total, term))
-        peak = max(peak, *map(abs, total))
-    return peak
-
-
-def _half_ulp(value: float, dtype: str) -> float:
-    return math.ldexp(1.0, math.frexp(value)[1] - (24 if dtype == "float32" else 53) - 1)
+def _floor_log2(value: Fraction) -> int:
+    """Return the e for which a positive number lies in [2^e, 2^(e + 1))."""
+    e = value.numerator.bit_length() - value.denominator.bit_length()
+    return e if value >= _power_of_two(e) else e - 1
 
 
 def _solve(rows: list[list[int]], names: Sequence[str]) -> list[Fraction]:
@@ -356,11 +380,7 @@ def round_fraction(value: Fraction, dtype: str) -> float:
     if dtype == "float64" or not value:
         return float(value)
     # The exponent of the last place: 24 significant bits, or the subnormals' 2**-149.
-    magnitude = abs(value)
-    exponent = magnitude.numerator.bit_length() - magnitude.denominator.bit_length()
-    if magnitude < Fraction(2) ** exponent:
-        exponent -= 1
-    last = Fraction(2) ** max(exponent - 23, -149)
+    last = _power_of_two(max(_floor_log2(abs(value)) - 23, -149))
     result = float(round(value / last) * last)  # round() of a Fraction takes ties to even
     struct.pack("<f", result)  # raises OverflowError past the largest float32
     return result

@@ -93,7 +93,8 @@ def run(
         resume: an earlier outcome's checkpoint of the same model and recipe.
     """
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(recipe.seed)
+        # The CPU's alone: torch.manual_seed would change the GPU's for the caller.
+        torch.default_generator.manual_seed(recipe.seed)
         return _Run(model, recipe, device).train(watch, resume)
 
 
@@ -115,45 +116,55 @@ class _Run:
     def train(self, watch: Watcher | None, resume: Mapping[str, Any] | None) -> Outcome:
         """Run the epochs."""
         recipe = self._recipe
-        epochs = [Epoch(*row) for row in resume["epochs"]] if resume else []
-        if resume:
-            self._restore(resume, len(epochs))
+        many = recipe.batches in ("in order", "shuffled")
+        epochs: list[Epoch] = []
         gradient: Gradient = {}
         end, still, before = "epochs", 0, None
+        if resume is not None:
+            self._restore(resume)
+            epochs += [Epoch(*row) for row in resume["epochs"]]
+            gradient, still = resume["gradient"] or {}, resume["still"]
+            before = [old.to(self._device) for old in resume["before"] or []] or None
         for number in range(len(epochs) + 1, recipe.epochs + 1):
+            if still == _STILL_EPOCHS:
+                end = "still"
+                break
             for x, y in self._batches():
                 forwards = self._drawn_forwards()
                 loss, gradient, predictions = self._evaluate(forwards, x, y)
-                validation = self._validation_loss()
+                validation = None if many else self._validation_loss()
                 if not math.isfinite(loss):
                     break
                 self._stepper.step(loss, gradient)
-            if recipe.batches in ("in order", "shuffled"):
-                loss = self._loss(self._x, self._y)
-                validation = self._validation_loss()
+            if many:
+                loss, validation = self._loss(self._x, self._y), self._validation_loss()
             epochs.append(Epoch(number, float(loss), validation, self._numbers()))
             if not math.isfinite(loss):
                 end = "diverged"
                 break
-            if watch is not None and watch(epochs[-1]) is True:
-                end = "stopped"
-                break
             if recipe.until == "optimum":
                 still = still + 1 if before is not None and _stands(before, predictions) else 0
                 before = predictions
-                if still == _STILL_EPOCHS:
-                    end = "still"
-                    break
+            if watch is not None and watch(epochs[-1]) is True:
+                end = "stopped"
+                break
+        shown = recipe.gradient in ("by hand", "finite-difference")
+        slopes = _floats(gradient) if shown else None
         return Outcome(
             values=self._numbers(),
             epochs=tuple(epochs),
-            gradient=_floats(gradient)
-            if recipe.gradient in ("by hand", "finite-difference")
-            else None,
+            gradient=slopes,
             training=self._streamed_dataset() if self._streamed else self._training,
             validation=self._validation,
             end=end,
-            checkpoint=self._checkpoint(epochs),
+            checkpoint={
+                "fit": self._identity(),
+                "epochs": [tuple(epoch) for epoch in epochs],
+                "gradient": slopes,
+                "still": still,
+                "before": before,
+                **self._checkpoint(),
+            },
         )
 
     # What is trained, and on what.
@@ -206,10 +217,7 @@ class _Run:
                 yield self._x[chosen], self._y[chosen]
 
     def _draw_batch(self) -> tuple[Tensor, Tensor]:
-        draw = _source(self._model).draw
-        if draw is None:
-            raise TrainError(f"{self._model.name}: its data cannot be drawn anew")
-        self._streamed.append(draw(self._recipe.batch_size))
+        self._streamed.append(_draw(self._model, self._recipe.batch_size))
         return self._streamed[-1]
 
     def _streamed_dataset(self) -> Dataset:
@@ -257,8 +265,8 @@ class _Run:
         gram = torch.zeros(len(names), len(names), dtype=self._x.dtype, device=self._device)
         for design in designs(self._model, self._recipe):
             for start in range(0, len(self._x), _BLOCK):
-                x = self._x[start : start + _BLOCK].reshape(-1, len(self._training.domain))
-                columns = [_polynomial(design[name], x) for name in names]
+                x = self._x[start : start + _BLOCK]
+                columns = [_polynomial(design[name], x.reshape(len(x), -1)) for name in names]
                 matrix = torch.stack(columns, dim=1)
                 gram += matrix.T @ matrix / len(self._model.variants)
         factor, mean = REDUCTIONS[self._recipe.loss]
@@ -279,23 +287,33 @@ class _Run:
             return {name: value.item() for name, value in values(self._state).items()}
         return {name: float(getattr(self._state, name)) for name in self._model.parameters}
 
-    def _checkpoint(self, epochs: Sequence[Epoch]) -> dict[str, Any]:
+    def _identity(self) -> dict[str, Any]:
+        """Return what a fit must share with the checkpoint from which it goes on."""
+        settings = self._recipe.settings()
+        del settings["epochs"]
+        return {"model": self._model.name, "recipe": self._recipe.name, **settings}
+
+    def _checkpoint(self) -> dict[str, Any]:
         is_module = isinstance(self._state, nn.Module)
         return {
-            "epochs": [tuple(epoch) for epoch in epochs],
             "state": self._state.state_dict() if is_module else self._numbers(),
             "stepper": self._stepper.state_dict(),
             "generator": torch.get_rng_state(),
         }
 
-    def _restore(self, checkpoint: Mapping[str, Any], epochs: int) -> None:
+    def _restore(self, checkpoint: Mapping[str, Any]) -> None:
+        if checkpoint.get("fit") != self._identity():
+            raise TrainError(
+                f"{self._model.name}: the checkpoint is not one of recipe {self._recipe.name!r} "
+                "with these settings; only the epochs can change"
+            )
         if isinstance(self._state, nn.Module):
             self._state.load_state_dict(checkpoint["state"])
         else:
             for name, number in checkpoint["state"].items():
                 setattr(self._state, name, type(getattr(self._state, name))(number))
         if self._recipe.batches == "stream":
-            for _ in range(epochs):
+            for _ in checkpoint["epochs"]:
                 self._draw_batch()  # what has gone by, for the report
         self._stepper.load_state_dict(checkpoint["stepper"])
         torch.set_rng_state(checkpoint["generator"])
@@ -314,15 +332,20 @@ def _numpy_state(module: nn.Module, recipe: Recipe) -> SimpleNamespace:
     return state
 
 
-def _source(model: ModelSpec) -> Any:
-    return DATASETS[model.dataset] if isinstance(model.dataset, str) else None
+def _draw(model: ModelSpec, rows: int) -> tuple[Tensor, Tensor]:
+    draw = DATASETS[model.dataset].draw if isinstance(model.dataset, str) else None
+    if draw is None:
+        raise TrainError(f"{model.name}: its data cannot be drawn anew")
+    return draw(rows)
 
 
 def _dataset(model: ModelSpec, recipe: Recipe) -> Dataset:
     fixed = load_dataset(model.dataset) if isinstance(model.dataset, str) else model.dataset
+    if not (np.isfinite(fixed.x).all() and np.isfinite(fixed.y).all()):
+        raise TrainError(f"{model.name}: not all numbers of dataset {fixed.name!r} are finite")
     if not recipe.drawn:
         return fixed
-    x, y = (part.double().numpy() for part in _source(model).draw(fixed.rows))
+    x, y = (part.double().numpy() for part in _draw(model, fixed.rows))
     return Dataset(f"{fixed.name}, seed {recipe.seed}", x, y)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from typing import Any, Protocol
 
 import torch
@@ -92,7 +93,8 @@ class ByOptimizer:
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """See ``Stepper.load_state_dict``."""
-        self._optimizer.load_state_dict(state["optimizer"])
+        # A copy, or the optimizer would go on in the checkpoint's own tensors.
+        self._optimizer.load_state_dict(deepcopy(state["optimizer"]))
         with torch.no_grad():
             for value, saved in zip(self._moved, state["moved"], strict=True):
                 value.copy_(saved)
