@@ -158,6 +158,9 @@ def main(
         )
         if value is not None
     }
+    written = [option for option in (out, history, plot, gif) if option is not None]
+    if table and (recipe or overrides or device != "cpu" or as_json or live or written):
+        raise click.UsageError("--table runs every recipe as it is; it takes no other option.")
     files = _Files(out or resume, history, plot, gif)
     with errors_for_people():
         if table:

@@ -25,8 +25,7 @@ class Printed:
     Attributes:
         losses: by epoch.
         validation_losses: by epoch.
-        parameters: at the end.
-        gradient: of the first epoch.
+        parameters: by epoch.
         diverged_at: the epoch whose loss is no longer finite.
         random: whether the start was random, so that only the range over many seeds can agree.
         note: what else there is to say.
@@ -34,8 +33,7 @@ class Printed:
 
     losses: Mapping[int, str] = field(default_factory=dict)
     validation_losses: Mapping[int, str] = field(default_factory=dict)
-    parameters: Mapping[str, str] = field(default_factory=dict)
-    gradient: Mapping[str, str] = field(default_factory=dict)
+    parameters: Mapping[int, Mapping[str, str]] = field(default_factory=dict)
     diverged_at: int | None = None
     random: bool = False
     note: str = ""
@@ -49,17 +47,22 @@ PRINTED: Mapping[tuple[str, str], Printed] = MappingProxyType(
         ),
         ("f2c", "raw"): Printed(
             {1: "1763.884766", 10: "29.105247", 100: "29.022667"},
-            parameters={"w": "0.2327", "b": "-0.0438"},
+            parameters={
+                1: {"w": "0.5483", "b": "-0.0083"},
+                100: {"w": "0.2327", "b": "-0.0438"},
+            },
         ),
         ("f2c", "raw-mean"): Printed(note="stalls without ×0.1"),
         ("f2c", "normalized"): Printed(
             {1: "80.364342", 100: "28.951599", 4000: "9.843812", 5000: "7.851448"},
-            parameters={"w": "4.0435", "b": "-9.8084"},
+            parameters={5000: {"w": "4.0435", "b": "-9.8084"}},
         ),
         ("f2c", "autograd"): Printed(
-            {5000: "2.927648"}, parameters={"w": "5.3671", "b": "-17.3012"}
+            {5000: "2.927648"}, parameters={5000: {"w": "5.3671", "b": "-17.3012"}}
         ),
-        ("f2c", "sgd"): Printed({5000: "2.927648"}, parameters={"w": "5.3671", "b": "-17.3012"}),
+        ("f2c", "sgd"): Printed(
+            {5000: "2.927648"}, parameters={5000: {"w": "5.3671", "b": "-17.3012"}}
+        ),
         ("f2c", "split"): Printed(
             {
                 1: "53.571865",
@@ -79,10 +82,10 @@ PRINTED: Mapping[tuple[str, str], Printed] = MappingProxyType(
                 2500: "6.289055",
                 4000: "5.213466",
             },
-            {"w": "4.9739", "b": "-15.3188"},
+            {4000: {"w": "4.9739", "b": "-15.3188"}},
         ),
-        ("line", "manual"): Printed(parameters={"w": "2.0630", "b": "0.4371"}),
-        ("line", "autograd"): Printed(parameters={"w": "2.0630", "b": "0.4371"}),
+        ("line", "manual"): Printed(parameters={500: {"w": "2.0630", "b": "0.4371"}}),
+        ("line", "autograd"): Printed(parameters={500: {"w": "2.0630", "b": "0.4371"}}),
         ("plane", "scratch"): Printed(
             {1: "0.025793", 2: "0.000084", 3: "0.000047"}, random=True, note="random data"
         ),
@@ -99,7 +102,7 @@ PRINTED: Mapping[tuple[str, str], Printed] = MappingProxyType(
         ("sin_cubic", "module"): Printed(random=True, note="printed 75593, at rate 1e-6"),
         ("sin_legendre", "function"): Printed(
             {89: "218.859085", 189: "150.641449", 989: "15.141712", 1589: "9.437203"},
-            parameters={"b": "-2.208527", "d": "0.255486"},
+            parameters={2000: {"b": "-2.208527", "d": "0.255486"}},
         ),
         ("dynamic_net", "sgd"): Printed(
             {2000: "1466.09", 10_000: "87.83", 20_000: "10.66", 30_000: "8.887"}, random=True
@@ -113,22 +116,20 @@ def disagreements(fit: Fit, printed: Printed) -> list[str]:
     if printed.random:
         return []
     found = []
-    columns = (
-        ("loss", printed.losses, [epoch.loss for epoch in fit.history]),
-        (
-            "validation loss",
-            printed.validation_losses,
-            [epoch.validation_loss for epoch in fit.history],
-        ),
-    )
-    for what, expected, values in columns:
-        for epoch, text in expected.items():
-            value = values[epoch - 1]
+    epochs = {epoch.number: epoch for epoch in fit.history}
+    for what, expected in (
+        ("loss", printed.losses),
+        ("validation_loss", printed.validation_losses),
+    ):
+        for number, text in expected.items():
+            value = getattr(epochs.get(number), what, None)
             if value is None or not _agree_in_digits(value, text):
-                found.append(f"{what} of epoch {epoch:,} is {value}, printed {text}")
-    for name, text in printed.parameters.items():
-        if not _agree_in_print(fit.parameters[name], text):
-            found.append(f"{name} is {fit.parameters[name]:.9g}, printed {text}")
+                found.append(f"{what} of epoch {number:,} is {value}, printed {text}")
+    for number, numbers in printed.parameters.items():
+        for name, text in numbers.items():
+            value = epochs[number].parameters[name] if number in epochs else None
+            if value is None or not _agree_in_print(value, text):
+                found.append(f"{name} after epoch {number:,} is {value}, printed {text}")
     if printed.diverged_at != fit.diverged_at:
         found.append(f"diverged at {fit.diverged_at}, printed {printed.diverged_at}")
     return found
@@ -160,11 +161,12 @@ def table(fits: Mapping[tuple[str, str], Fit]) -> str:
 def _row(fit: Fit, printed: Printed) -> tuple[str, ...]:
     if printed.losses:
         epoch, text = max(printed.losses.items())
-        obtained = f"{fit.losses[epoch - 1]:.7g}"
+        obtained = f"{fit.losses[epoch - 1]:.7g}" if epoch <= fit.epochs else "-"
         shown = f"{text} at epoch {epoch:,}"
     else:
-        shown = ", ".join(f"{k} {v}" for k, v in printed.parameters.items()) or printed.note
-        obtained = ", ".join(f"{k} {fit.parameters[k]:.4f}" for k in printed.parameters)
+        last = printed.parameters[max(printed.parameters)] if printed.parameters else {}
+        shown = ", ".join(f"{k} {v}" for k, v in last.items()) or printed.note
+        obtained = ", ".join(f"{k} {fit.parameters[k]:.4f}" for k in last)
         obtained = obtained or f"{fit.losses[-1]:.7g}"
     wrong = disagreements(fit, printed)
     reproduced = "no: " + wrong[0] if wrong else "yes"
