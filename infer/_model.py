@@ -18,6 +18,15 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
+# A list of so many floats is computed on an array, if numpy is loaded; of so many more, numpy is
+# loaded for it: that takes as long as a hundred thousand floats.
+_ARRAY_FROM = 32
+_IMPORT_FROM = 1 << 18
+
+# Rows computed at a time into ``out``: what has to be converted on the way does not grow with them.
+_PIECE = 1 << 22
+
+
 class Model:
     """A model on a runtime; call it with a number, a nested list, an array or a tensor.
 
@@ -57,13 +66,15 @@ class Model:
     @overload
     def __call__(self, x: float) -> float: ...
     @overload
-    def __call__(self, x: NDArray[Any]) -> NDArray[np.floating[Any]]: ...
+    def __call__(
+        self, x: NDArray[Any], *, out: NDArray[Any] | None = None
+    ) -> NDArray[np.floating[Any]]: ...
     @overload
     def __call__(self, x: torch.Tensor) -> torch.Tensor: ...
     @overload
     def __call__(self, x: Any) -> Any: ...
 
-    def __call__(self, x: Any) -> Any:
+    def __call__(self, x: Any, *, out: Any = None) -> Any:
         """Compute the model; every runtime returns the same bits.
 
         Args:
@@ -71,6 +82,8 @@ class Model:
                 ndarray or a Tensor of any shape, () and (0,) included. For a model with k
                 features, the last axis has length k. Any real dtype is rounded once to the
                 model's dtype.
+            out: for an ndarray, where to put the answers: a writable C-contiguous array of the
+                model's dtype and the answers' shape, a memory-mapped file for example.
 
         Returns:
             The same kind of container in the model's dtype and the input's shape, without the
@@ -79,18 +92,22 @@ class Model:
             for a Tensor.
 
         Raises:
-            InputError: x is complex, text, ragged, or lacks the axis of features.
+            InputError: x is complex, text, ragged, or lacks the axis of features; or out does not
+                fit.
         """
-        if type(x) is float and self._scalar is not None:
+        if type(x) is float and self._scalar is not None and out is None:
             return self._scalar(x)
+        # Only a caller who has imported a library can hold one of its objects.
+        numpy = sys.modules.get("numpy")
+        if numpy is not None and isinstance(x, numpy.ndarray):
+            return self._call_array(x, out)
+        if out is not None:
+            raise InputError(f"out goes with an ndarray, found {type(x).__name__}")
         if isinstance(x, _nested.Sequence):
             return self._call_list(x)
-        # Only a caller who has imported a library can hold one of its objects.
-        numpy, torch = sys.modules.get("numpy"), sys.modules.get("torch")
+        torch = sys.modules.get("torch")
         if torch is not None and isinstance(x, torch.Tensor):
             return self._call_tensor(x)
-        if numpy is not None and isinstance(x, numpy.ndarray):
-            return self._call_array(x)
         if numpy is not None and isinstance(x, numpy.generic):
             return self._call_array(numpy.asarray(x))[()]
         if hasattr(type(x), "__array__"):
@@ -119,10 +136,11 @@ class Model:
         return _nested.unflatten(self._run_floats(flat), shape)
 
     def _run_floats(self, flat: list[float]) -> list[float]:
-        if self._evaluator.carrier == "any" or not flat:
+        native = self._evaluator.carrier == "any"
+        if not flat or (native and not _worth_an_array(len(flat))):
             from_floats: list[float] = self._evaluator.run(flat) if flat else []
             return from_floats
-        import numpy as np  # a runtime without floats of its own has brought it
+        import numpy as np
 
         array = np.array(flat, "float64")
         if self._card.features is not None:
@@ -130,33 +148,68 @@ class Model:
         from_array: list[float] = self._call_array(array).tolist()
         return from_array
 
-    def _call_array(self, x: NDArray[Any]) -> NDArray[np.floating[Any]]:
+    def _call_array(self, x: NDArray[Any], out: Any = None) -> NDArray[np.floating[Any]]:
         import numpy as np
 
-        if isinstance(x, np.ma.MaskedArray):
+        if type(x) is not np.ndarray and isinstance(x, np.ma.MaskedArray):
             raise InputError("expected a plain array, found a masked one; type x.filled(nan)")
-        if x.dtype.kind not in "biuf":
-            raise InputError(f"expected an array of real numbers, found dtype {x.dtype}")
-        features, shape = self._card.features, x.shape
+        dtype = x.dtype
+        if dtype.kind not in "biuf":
+            raise InputError(f"expected an array of real numbers, found dtype {dtype}")
+        features, shape = self._card.compiled.features, x.shape
         if features is not None:
             if not shape or shape[-1] != features:
                 raise InputError(self._wrong_axis(f"shape {shape}"))
             shape = shape[:-1]
-        with np.errstate(all="ignore"):  # too large for the dtype is infinity, as IEEE-754 says
-            flat = np.asarray(x, self._card.dtype, order="C")
-        flat = flat.reshape(-1) if features is None else flat.reshape(-1, features)
-        if not len(flat):
+        rows = x.reshape(-1) if features is None else x.reshape(-1, features)
+        if out is not None:
+            target = self._checked(out, shape)
+            for start in range(0, len(rows), _PIECE):
+                piece = slice(start, start + _PIECE)
+                self._run_rows(rows[piece], target[piece])
+            return out  # type: ignore[no-any-return]  # checked to be an array
+        if not len(rows):
             return np.empty(shape, self._card.dtype)
-        if self._evaluator.carrier == "torch":
-            import torch
+        return self._run_rows(rows, None).reshape(shape)
 
-            if not flat.flags.writeable:
-                flat = flat.copy()  # torch has no read-only tensors and warns of them
-            flat_answers = self._evaluator.run(torch.from_numpy(flat)).numpy()
+    def _checked(self, out: Any, shape: tuple[int, ...]) -> NDArray[Any]:
+        """Return the array that takes the answers, flat.
+
+        Raises:
+            InputError: it cannot take them.
+        """
+        import numpy as np
+
+        dtype = self._card.dtype
+        if isinstance(out, np.ndarray) and out.flags.c_contiguous and out.flags.writeable:
+            if (out.shape, out.dtype) == (shape, np.dtype(dtype)):
+                return out.reshape(-1)
+            found = f"{out.dtype} {out.shape}"
         else:
-            flat_answers = self._evaluator.run(flat)
-        answers: NDArray[np.floating[Any]] = flat_answers.reshape(shape)
-        return answers
+            found = "a read-only or strided array" if isinstance(out, np.ndarray) else repr(out)
+        raise InputError(
+            f"out: expected a writable C-contiguous array of {dtype} and shape {shape}, "
+            f"found {found}"
+        )
+
+    def _run_rows(self, rows: NDArray[Any], out: Any) -> NDArray[np.floating[Any]]:
+        """Round rows to the model's dtype and compute them."""
+        import numpy as np
+
+        dtype, evaluator = rows.dtype, self._evaluator
+        if dtype != self._card.dtype or not dtype.isnative or not rows.flags.c_contiguous:
+            with np.errstate(all="ignore"):  # too large for the dtype is infinity (IEEE-754)
+                rows = np.asarray(rows, self._card.dtype, order="C")
+        if evaluator.carrier != "torch":
+            answers: NDArray[np.floating[Any]] = evaluator.run(rows, out)
+            return answers
+        import torch
+
+        if not rows.flags.writeable:
+            rows = rows.copy()  # torch has no read-only tensors and warns of them
+        target = None if out is None else torch.from_numpy(out)
+        tensor: torch.Tensor = evaluator.run(torch.from_numpy(rows), target)
+        return tensor.numpy()
 
     def _call_tensor(self, x: torch.Tensor) -> torch.Tensor:
         import torch
@@ -177,6 +230,15 @@ class Model:
         else:
             answers = self._evaluator.run(flat)
         return answers.reshape(shape)
+
+
+def _worth_an_array(count: int) -> bool:
+    """Tell whether so many floats are computed faster on numpy, imported for them if need be."""
+    if "numpy" in sys.modules:
+        return count >= _ARRAY_FROM
+    from importlib.util import find_spec
+
+    return count >= _IMPORT_FROM and find_spec("numpy") is not None
 
 
 def _fastest(device: str) -> str:

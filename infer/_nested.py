@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from operator import countOf
 from typing import Any
 
 from infer._errors import InputError
@@ -84,6 +85,9 @@ def _collect(
     if len(shape) > 1:
         for index, row in enumerate(values):
             _collect(row, shape[1:], dtype, flat, f"{where}[{index}]")
+        return
+    if countOf(map(type, values), float) == len(values):  # without a loop in Python
+        flat.extend(values)
         return
     for index, value in enumerate(values):
         if isinstance(value, Sequence):

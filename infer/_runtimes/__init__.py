@@ -26,12 +26,13 @@ class Evaluator(Protocol):
 
     carrier: Carrier
 
-    def run(self, values: Any) -> Any:
+    def run(self, values: Any, out: Any = None) -> Any:
         """Compute on values of the model's dtype.
 
         Args:
             values: a contiguous array or tensor of shape (n,), or (n, k) for k features; or a
                 flat list of n, or n times k, floats.
+            out: takes the n answers, for an array or a tensor: as contiguous as the values.
 
         Returns:
             The n answers in the same kind of container.

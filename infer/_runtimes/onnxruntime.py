@@ -25,10 +25,14 @@ class OnnxRuntimeEvaluator:
         self._run = session.run
         self._input = session.get_inputs()[0].name
 
-    def run(self, values: NDArray[np.floating[Any]]) -> NDArray[np.floating[Any]]:
+    def run(self, values: NDArray[np.floating[Any]], out: Any = None) -> NDArray[np.floating[Any]]:
         """See ``Evaluator.run``."""
         (result,) = self._run(None, {self._input: values})
-        answers: NDArray[np.floating[Any]] = result
+        if out is None:
+            out = result
+        else:
+            out[:] = result
+        answers: NDArray[np.floating[Any]] = out
         return answers
 
 

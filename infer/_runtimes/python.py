@@ -5,47 +5,41 @@ numpy and torch are never imported here on anyone's behalf: an array brings its 
 
 from __future__ import annotations
 
-import operator
-from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from infer._errors import RuntimeUnavailableError
+from infer._plan import Plan, make_plan
 from infer._program import Program, compile_floats
 from infer._runtimes import Carrier
+from infer._runtimes._blocks import in_blocks
 from infer._store import Artifact
 
 if TYPE_CHECKING:
     import numpy as np
+    import torch
     from numpy.typing import NDArray
-
-# Elements computed at a time on an array: a block and its scratch stay in the processor's cache.
-BLOCK = 1 << 16
-
-_OPERATORS: Mapping[str, Callable[..., Any]] = {
-    "+": operator.add,
-    "-": operator.sub,
-    "*": operator.mul,
-    "neg": operator.neg,
-}
 
 
 class PythonEvaluator:
-    """The program, as a function of floats and as a loop over blocks of arrays."""
+    """The program, as a function of floats and as in-place operations on blocks of arrays."""
 
     carrier: Carrier = "any"
 
     def __init__(self, program: Program) -> None:
         """Compile the program for floats."""
         self._program = program
+        self._plan: Plan | None = None
         self.floats = compile_floats(program)
 
-    def run(self, values: Any) -> Any:
+    def run(self, values: Any, out: Any = None) -> Any:
         """See ``Evaluator.run``."""
         if isinstance(values, list):
             return self._run_list(values)
+        if self._plan is None:  # floats alone do without
+            self._plan = make_plan(self._program)
         if type(values).__module__.partition(".")[0] == "torch":
-            return self._evaluate(values, self._program.constants)
-        return self._run_array(values)
+            return self._run_tensor(values, self._plan)
+        return self._run_array(values, out, self._plan)
 
     def _run_list(self, values: list[float]) -> list[float]:
         features = self._program.features
@@ -54,28 +48,81 @@ class PythonEvaluator:
         columns = (values[index::features] for index in range(features))
         return list(map(self.floats, *columns))
 
-    def _run_array(self, values: NDArray[np.floating[Any]]) -> NDArray[np.floating[Any]]:
+    def _run_array(
+        self, values: NDArray[np.floating[Any]], out: Any, plan: Plan
+    ) -> NDArray[np.floating[Any]]:
         import numpy as np  # already there: the caller has an array
 
-        result = np.empty(len(values), values.dtype)
-        # As scalars of the dtype: a Python float would make numpy 1 compute a 0-d array in double.
+        operators = {
+            "+": np.add,
+            "-": np.subtract,
+            "*": np.multiply,
+            "neg": np.negative,
+            "copy": np.positive,
+        }
+        # As scalars of the dtype: a Python float would make numpy 1 compute in double.
         constants = {name: values.dtype.type(c) for name, c in self._program.constants.items()}
-        with np.errstate(all="ignore"):  # inf and nan are answers here, not accidents
-            for start in range(0, len(values), BLOCK):
-                block = slice(start, start + BLOCK)
-                result[block] = self._evaluate(values[block], constants)
+        result = np.empty(len(values), values.dtype) if out is None else out
+
+        def compute(start: int, stop: int, block: int) -> None:
+            scratch = np.empty((plan.scratch, min(block, stop - start)), values.dtype)
+            with np.errstate(all="ignore"):  # inf and nan are answers here, not accidents
+                for first in range(start, stop, block):
+                    last = min(first + block, stop)
+                    registers = [result[first:last], *(row[: last - first] for row in scratch)]
+                    _execute(plan, values[first:last], constants, registers, operators)
+
+        in_blocks(compute, len(values))
         return result
 
-    def _evaluate(self, values: Any, constants: Mapping[str, Any]) -> Any:
-        """Run the steps with the container's own operators."""
-        at: dict[str, Any] = {**constants, self._program.input: values}
-        for step in self._program.steps:
-            if step.operator == "pick":
-                at[step.target] = values[:, step.feature]
-            else:
-                operands = [at[name] for name in step.operands]
-                at[step.target] = _OPERATORS[step.operator](*operands)
-        return at[self._program.output]
+    def _run_tensor(self, values: torch.Tensor, plan: Plan) -> torch.Tensor:
+        import torch  # already there: the caller has a tensor
+
+        operators = {
+            "+": torch.add,
+            "-": torch.sub,
+            "*": torch.mul,
+            "neg": torch.neg,
+            "copy": torch.positive,
+        }
+        constants = {
+            name: torch.tensor(c, dtype=values.dtype, device=values.device)
+            for name, c in self._program.constants.items()
+        }
+        result = values.new_empty(len(values))
+
+        def compute(start: int, stop: int, block: int) -> None:
+            scratch = values.new_empty((plan.scratch, min(block, stop - start)))
+            with torch.no_grad():  # a thread has a setting of its own
+                for first in range(start, stop, block):
+                    last = min(first + block, stop)
+                    registers = [result[first:last], *(row[: last - first] for row in scratch)]
+                    _execute(plan, values[first:last], constants, registers, operators)
+
+        if values.device.type == "cpu":
+            in_blocks(compute, len(values))
+        else:
+            compute(0, len(values), len(values))
+        return result
+
+
+def _execute(plan: Plan, values: Any, constants: Any, registers: list[Any], operators: Any) -> None:
+    """Run the instructions on one block; the answers end up in the first register."""
+    for operator, operands, target in plan.instructions:
+        arguments = [
+            registers[which]
+            if kind == "register"
+            else constants[which]
+            if kind == "constant"
+            else values
+            if values.ndim == 1
+            else values[:, which]
+            for kind, which in operands
+        ]
+        if operator == "copy":
+            registers[target][...] = arguments[0]
+        else:
+            operators[operator](*arguments, out=registers[target])
 
 
 def load(artifact: Artifact, device: str) -> PythonEvaluator:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import io
 import warnings
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from infer._errors import ArtifactError, RuntimeUnavailableError
 from infer._runtimes import Carrier
+from infer._runtimes._blocks import in_blocks
 from infer._store import Artifact
 
 if TYPE_CHECKING:
@@ -27,11 +29,29 @@ class TorchScriptEvaluator:
         self._device = device
         self._no_grad = torch.no_grad
 
-    def run(self, values: torch.Tensor) -> torch.Tensor:
+    def run(self, values: torch.Tensor, out: Any = None) -> torch.Tensor:
         """See ``Evaluator.run``; the answers lie where the values did."""
-        with self._no_grad():
-            answers: torch.Tensor = self._module(values.to(self._device))
-        return answers.to(values.device)
+        moved = values.to(self._device)
+        answers = moved.new_empty(len(moved)) if out is None or moved is not values else out
+        compute = partial(self._compute, moved, answers)
+        if self._device.type == "cpu":
+            in_blocks(compute, len(moved))
+        else:
+            compute(0, len(moved), len(moved))
+        back: torch.Tensor = answers.to(values.device)
+        if out is None or out is answers:
+            return back
+        out[:] = back
+        return out  # type: ignore[no-any-return]  # a tensor, see Evaluator.run
+
+    def _compute(
+        self, values: torch.Tensor, out: torch.Tensor, start: int, stop: int, block: int
+    ) -> None:
+        # On a whole array every intermediate would go through memory.
+        with self._no_grad():  # a thread has a setting of its own
+            for first in range(start, stop, block):
+                last = min(first + block, stop)
+                out[first:last] = self._module(values[first:last])
 
 
 def load(artifact: Artifact, device: str) -> TorchScriptEvaluator:

@@ -1,0 +1,66 @@
+"""Dividing a long array among threads and into blocks that stay in the processor's cache.
+
+Every element is computed by itself, so neither the block nor the number of threads can change a
+bit of an answer.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import Any
+
+# Elements computed at a time: a block of float32 and its scratch stay in the second-level cache.
+BLOCK = 1 << 16
+
+# Below so many elements a second thread costs more than it brings.
+ALONE = 1 << 17
+
+Compute = Callable[[int, int, int], None]
+
+_pool: Any = None
+
+
+def threads() -> int:
+    """Return the number of processors that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def in_blocks(compute: Compute, count: int) -> None:
+    """Call ``compute(start, stop, block)`` for consecutive parts of ``range(count)``.
+
+    Args:
+        compute: works on its part in blocks of that many elements; runs in several threads.
+        count: how many elements there are.
+    """
+    workers = min(threads(), count // (ALONE // 2)) if count >= ALONE else 1
+    if workers <= 1:
+        compute(0, count, BLOCK)
+        return
+    # Whole blocks for each, the caller's thread included.
+    part = -(-count // (workers * BLOCK)) * BLOCK
+    parts = [(start, min(start + part, count), BLOCK) for start in range(0, count, part)]
+    others = [_threads_of_our_own().submit(compute, *arguments) for arguments in parts[1:]]
+    compute(*parts[0])
+    for other in others:
+        other.result()
+
+
+def _threads_of_our_own() -> Any:
+    global _pool  # noqa: PLW0603 - threads are made once a process
+    if _pool is None:
+        from concurrent.futures import ThreadPoolExecutor
+
+        _pool = ThreadPoolExecutor(max(1, threads() - 1), thread_name_prefix="samebits")
+    return _pool
+
+
+def _forget_threads() -> None:
+    global _pool  # noqa: PLW0603
+    _pool = None
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_threads)  # threads do not survive a fork
