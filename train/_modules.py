@@ -210,7 +210,8 @@ class Legendre(nn.Module):
 
 
 def set_values(module: nn.Module, numbers: Mapping[str, float]) -> None:
-    """Set parameters or constants of a module by name."""
+    """Set parameters or constants of a module by name; a submodule's have dots in theirs."""
+    tensors = dict((*module.named_parameters(), *module.named_buffers()))
     with torch.no_grad():
         for name, number in numbers.items():
-            getattr(module, name).fill_(number)
+            tensors[name].fill_(number)

@@ -1,0 +1,165 @@
+"""The three floors: what may import what, and what an import may cost."""
+
+import ast
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGES = ("export", "infer", "train")
+# What each package may import of the three; DESIGN's arrows.
+ALLOWED = {"infer": {"infer"}, "train": {"train"}, "export": {"export", "infer", "train"}}
+# What the ground floor may import before somebody asks for a runtime or hands it an array.
+# (The two hash modules are other Python versions' standard library.)
+GROUND = {*sys.stdlib_module_names, "_sha2", "_sha256", "click", "infer"}
+
+
+def modules():
+    """Return every module of the packages: its dotted name and its file."""
+    found = {}
+    for package in PACKAGES:
+        for path in sorted((ROOT / package).rglob("*.py")):
+            parts = path.relative_to(ROOT).with_suffix("").parts
+            found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
+    return found
+
+
+MODULES = modules()
+
+
+def imports(nodes, *, at_import_time):
+    """Yield the dotted names that statements import.
+
+    At import time: without function bodies, and without ``if TYPE_CHECKING`` blocks.
+    """
+    for node in nodes:
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "relative imports hide where an arrow points"
+            # "from package import name": the name may be a module.
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+        elif at_import_time and isinstance(
+            node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
+        ):
+            continue
+        elif at_import_time and isinstance(node, ast.If) and mentions_type_checking(node.test):
+            yield from imports(node.orelse, at_import_time=True)
+        else:
+            yield from imports(ast.iter_child_nodes(node), at_import_time=at_import_time)
+
+
+def mentions_type_checking(test):
+    return ast.unparse(test) in ("TYPE_CHECKING", "typing.TYPE_CHECKING")
+
+
+def imports_of(name, *, at_import_time):
+    tree = ast.parse(MODULES[name].read_text("utf-8"))
+    return set(imports(tree.body, at_import_time=at_import_time))
+
+
+def tops(names):
+    return {name.partition(".")[0] for name in names}
+
+
+def test_the_packages_are_found():
+    assert {"infer", "infer._cli", "infer._runtimes.torchscript", "train._judge"} <= set(MODULES)
+    assert "export._folder" in MODULES
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_arrows_point_down(name):
+    ours = tops(imports_of(name, at_import_time=False)) & set(PACKAGES)
+    assert ours <= ALLOWED[name.partition(".")[0]]
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_nothing_imports_tests_or_benchmarks(name):
+    outside = {"tests", "benchmarks", "pytest", "hypothesis", "conftest"}
+    assert not tops(imports_of(name, at_import_time=False)) & outside
+
+
+@pytest.mark.parametrize("name", [name for name in MODULES if name.partition(".")[0] == "infer"])
+def test_the_ground_floor_imports_the_standard_library_and_click(name):
+    assert tops(imports_of(name, at_import_time=True)) <= GROUND
+
+
+def test_no_import_goes_in_a_circle():
+    # Importing a.b imports a first; so do the names that a package gives on demand, not now.
+    graph = {}
+    for name in MODULES:
+        found = imports_of(name, at_import_time=True)
+        parents = {found_.rpartition(".")[0] for found_ in found}
+        graph[name] = {target for target in (*found, *parents) if target in MODULES} - {name}
+        if "." in name:
+            graph[name].add(name.rpartition(".")[0])
+    done, path = set(), []
+
+    def visit(name):
+        if name in path:
+            pytest.fail(" → ".join([*path[path.index(name) :], name]))
+        if name not in done:
+            path.append(name)
+            for target in sorted(graph[name]):
+                visit(target)
+            path.pop()
+            done.add(name)
+
+    for name in graph:
+        visit(name)
+    assert done == set(MODULES)
+
+
+# Imports each module in a process of its own that has nothing of ours imported yet (a fork is
+# cheap, and torch is there already), and tells which of the heavy ones came with it.
+EACH_FIRST = """
+import importlib, json, os, sys
+heavy = ["numpy", "torch", "onnx", "onnxruntime", "matplotlib", "mpmath"]
+for name in json.loads(sys.argv[2]):
+    importlib.import_module(name)
+for name in json.loads(sys.argv[1]):
+    child = os.fork()
+    if not child:
+        before = set(sys.modules)
+        try:
+            importlib.import_module(name)
+        except BaseException as error:
+            print(json.dumps([name, repr(error)]), flush=True)
+            os._exit(1)
+        came = [library for library in heavy if library in sys.modules and library not in before]
+        print(json.dumps([name, came]), flush=True)
+        os._exit(0)
+    os.waitpid(child, 0)
+"""
+
+
+def import_each_first(names, already):
+    """Return what came with each module, or the error, when it is imported before any other."""
+    result = subprocess.run(
+        [sys.executable, "-c", EACH_FIRST, json.dumps(names), json.dumps(already)],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=ROOT,
+    )
+    return dict(json.loads(line) for line in result.stdout.splitlines())
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="forks")
+def test_every_module_can_be_imported_first():
+    # __main__ modules run a command when they are imported.
+    names = [name for name in MODULES if not name.endswith("__main__")]
+    heavy = ["numpy", "onnx", "torch", "torch.onnx"]
+    assert import_each_first(names, heavy) == {name: [] for name in names}
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="forks")
+def test_what_is_light_stays_light():
+    ground = [n for n in MODULES if n.startswith("infer") and not n.endswith("__main__")]
+    light = [*ground, "train", "train._cli", "train._errors", "train._judge", "train._recipes"]
+    light += ["export", "export._cli", "export._drift", "export._errors", "export._folder"]
+    assert import_each_first(light, []) == {name: [] for name in light}
