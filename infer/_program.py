@@ -149,11 +149,14 @@ def compile_floats(program: Program) -> Callable[..., float]:
         operands = [place[name] for name in step.operands]
         if step.operator == "neg":
             body.append(f"{result} = -({operands[0]})")  # exact in every format
-        elif single:
-            body.append(f"cell[0] = {operands[0]} {step.operator} {operands[1]}")
-            body.append(f"{result} = cell[0]")
+            continue
+        operation = f"{operands[0]} {step.operator} {operands[1]}"
+        # A sum with a zero is exact too: it keeps a float32, or turns -0.0 into 0.0.
+        adds_zero = step.operator in "+-" and 0.0 in map(program.constants.get, step.operands)
+        if single and not adds_zero:
+            body.append(f"cell[0] = {operation}; {result} = cell[0]")
         else:
-            body.append(f"{result} = {operands[0]} {step.operator} {operands[1]}")
+            body.append(f"{result} = {operation}")
     body.append(f"return {place[program.output]}")
     source = f"def compute({', '.join(arguments)}):\n    " + "\n    ".join(body)
     from array import array
