@@ -1,10 +1,13 @@
 """The bits of the data: they define every optimum."""
 
+import hashlib
 import math
+import struct
 from fractions import Fraction
 
 import numpy as np
 import pytest
+import torch
 
 from train import Dataset
 from train._datasets import DATASETS, load_dataset
@@ -13,7 +16,13 @@ from train._datasets import DATASETS, load_dataset
 DIGESTS = {
     "thermometer": "31ca5dbdf6ac2c7c3d98c5d323d76bb522656cefa0c3ce90d698238cf7fe0d90",
     "sine": "f9ea962f21fe585368a6f3a105c65e2924a9cf0ed50b6506c274d09e04bc8a36",
+    "noisy_line": "224488d9a8c2d20c51267648dd3057868eb3f3ef54d8996512e58cd2c15d95ac",
+    "noisy_plane": "2ba4a70900448edb6ca76f27e684d0cd124bbc2b13f4f0ce3ba31c24f4c71318",
 }
+
+
+def test_every_dataset_is_pinned():
+    assert set(DIGESTS) == set(DATASETS)
 
 
 @pytest.mark.parametrize("name", DIGESTS)
@@ -90,10 +99,70 @@ def test_the_sines_are_correctly_rounded():
         assert float(Fraction(value - error, one)) == y == float(Fraction(value + error, one))
 
 
+def test_the_noisy_line_scatters_by_3_around_2x_plus_1():
+    dataset = load_dataset("noisy_line")
+    assert dataset.x.shape == dataset.y.shape == (1000,)
+    assert 0.0 <= dataset.x.min() < 0.2
+    assert 19.8 < dataset.x.max() < 20.0
+    noise = (dataset.y - (2 * dataset.x + 1)) / 3
+    # A thousand standard normal numbers: within three standard errors.
+    assert abs(noise.mean()) < 3 / math.sqrt(1000)
+    assert abs(noise.std() - 1) < 3 / math.sqrt(2000)
+    assert (np.round(dataset.x, 4) == dataset.x).all()
+    assert (np.round(dataset.y, 4) == dataset.y).all()
+
+
+def test_the_noisy_plane_scatters_by_a_hundredth():
+    dataset = load_dataset("noisy_plane")
+    assert dataset.x.shape == (1000, 2)
+    assert np.abs(dataset.x.mean(0)).max() < 3 / math.sqrt(1000)
+    assert np.abs(dataset.x.std(0) - 1).max() < 3 / math.sqrt(2000)
+    noise = (dataset.y - (dataset.x @ [2.0, -3.4] + 4.2)) / 0.01
+    assert abs(noise.mean()) < 3 / math.sqrt(1000)
+    assert abs(noise.std() - 1) < 3 / math.sqrt(2000)
+    assert (np.round(dataset.x, 4) == dataset.x).all()
+    assert (np.round(dataset.y, 4) == dataset.y).all()
+
+
+@pytest.mark.parametrize("name", ["noisy_line", "noisy_plane"])
+def test_noisy_data_can_be_drawn_anew(name):
+    fixed, draw = load_dataset(name), DATASETS[name].draw
+    with torch.random.fork_rng():
+        torch.manual_seed(3)
+        first, second = draw(1000), draw(1000)
+        torch.manual_seed(3)
+        again = draw(1000)
+    assert torch.equal(first[0], again[0])
+    assert torch.equal(first[1], again[1])
+    assert not torch.equal(first[0], second[0])
+    assert first[0].shape == fixed.x.shape
+    assert first[1].shape == fixed.y.shape
+    # The same law: the same least-squares line or plane, as far as a thousand rows tell.
+    for x, y in (first, (torch.tensor(fixed.x), torch.tensor(fixed.y))):
+        columns = torch.column_stack((x.double(), torch.ones(1000)))
+        solution = torch.linalg.lstsq(columns, y.double()).solution
+        expected = [2.0, 1.0] if name == "noisy_line" else [2.0, -3.4, 4.2]
+        assert solution.tolist() == pytest.approx(expected, abs=0.6)
+
+
+def test_the_line_is_drawn_as_the_tutorial_draws_it():
+    # SEEDS, 2: x first, then n.
+    with torch.random.fork_rng():
+        torch.manual_seed(1000)
+        x = 20 * torch.rand(32, 1)
+        y = 2 * x + 1 + 3 * torch.randn(32, 1)
+        torch.manual_seed(1000)
+        drawn = DATASETS["noisy_line"].draw(32)
+    assert torch.equal(drawn[0], x[:, 0])
+    assert torch.allclose(drawn[1], y[:, 0], rtol=1e-6)
+
+
 def test_the_digest_covers_x_row_by_row_and_y():
     x = np.array([[1.0, 2.0], [3.0, 4.0]])
     y = np.array([5.0, 6.0])
     digest = Dataset("mine", x, y).sha256
+    values = struct.pack("<6d", 1.0, 2.0, 3.0, 4.0, 5.0, 6.0)
+    assert digest == hashlib.sha256(values).hexdigest()
     assert Dataset("yours", x.copy(order="F"), y).sha256 == digest  # not the order in memory
     assert Dataset("mine", x.astype(">f8"), y.astype(">f8")).sha256 == digest
     assert Dataset("mine", x.T.copy(), y).sha256 != digest

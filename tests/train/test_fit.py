@@ -13,8 +13,10 @@ from torch import nn
 import train
 from train._datasets import load_dataset
 from train._judge import judge
+from train._modules import SCALE
 
-MODELS = ["f2c", "sin_cubic", "dynamic_net"]
+LINEAR = ["f2c", "line", "plane", "sin_cubic", "dynamic_net"]
+MODELS = [*LINEAR, "sin_legendre"]
 
 # SEEDS, sections 1, 4 and 6: what the best fits print, in the format that shows every given digit.
 PRINTED = {
@@ -48,10 +50,11 @@ def bits(parameters):
 # At the optimum.
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", LINEAR)
 def test_the_fit_has_the_bits_of_the_exact_optimum(fitted, name):
     fit = fitted(name)
     assert fit.differing_bits == 0
+    assert fit.at_optimum
     assert bits(fit.parameters) == bits(fit.optimum)
     assert fit.name == name
     assert fit.best_loss <= fit.loss <= fit.best_loss * (1 + 1e-9)
@@ -60,7 +63,21 @@ def test_the_fit_has_the_bits_of_the_exact_optimum(fitted, name):
     assert fit.losses[-1] == pytest.approx(fit.best_loss, rel=1e-12)
 
 
-@pytest.mark.parametrize("name", MODELS)
+def test_the_legendre_polynomial_is_the_best_cubic_in_disguise(fitted):
+    fit, cubic = fitted("sin_legendre"), fitted("sin_cubic")
+    assert fit.at_optimum
+    # Not linear in its parameters: other bits may be as good, so there are none to differ from.
+    assert fit.optimum is fit.differing_bits is None
+    assert fit.best_loss == cubic.best_loss
+    # Rounding four parameters to float32 costs next to nothing.
+    assert fit.best_loss <= fit.loss <= fit.best_loss * (1 + 1e-9)
+    assert fit.parameters["a"] == fit.parameters["c"] == 0.0
+    b, d = fit.parameters["b"], fit.parameters["d"]
+    assert b * d * -3 / 2 == pytest.approx(cubic.parameters["b"], rel=1e-6)
+    assert b * d**3 * 5 / 2 == pytest.approx(cubic.parameters["d"], rel=1e-6)
+
+
+@pytest.mark.parametrize("name", PRINTED)
 def test_the_parameters_are_the_printed_ones(fitted, name):
     fit = fitted(name)
     assert list(fit.parameters) == list(PRINTED[name])
@@ -68,9 +85,17 @@ def test_the_parameters_are_the_printed_ones(fitted, name):
         assert form.format(fit.parameters[parameter]) == printed
 
 
-def test_the_losses_are_the_printed_ones(fitted):
+def test_the_losses_of_the_best_fits_are_the_printed_ones(fitted):
     assert f"{fitted('f2c').loss:.7f}".startswith("2.92764")  # SEEDS cuts it off there
     assert f"{fitted('sin_cubic').loss:.5f}" == "8.81717"
+
+
+def test_the_loss_is_that_of_the_served_parameters_computed_exactly():
+    # Far from the optimum float32's own sum would show in the last digits.
+    fit = train.fit("f2c", recipe=recipe("f2c", "sgd", epochs=100))
+    w, b, scale = Fraction(fit.parameters["w"]), Fraction(fit.parameters["b"]), Fraction(SCALE)
+    readings = zip(map(Fraction, fit.dataset.x), map(Fraction, fit.dataset.y), strict=True)
+    assert fit.loss == float(sum((w * scale * u + b - c) ** 2 for u, c in readings) / 11)
 
 
 @pytest.mark.parametrize(("order", "printed"), [(3, "8.85641"), (4, "8.84848"), (5, "8.56109")])
@@ -80,7 +105,8 @@ def test_the_losses_of_each_order_are_the_printed_ones(fitted, order, printed):
     (variant,) = (v for v in fit.model.variants if v.name == f"order{order}")
     design = {name: basis for name, basis in variant.terms.items() if basis}
     x, y = fit.dataset.x.tolist(), fit.dataset.y.tolist()
-    loss = judge([x], y, [design], mean=False, dtype="float32").loss(fit.parameters)
+    served = {name: fit.parameters[name] for name in design}
+    loss = judge([x], y, [design], mean=False, dtype="float32").loss(served)
     assert f"{loss:.5f}" == printed
     # And by the definition, point by point, with the powers that the tutorial names.
     a, b, c, d, e = (Fraction(fit.parameters[name]) for name in "abcde")
@@ -148,10 +174,27 @@ def test_modules_of_a_fit_are_independent(fitted):
     assert other.w.item() == fit.parameters["w"]
 
 
-def test_progress_is_told_epoch_by_epoch():
+def test_a_watcher_is_told_every_epoch():
     told = []
-    fit = train.fit("f2c", on_epoch=lambda epoch, loss: told.append((epoch, loss)))
-    assert told == list(enumerate(fit.losses, start=1))
+    fit = train.fit("f2c", watch=told.append)
+    assert tuple(told) == fit.history
+    assert [epoch.number for epoch in told] == list(range(1, fit.epochs + 1))
+    assert [epoch.loss for epoch in told] == list(fit.losses)
+    # The last ones stood still, at what was found.
+    assert told[-1].parameters == pytest.approx(dict(fit.parameters), rel=1e-6)
+
+
+def test_a_watcher_ends_a_fit():
+    with pytest.raises(train.StoppedError, match=r"f2c: stopped after epoch 3 of at most 5,000, "):
+        train.fit("f2c", recipe="sgd", watch=lambda epoch: epoch.number == 3)
+    with pytest.raises(train.StoppedError) as caught:
+        train.fit("f2c", watch=lambda epoch: True)
+    error = caught.value
+    assert error.exit_code == 130  # as for Ctrl-C
+    assert error.fit.stopped
+    assert error.fit.epochs == 1
+    # Only True ends it: what a list's append or a bar's update returns does not.
+    assert train.fit("f2c", watch=lambda epoch: 1).epochs > 1
 
 
 def test_differing_bits_are_counted(fitted):
@@ -162,6 +205,9 @@ def test_differing_bits_are_counted(fitted):
     assert other.differing_bits == 2
     negative = dataclasses.replace(fit, parameters={**fit.parameters, "w": -float(w)})
     assert negative.differing_bits == 1
+    broken = dataclasses.replace(fit, parameters={"w": math.nan, "b": 0.0})
+    assert broken.differing_bits is None
+    assert not broken.at_optimum
 
 
 # Recipes that do not go on until the optimum.
@@ -201,19 +247,19 @@ def test_a_recipe_of_ones_own():
 def test_divergence_is_told_at_the_first_loss_that_is_not_finite(rate):
     told = []
     with pytest.raises(train.DivergedError) as caught:
-        train.fit(
-            "f2c",
-            recipe=recipe("f2c", "sgd", learning_rate=rate),
-            on_epoch=lambda epoch, loss: told.append(loss),
-        )
+        train.fit("f2c", recipe=recipe("f2c", "sgd", learning_rate=rate), watch=told.append)
     error = caught.value
     assert error.learning_rate == rate
     assert error.epoch == len(told) + 1 > 2
-    assert all(map(math.isfinite, told))
-    assert f"the loss of epoch {error.epoch} is " in str(error)
+    assert all(math.isfinite(epoch.loss) for epoch in told)
+    assert f"the loss of epoch {error.epoch} is not finite" in str(error)
     assert f"learning rate {rate:g}" in str(error)
     assert "smaller rate" in str(error)
     assert error.exit_code == 1
+    # What there is of the fit comes along.
+    assert error.fit.diverged_at == error.epoch
+    assert error.fit.history[:-1] == tuple(told)
+    assert not math.isfinite(error.fit.losses[-1])
 
 
 @pytest.mark.parametrize("rate", [1e38, math.inf, math.nan])
@@ -222,12 +268,15 @@ def test_a_last_step_that_goes_too_far_is_divergence(rate):
     with pytest.raises(train.DivergedError) as caught:
         train.fit("f2c", recipe=recipe("f2c", "sgd", learning_rate=rate, epochs=1))
     assert caught.value.epoch == 2
+    assert caught.value.fit.epochs == 1
+    assert math.isnan(caught.value.fit.loss)
 
 
 @pytest.mark.parametrize("name", MODELS)
 def test_stopping_too_early_is_not_at_the_optimum(name):
-    with pytest.raises(train.NotAtOptimumError, match=rf"^{name}: .* after 2 epochs at .* bit"):
-        train.fit(name, recipe=recipe(name, epochs=2))
+    said = "not the best possible" if name == "sin_legendre" else "bits from the optimum"
+    with pytest.raises(train.NotAtOptimumError, match=rf"^{name}: .* after 1 epochs .* {said}"):
+        train.fit(name, recipe=recipe(name, epochs=1))
 
 
 @pytest.mark.parametrize(
@@ -248,6 +297,22 @@ def test_unknown_names_get_a_suggestion(arguments, message):
 def test_a_missing_gpu_is_said():
     with pytest.raises(train.TrainError, match="no CUDA device here"):
         train.fit("f2c", device="cuda")
+
+
+@pytest.mark.parametrize(
+    ("x", "y", "said"),
+    [
+        ([1.0, 1.0], [1.0, 2.0], "the data do not determine"),
+        ([1.0, math.nan], [1.0, 2.0], "not all numbers of dataset 'bad' are finite"),
+        ([1.0, 2.0], [math.inf, 2.0], "not all numbers of dataset 'bad' are finite"),
+        ([1.0, 2.0], [1e39, -1e39], "beyond the largest float32"),
+    ],
+)
+def test_data_that_cannot_be_fitted_are_refused(x, y, said):
+    data = train.Dataset("bad", np.array(x), np.array(y))
+    line = dataclasses.replace(train._models.find_model("line"), dataset=data)
+    with pytest.raises(train.TrainError, match=f"^line: .*{said}"):
+        train.fit(line)
 
 
 # Models of one's own.

@@ -6,7 +6,8 @@ import re
 import pytest
 
 import train
-from train._models import MODELS, find_model, find_recipe, unknown
+from train._models import MODELS, designs, find_model, find_recipe, unknown
+from train._modules import SCALE
 
 
 def test_the_names_are_listed_once():
@@ -48,6 +49,28 @@ def test_the_default_variant_of_dynamic_net_is_order5():
         "order4",
         "order5",
     ]
+
+
+def test_all_systems_and_their_recipes_are_there():
+    # SEEDS, by its sections; the first recipe is ours, to the optimum.
+    recipes = {name: [recipe.name for recipe in MODELS[name].recipes] for name in MODELS}
+    raw = ["finite-difference", "raw-diverges", "raw", "raw-mean"]
+    assert recipes["f2c"][1:] == [*raw, "normalized", "autograd", "sgd", "split"]
+    assert recipes["line"][1:] == ["manual", "autograd"]
+    assert recipes["plane"][1:] == ["scratch", "torch"]
+    assert recipes["sin_cubic"][1:] == [
+        *("numpy", "tensor", "autograd", "linear", "rmsprop", "module"),
+    ]
+    assert recipes["sin_legendre"][1:] == ["function"]
+    assert recipes["dynamic_net"][1:] == ["sgd"]
+    assert {names[0] for names in recipes.values()} == {"lbfgs"}
+
+
+def test_constants_of_a_design_are_the_models_or_the_recipes():
+    f2c = find_model("f2c")
+    assert designs(f2c, find_recipe(f2c, "sgd")) == [{"w": {(1,): SCALE}, "b": {(0,): 1}}]
+    # "raw" takes the readings without ×0.1.
+    assert designs(f2c, find_recipe(f2c, "raw")) == [{"w": {(1,): 1.0}, "b": {(0,): 1}}]
 
 
 def test_an_unknown_name_gets_a_suggestion():

@@ -1,0 +1,90 @@
+"""Four ways to the same gradient."""
+
+import numpy as np
+import pytest
+import torch
+
+import train
+from train._gradients import STRATEGIES, loss_of, reduce
+from train._models import MODELS, find_recipe
+from train._modules import Cubic, Legendre, Line, Thermometer, set_values
+
+X = torch.tensor([-2.0, -0.5, 0.0, 1.0, 3.0], dtype=torch.float64)
+Y = torch.tensor([1.0, 0.5, -1.0, 2.0, 4.0], dtype=torch.float64)
+LOSSES = ["mean", "sum", "half-mean", "half-sum"]
+
+
+def recipe(loss="mean", **settings):
+    return train.Recipe("mine", "by hand", 0.1, 1, loss, **settings)
+
+
+def gradient(module, strategy, chosen):
+    loss, slopes = STRATEGIES[strategy](module, [module], X, Y, chosen)
+    return float(loss), {name: float(slope) for name, slope in slopes.items()}
+
+
+def test_what_the_losses_are():
+    error = torch.tensor([1.0, -2.0, 4.0])
+    assert [reduce(error, recipe(loss)).item() for loss in LOSSES] == [7.0, 21.0, 3.5, 10.5]
+    assert reduce(np.array([1.0, -2.0, 4.0]), recipe("half-sum")) == 10.5
+    # Over several forms of a model, their mean.
+    forms = [lambda x: x, lambda x: x + 1]
+    zero = torch.zeros(5, dtype=torch.float64)
+    assert loss_of(forms, zero, zero, recipe("sum")).item() == 2.5
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("kind", [Thermometer, Line, Cubic])
+def test_by_hand_and_by_autograd_agree(kind, loss):
+    module = kind()
+    values = {name: 0.3 + i for i, (name, _) in enumerate(module.named_parameters())}
+    set_values(module, values)
+    by_hand = gradient(module, "by hand", recipe(loss))
+    by_autograd = gradient(module, "autograd", recipe(loss))
+    assert by_hand[0] == by_autograd[0]
+    assert by_hand[1] == pytest.approx(by_autograd[1], rel=1e-13)
+
+
+@pytest.mark.parametrize("delta", [0.1, 1.0])
+def test_differences_are_exact_for_a_quadratic_loss(delta):
+    # A central difference has no error of second order, and the loss has no higher one.
+    module = Cubic()
+    set_values(module, {"a": 0.25, "b": -1.5, "c": 0.5, "d": 2.0})
+    found = gradient(module, "finite-difference", recipe(delta=delta))
+    expected = gradient(module, "autograd", recipe())
+    assert found[0] == expected[0]
+    assert found[1] == pytest.approx(expected[1], rel=1e-11)
+    # And the parameters are where they were.
+    assert [p.item() for p in module.parameters()] == [0.25, -1.5, 0.5, 2.0]
+
+
+def test_the_custom_function_gives_the_gradient_of_the_formula():
+    module = Legendre()
+    set_values(module, {"a": 0.25, "b": -1.5, "c": 0.5, "d": 0.75})
+    found = gradient(module, "function", recipe("sum"))
+    expected = gradient(module, "autograd", recipe("sum"))
+    assert found[0] == pytest.approx(expected[0], rel=1e-13)
+    assert found[1] == pytest.approx(expected[1], rel=1e-13)
+
+
+def test_averaging_again_divides_by_the_rows():
+    module = Thermometer()
+    once = gradient(module, "by hand", recipe())[1]
+    again = gradient(module, "by hand", recipe(average_again=True))[1]
+    assert again == pytest.approx({name: slope / 5 for name, slope in once.items()}, rel=1e-15)
+
+
+def test_what_a_form_does_not_use_has_no_slope():
+    net = MODELS["dynamic_net"].make_module()
+    _, slopes = STRATEGIES["autograd"](net, [net.at(3)], X, Y, recipe())
+    assert slopes["e"].item() == 0.0
+    assert slopes["d"].item() != 0.0
+
+
+def test_the_strategies_of_the_table():
+    # SEEDS says which recipe takes its gradient how.
+    f2c = MODELS["f2c"]
+    assert find_recipe(f2c, "finite-difference").gradient == "finite-difference"
+    assert {find_recipe(f2c, n).gradient for n in ("raw", "raw-mean", "normalized")} == {"by hand"}
+    assert {find_recipe(f2c, n).gradient for n in ("autograd", "sgd", "split")} == {"autograd"}
+    assert find_recipe(MODELS["sin_legendre"], "function").gradient == "function"
