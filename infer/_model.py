@@ -136,8 +136,9 @@ class Model:
         return _nested.unflatten(self._run_floats(flat), shape)
 
     def _run_floats(self, flat: list[float]) -> list[float]:
-        native = self._evaluator.carrier == "any"
-        if not flat or (native and not _worth_an_array(len(flat))):
+        # "python" was asked for by name: its floats stay floats.
+        on_array = self._runtime == "auto" and _worth_an_array(len(flat))
+        if not flat or (self._evaluator.carrier == "any" and not on_array):
             from_floats: list[float] = self._evaluator.run(flat) if flat else []
             return from_floats
         import numpy as np
@@ -151,8 +152,9 @@ class Model:
     def _call_array(self, x: NDArray[Any], out: Any = None) -> NDArray[np.floating[Any]]:
         import numpy as np
 
-        if type(x) is not np.ndarray and isinstance(x, np.ma.MaskedArray):
+        if isinstance(x, np.ma.MaskedArray):
             raise InputError("expected a plain array, found a masked one; type x.filled(nan)")
+        x = np.asarray(x)  # a subclass may have shapes of its own: a matrix stays a matrix
         dtype = x.dtype
         if dtype.kind not in "biuf":
             raise InputError(f"expected an array of real numbers, found dtype {dtype}")
@@ -164,6 +166,8 @@ class Model:
         rows = x.reshape(-1) if features is None else x.reshape(-1, features)
         if out is not None:
             target = self._checked(out, shape)
+            if np.may_share_memory(rows, target):
+                rows = rows.copy()  # an answer must not overwrite an input that is still needed
             for start in range(0, len(rows), _PIECE):
                 piece = slice(start, start + _PIECE)
                 self._run_rows(rows[piece], target[piece])
