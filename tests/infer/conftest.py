@@ -9,8 +9,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import strategies as st
 
 from infer._format import render
+from infer._program import parse
 
 SHA256 = "0123456789abcdef" * 4
 
@@ -139,3 +141,65 @@ def command(tmp_path):
         )
 
     return run
+
+
+NUMPY = {"+": np.add, "-": np.subtract, "*": np.multiply}
+
+
+@st.composite
+def _programs(draw, dtype):
+    """Any program that the grammar permits, each constant a value of the dtype."""
+    features = draw(st.none() | st.integers(1, 3))
+    values = st.floats(width=int(dtype[5:]), allow_nan=False, allow_infinity=False)
+    varying, constants, lines = [], {}, []
+    if features is None:
+        varying.append("x")
+    else:
+        varying += [f"p{index}" for index in range(features)]
+        lines += [f"p{index} = x[{index}]" for index in range(features)]
+    count = draw(st.integers(1, 8))
+    for number in range(count):
+        target = "y" if number == count - 1 else f"s{number}"
+        one = draw(st.sampled_from(varying))
+        operator = draw(st.sampled_from(["+", "-", "*", "neg"]))
+        if operator == "neg":
+            lines.append(f"{target} = -{one}")
+        else:
+            other = draw(st.sampled_from([*varying, *constants, "new"]))
+            if other == "new":
+                other = f"c{len(constants)}"
+                constants[other] = draw(values)
+            pair = draw(st.permutations([one, other]))
+            lines.append(f"{target} = {pair[0]} {operator} {pair[1]}")
+        varying.append(target)
+    return parse(lines, input="x", features=features, output="y", constants=constants, dtype=dtype)
+
+
+def _by_numpy(program, rows):
+    """Compute a program with the processor's own arithmetic, a step at a time."""
+    at = {name: np.array(value, program.dtype) for name, value in program.constants.items()}
+    if program.features is None:
+        at[program.input] = rows[:, 0]
+    with np.errstate(all="ignore"):
+        for step in program.steps:
+            operands = [at.get(name) for name in step.operands]
+            if step.operator == "pick":
+                at[step.target] = rows[:, step.feature]
+            elif step.operator == "neg":
+                at[step.target] = np.negative(*operands)
+            else:
+                at[step.target] = NUMPY[step.operator](*operands)
+            assert at[step.target].dtype == program.dtype
+    return at[program.output]
+
+
+@pytest.fixture
+def programs():
+    """Return a function that gives the hypothesis strategy of all programs of a dtype."""
+    return _programs
+
+
+@pytest.fixture
+def by_numpy():
+    """Return a function that computes a program on rows with numpy, a step at a time."""
+    return _by_numpy

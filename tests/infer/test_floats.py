@@ -244,3 +244,11 @@ def test_shortest_is_what_numpy_prints(value):
 @settings(deadline=None)
 def test_shortest_of_float64_is_repr(value):
     assert shortest(value, "float64") == repr(value)
+
+
+@pytest.mark.parametrize("exponent", [-37, -5, 0, 6, 27, 38])
+def test_a_decimal_of_six_digits_stays_as_short(exponent):
+    # 27: there seven digits may miss what six of them hit.
+    for digits in range(100_000, 340_000 if exponent == 38 else 1_000_000, 97):
+        text = f"{digits}e{exponent - 5}"
+        assert shortest(from_text(text, "float32"), "float32") == repr(float(text))

@@ -1,5 +1,6 @@
 import array
 import math
+import warnings
 from decimal import Decimal
 from fractions import Fraction
 
@@ -9,6 +10,7 @@ import torch
 
 import infer
 from infer._floats import bits, from_number
+from infer._patterns import random_patterns
 
 RUNTIMES = infer.list_runtimes()
 SHAPES = [(), (0,), (1,), (7,), (3, 5), (2, 1, 4), (0, 3), (3, 0)]
@@ -111,6 +113,23 @@ def test_nested_lists_keep_their_shape(model, shape):
     assert model(values.tolist()) == answer(model, values).tolist()
 
 
+@pytest.mark.parametrize("count", [1, 31, 32, 33, 1000])
+def test_auto_gives_the_bits_of_floats_for_lists_of_any_length(count, patterns):
+    values = [*random_patterns(count, "float32", seed=count), 1 + 2.0**-24, 1e300, 2**60 + 1]
+    for name in ("f2c", "dynamic_net"):
+        model = infer.load(name)
+        expected = [model(float(value)) for value in values]
+        found = model(values)
+        assert {type(y) for y in found} == {float}
+        assert patterns(found).tolist() == patterns(expected).tolist()
+        assert patterns(model([values, values])).tolist() == [patterns(expected).tolist()] * 2
+
+
+def test_auto_takes_long_lists_of_features(plane_model):
+    values = ramp((50, 3, 2))
+    assert plane_model(values.tolist()) == plane_answer(values).tolist()
+
+
 def test_tuples_and_mixed_numbers(model):
     found = model(((1, True), [Fraction(1, 2), np.float64(0.1)]))
     assert found == answer(model, [[1, 1], [0.5, 0.1]]).tolist()
@@ -195,9 +214,101 @@ def test_an_array_of_another_library(model):
     assert_same(model(Series()), answer(model, [98.6, 50.0]))
 
 
-def test_an_array_of_several_blocks(model):
-    values = ramp((200_003,))
-    assert_same(model(values), answer(model, values))
+@pytest.mark.parametrize(
+    "length", [65_535, 65_536, 65_537, 131_071, 131_072, 131_073, 262_145, 1_000_001]
+)
+def test_arrays_of_several_blocks(model, length):
+    values = ramp((length,)).astype("float32")
+    expected = answer(model, values)
+    assert_same(model(values), expected)
+    assert_same(model(torch.from_numpy(values)).numpy(), expected)
+
+
+def test_a_matrix_is_an_array(model):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", PendingDeprecationWarning)
+        values = np.matrix([[1.0, 2.0], [3.0, 4.0]])
+    found = model(values)
+    assert type(found) is np.ndarray
+    assert_same(found, answer(model, [[1, 2], [3, 4]]))
+
+
+# Answers into an array of the caller
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("dtype", ["float32", "float64", "int16", ">f4"])
+def test_out_takes_the_answers(model, shape, dtype):
+    values = ramp(shape).astype(dtype)
+    out = np.full(shape, 7, "float32")
+    assert model(values, out=out) is out
+    assert_same(out, answer(model, values))
+
+
+def test_out_may_be_a_file_and_the_input_longer_than_a_piece(model, tmp_path):
+    length = (1 << 22) + 70_001
+    values = np.lib.format.open_memmap(tmp_path / "in.npy", "w+", "int16", (length,))
+    values[:] = np.arange(length) % 1000
+    out = np.lib.format.open_memmap(tmp_path / "out.npy", "w+", "float32", (length,))
+    assert model(values, out=out) is out
+    assert_same(np.asarray(out), answer(model, values))
+
+
+@pytest.mark.parametrize("runtime", RUNTIMES)
+@pytest.mark.parametrize("length", [100, 300_000])
+def test_out_may_be_the_input(runtime, length):
+    # Horner's scheme needs the input in every step: it must not be overwritten by the first.
+    model = infer.load("sin_cubic", runtime=runtime)
+    values = ramp((length,)).astype("float32")
+    expected = model(values)
+    out = values.copy()
+    model(out, out=out)
+    assert_same(out, expected)
+    buffer = np.concatenate([values, [0]]).astype("float32")
+    model(buffer[:-1], out=buffer[1:])
+    assert_same(buffer[1:], expected)
+    backwards = values.copy()
+    model(backwards[::-1], out=backwards)
+    assert_same(backwards, expected[::-1])
+
+
+def test_out_of_a_model_with_features(plane_model):
+    values = ramp((3, 5, 2))
+    out = np.empty((3, 5), "float32")
+    assert plane_model(values, out=out) is out
+    assert_same(out, plane_answer(values))
+    with pytest.raises(infer.InputError, match=r"out: expected .* shape \(3, 5\), found"):
+        plane_model(values, out=np.empty((3, 5, 2), "float32"))
+
+
+def read_only(array):
+    array.flags.writeable = False
+    return array
+
+
+@pytest.mark.parametrize(
+    ("out", "found"),
+    [
+        (np.empty((3, 2), "float32"), r"float32 \(3, 2\)"),
+        (np.empty(6, "float32"), r"float32 \(6,\)"),
+        (np.empty((2, 3)), r"float64 \(2, 3\)"),
+        (np.empty((2, 3), ">f4"), r">f4 \(2, 3\)"),
+        (np.empty((3, 2), "float32").T, "a read-only or strided array"),
+        (read_only(np.empty((2, 3), "float32")), "a read-only or strided array"),
+        ([0.0] * 6, r"\[0\.0, "),
+        (torch.empty(2, 3), "tensor"),
+    ],
+    ids=range(8),
+)
+def test_out_that_does_not_fit_is_refused(model, out, found):
+    with pytest.raises(infer.InputError, match=f"out: expected a writable .*found {found}"):
+        model(np.zeros((2, 3)), out=out)
+
+
+@pytest.mark.parametrize("value", [1.0, 1, [1.0], torch.zeros(1)], ids=repr)
+def test_out_goes_with_an_array(model, value):
+    with pytest.raises(infer.InputError, match=f"an ndarray, found {type(value).__name__}"):
+        model(value, out=np.empty(1, "float32"))
 
 
 # Tensors

@@ -117,8 +117,9 @@ def test_what_is_no_artifact_is_not_listed(own, write, line):
     (own / "folder_as_card" / "model.json").mkdir(parents=True)
     write(line(), root=own).rename(own / "Capital")
     assert not {path.name for path in own.iterdir()} & set(list_models())
-    with pytest.raises(ModelNotFoundError):
-        find("empty")
+    for name in ("empty", "a_file", "folder_as_card", "Capital"):
+        with pytest.raises(ModelNotFoundError):
+            find(name)
 
 
 def test_the_folder_of_own_models_must_exist(own):

@@ -1,0 +1,78 @@
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import infer
+from infer._patterns import inputs
+from infer._plan import Instruction, make_plan
+from infer._program import parse
+from infer._runtimes.python import PythonEvaluator
+
+
+def plan(lines, *, features=None, constants=()):
+    values = dict.fromkeys(constants, 0.5)
+    return make_plan(
+        parse(lines, input="x", features=features, output="y", constants=values, dtype="float32")
+    )
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_arrays_and_tensors_give_the_bits_of_numpy(dtype, programs, by_numpy, patterns):
+    @given(programs(dtype), st.integers(0, 2**32 - 1))
+    @settings(deadline=None, max_examples=150)
+    def check(program, seed):
+        rows = np.array(inputs(300, dtype, program.features, seed)[-1000:], dtype)
+        expected = patterns(by_numpy(program, rows), dtype)
+        values = rows if program.features else rows[:, 0].copy()
+        before = values.copy()
+        evaluator = PythonEvaluator(program)
+        found = [evaluator.run(values), evaluator.run(torch.from_numpy(values)).numpy()]
+        found.append(evaluator.run(values, np.empty(len(values), dtype)))
+        for answers in found:
+            assert np.array_equal(patterns(answers, dtype), expected), program
+        np.testing.assert_array_equal(values, before)
+
+    check()
+
+
+@pytest.mark.parametrize("name", infer.list_models())
+def test_shipped_models_run_in_few_registers(name):
+    program = infer.load(name).card.compiled
+    assert make_plan(program).scratch <= 2
+
+
+def test_horner_runs_in_the_output_alone():
+    instructions, scratch = plan(["s1 = c * x", "s2 = s1 + b", "y = s2 * x"], constants="bc")
+    assert scratch == 0
+    x, register = ("feature", 0), ("register", 0)
+    assert instructions == (
+        Instruction("*", (("constant", "c"), x), 0),
+        Instruction("+", (register, ("constant", "b")), 0),
+        Instruction("*", (register, x), 0),
+    )
+
+
+def test_a_value_that_is_needed_later_keeps_its_register():
+    instructions, scratch = plan(["s1 = x * x", "s2 = s1 * x", "y = s2 + s1"])
+    assert scratch == 1
+    assert [instruction.target for instruction in instructions][-1] == 0
+    assert instructions[0].target != instructions[1].target
+
+
+def test_picks_cost_nothing_but_the_last():
+    instructions, scratch = plan(["p = x[1]", "q = x[0]", "y = p - q"], features=2)
+    assert instructions == (Instruction("-", (("feature", 1), ("feature", 0)), 0),)
+    assert scratch == 0
+    assert plan(["y = x[1]"], features=2).instructions == (
+        Instruction("copy", (("feature", 1),), 0),
+    )
+
+
+def test_a_step_that_nobody_needs_is_computed_beside_the_output(by_numpy):
+    lines = ["s1 = x + x", "s2 = x * x", "y = s2 - x"]
+    program = parse(lines, input="x", features=None, output="y", constants={}, dtype="float32")
+    rows = np.linspace(-1, 1, 11, dtype="float32")[:, None]
+    found = PythonEvaluator(program).run(rows[:, 0].copy())
+    np.testing.assert_array_equal(found, by_numpy(program, rows))
