@@ -109,6 +109,7 @@ class _Run:
         self._state = self._make_state()
         self._forwards = self._make_forwards()
         self._x, self._y = self._to_device(self._training)
+        self._held_out = self._to_device(self._validation) if self._validation else None
         transform = self._whitening() if recipe.whiten else None
         self._stepper: Stepper = make_stepper(self._state, recipe, transform)
         self._strategy = STRATEGIES[recipe.gradient]
@@ -247,9 +248,7 @@ class _Run:
         return total, sums, predictions
 
     def _validation_loss(self) -> float | None:
-        if self._validation is None:
-            return None
-        return self._loss(*self._to_device(self._validation))
+        return None if self._held_out is None else self._loss(*self._held_out)
 
     def _loss(self, x: Any, y: Any) -> float:
         with torch.no_grad():
