@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import sys
 from typing import TYPE_CHECKING
 
@@ -98,7 +99,18 @@ def run(
     help="Random bit patterns a model, beside the special values.",
 )
 @click.option("--seed", default=0, show_default=True, help="Of the random patterns.")
-def check(names: tuple[str, ...], count: int, seed: int) -> None:
+@click.option(
+    "--exhaustive", is_flag=True, help="Compare all 4,294,967,296 float32 inputs; takes minutes."
+)
+@click.option(
+    "--proofs",
+    type=click.Path(file_okay=False),
+    metavar="DIR",
+    help="With --exhaustive: write DIR/NAME.json; a run that was stopped goes on from there.",
+)
+def check(
+    names: tuple[str, ...], count: int, seed: int, exhaustive: bool, proofs: str | None
+) -> None:
     """Check that files are what was written and that all runtimes agree, bit for bit.
 
     Every runtime that is usable here is compared with the plain-text program on Python floats.
@@ -109,6 +121,11 @@ def check(names: tuple[str, ...], count: int, seed: int) -> None:
 
     with errors_for_people():
         chosen = names or tuple(_store.list_models())
+    if proofs is not None and not exhaustive:
+        raise click.UsageError("--proofs goes with --exhaustive.")
+    if exhaustive:
+        _check_exhaustively(chosen, proofs)
+        return
     problems: list[str] = []
     results: list[tuple[str, str, list[Parity]]] = []
     with click.progressbar(
@@ -143,6 +160,44 @@ def check(names: tuple[str, ...], count: int, seed: int) -> None:
         raise click.ClickException("\n".join(problems))
 
 
+def _check_exhaustively(names: tuple[str, ...], folder: str | None) -> None:
+    """Try all inputs of each model, one after the other."""
+    from infer import _exhaustive, _store
+
+    problems, rows = [], []
+    for name in names:
+        with errors_for_people():
+            artifact = _store.find(name)
+            path = None if folder is None else os.path.join(folder, f"{artifact.card.name}.json")
+            if path is not None:
+                os.makedirs(os.path.dirname(path), exist_ok=True)
+            done = _exhaustive.read_proof(path) if path is not None else None
+            proof = done
+            with click.progressbar(
+                length=_exhaustive.INPUTS,
+                label=artifact.card.name,
+                file=sys.stderr,
+                hidden=not sys.stderr.isatty(),
+                show_pos=True,
+            ) as bar:
+                for proof in _exhaustive.prove(artifact, done):
+                    bar.update(proof.inputs - bar.pos)
+                    if path is not None:
+                        _exhaustive.write_proof(proof, path)
+        if proof is None:
+            continue
+        for way, result in proof.ways.items():
+            rows.append((proof.model, way, f"{proof.inputs:,}", f"{result.bits:,}"))
+            problems += [
+                f"{proof.model}: {way} differs at x = {x}: python {expected}, {way} {got}"
+                for x, expected, got in result.examples
+            ]
+    head = ("model", "runtime", "inputs", "differing bits")
+    click.echo(table(head, rows, right=(2, 3)))
+    if problems:
+        raise click.ClickException("\n".join(problems))
+
+
 def _check_table(results: list[tuple[str, str, list[Parity]]]) -> str:
     ways = list(dict.fromkeys(parity.way for *_, found in results for parity in found))
     rows = []
@@ -160,6 +215,23 @@ def _bits(parity: Parity | None) -> str:
     if parity is None or not parity.compared:
         return "failed" if parity is not None and parity.failed else "-"
     return f"{parity.bits:,}"
+
+
+def _proof_facts(artifact: Artifact) -> list[tuple[str, str]]:
+    """Return what is proven about an artifact, for its card."""
+    from infer._exhaustive import find_proof
+
+    proof = find_proof(artifact)
+    if proof is None:
+        return []
+    ways = ", ".join(f"{name} {way.version}" for name, way in proof.ways.items())
+    return [
+        (
+            "proof",
+            f"all {proof.inputs:,} inputs, {proof.differing_bits:,} differing bits: {ways} "
+            f"({proof.processor})",
+        )
+    ]
 
 
 def _units(card: ModelCard) -> str:
@@ -185,6 +257,7 @@ def _card_text(artifact: Artifact) -> str:
         ("recipe", f"{training.recipe} ({settings})"),
         ("loss", f"{training.loss:.9g}, best possible {training.best_loss:.9g}"),
         ("files", ", ".join(f"{name} {record.size:,} B" for name, record in card.files.items())),
+        *_proof_facts(artifact),
         ("folder", artifact.folder),
     ]
     width = max(len(key) for key, _ in facts)

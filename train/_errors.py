@@ -34,7 +34,8 @@ class DivergedError(TrainError):
         super().__init__(
             f"{fit.name}: recipe {recipe.name!r} diverged: the loss of epoch {self.epoch} is not "
             f"finite, at learning rate {recipe.learning_rate:g}. Try a smaller rate (a tenth of "
-            "it), or normalize the inputs to one scale, so that one rate suits every parameter."
+            "it, then a hundredth), or normalize the inputs to one scale, so that one rate suits "
+            "every parameter."
         )
         self.fit = fit
         self.learning_rate = recipe.learning_rate
