@@ -6,7 +6,6 @@ import io
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import Any, NamedTuple
 
 import torch
@@ -70,5 +69,7 @@ def read(folder: Path) -> Checkpoint:
             content["device"],
             dict(content["state"]),
         )
-    except (RuntimeError, ValueError, KeyError, TypeError, EOFError, UnpicklingError) as error:
-        raise TrainError(f"{path} is damaged: {error}") from error
+    except TrainError:
+        raise
+    except Exception as error:  # torch's unpickler raises nearly anything
+        raise TrainError(f"{path} is damaged; begin the fit anew") from error
