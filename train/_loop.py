@@ -351,12 +351,15 @@ def _dataset(model: ModelSpec, recipe: Recipe) -> Dataset:
 def _split(dataset: Dataset, recipe: Recipe) -> tuple[Dataset, Dataset | None]:
     """Return the rows that train and those that validate."""
     held_out = list(recipe.held_out)
-    if recipe.validation_fraction:
-        count = round(recipe.validation_fraction * dataset.rows)
+    fraction = recipe.validation_fraction
+    if not 0.0 <= fraction < 1.0:
+        raise TrainError(f"a validation fraction of {fraction:g} is not at least 0 and under 1")
+    if fraction:
+        count = round(fraction * dataset.rows)
         if not 1 <= count < dataset.rows:
             raise TrainError(
-                f"a validation fraction of {recipe.validation_fraction:g} leaves {count} of "
-                f"{dataset.rows} rows to validate; at least one must validate and one train"
+                f"a validation fraction of {fraction:g} leaves {count} of {dataset.rows} rows to "
+                "validate; at least one must validate and one train"
             )
         generator = torch.Generator().manual_seed(recipe.seed)
         held_out = torch.randperm(dataset.rows, generator=generator)[:count].tolist()
