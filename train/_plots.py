@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -124,7 +125,7 @@ def _draw_fit(axes: Axes, fit: Fit, parameters: Mapping[str, float]) -> None:
             axes.plot(grid.numpy(), module(grid).numpy(), style, label=label)
         axes.set_xlabel(_label(fit.model.input.meaning, fit.model.input.unit))
         axes.set_ylabel(_label(fit.model.output.meaning, fit.model.output.unit))
-        margin = 0.1 * float(top - bottom)
+        margin = 0.1 * float(top - bottom) or 1.0
         axes.set_ylim(float(bottom) - margin, float(top) + margin)
     else:
         # Several features have no axis of their own: the prediction against the observation.
@@ -154,7 +155,8 @@ def _draw_losses(axes: Axes, epochs: Sequence[Epoch], fit: Fit | None) -> None:
         axes.set_title(f"Recipe {fit.recipe.name}, learning rate {fit.recipe.learning_rate:g}")
         axes.set_ylabel(f"Loss ({fit.recipe.loss} of squared errors)")
         axes.set_xlim(0.5, fit.epochs + 0.5)
-    axes.set_yscale("log")
+    if any(0.0 < epoch.loss < math.inf for epoch in epochs):
+        axes.set_yscale("log")
     axes.set_xlabel("Epoch")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.legend()
