@@ -62,9 +62,10 @@ PLANE = {
 
 
 @pytest.fixture(autouse=True)
-def _only_shipped_models(monkeypatch):
-    """Keep the developer's own models out of the tests."""
+def _a_plain_environment(monkeypatch):
+    """Keep out the developer's own models, and a setting that would flush for the commands."""
     monkeypatch.delenv("SAMEBITS_ARTIFACTS", raising=False)
+    monkeypatch.delenv("PYTHONUNBUFFERED", raising=False)
 
 
 @pytest.fixture

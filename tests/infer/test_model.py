@@ -166,6 +166,8 @@ def test_arrays_in_any_layout(model):
     for values in (
         square[::2, 1::3],
         square[::-1],
+        square[0, ::-1],
+        square[0, ::2],
         square.T,
         np.asfortranarray(square),
         read_only,

@@ -70,9 +70,26 @@ def test_picks_cost_nothing_but_the_last():
     )
 
 
+def compute(lines, rows, by_numpy, features=None):
+    """Check a program on an array against numpy."""
+    program = parse(lines, input="x", features=features, output="y", constants={}, dtype="float32")
+    rows = np.array(rows, "float32")
+    values = rows if features else rows[:, 0].copy()
+    expected = by_numpy(program, rows)
+    np.testing.assert_array_equal(PythonEvaluator(program).run(values), expected)
+    tensor = PythonEvaluator(program).run(torch.from_numpy(values))
+    np.testing.assert_array_equal(tensor.numpy(), expected)
+
+
+def test_an_output_that_is_a_feature_is_copied(by_numpy):
+    compute(["y = x[1]"], [[1.0, 2.0], [3.0, 4.0]], by_numpy, features=2)
+
+
+def test_a_square_frees_its_register_once(by_numpy):
+    # If it freed it for each operand, s3 would overwrite s2.
+    lines = ["s1 = x + x", "s2 = s1 * s1", "s3 = x + x", "y = s2 - s3"]
+    compute(lines, [[1.0], [2.0], [3.0]], by_numpy)
+
+
 def test_a_step_that_nobody_needs_is_computed_beside_the_output(by_numpy):
-    lines = ["s1 = x + x", "s2 = x * x", "y = s2 - x"]
-    program = parse(lines, input="x", features=None, output="y", constants={}, dtype="float32")
-    rows = np.linspace(-1, 1, 11, dtype="float32")[:, None]
-    found = PythonEvaluator(program).run(rows[:, 0].copy())
-    np.testing.assert_array_equal(found, by_numpy(program, rows))
+    compute(["s1 = x + x", "s2 = x * x", "y = s2 - x"], [[1.0], [2.0], [3.0]], by_numpy)
