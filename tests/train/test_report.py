@@ -1,14 +1,22 @@
 """What a fit leaves on disk and on screen."""
 
 import csv
-import dataclasses
+import io
 import json
+import math
+import pathlib
 
 import pytest
-from matplotlib.colors import to_rgba
 
 import train
 from train import _report
+
+# The issue's list of what --json holds, and what else there is.
+KEYS = {
+    *("model", "recipe", "device", "seed", "epochs", "loss", "validation_loss", "best_loss"),
+    *("gradient", "parameters", "diverged_at"),
+    *("settings", "dataset", "optimum", "differing_bits", "verdict", "stopped"),
+}
 
 
 @pytest.fixture(scope="module")
@@ -17,40 +25,169 @@ def short():
     return train.fit("f2c", recipe=train.Recipe("short", "SGD", 1e-2, 20, "mean"))
 
 
-def test_a_record_survives_json(fitted):
-    for name in ("f2c", "dynamic_net"):
-        fit = fitted(name)
-        record = _report.as_record(fit)
-        assert json.loads(json.dumps(record, allow_nan=False)) == record
-        assert record["model"] == name
-        assert record["parameters"] == dict(fit.parameters)
-        assert record["settings"]["optimizer"] == "LBFGS"
-        assert record["dataset"]["sha256"] == fit.dataset.sha256
-        assert (record["loss"], record["best_loss"]) == (fit.loss, fit.best_loss)
-        assert record["differing_bits"] == 0
+@pytest.fixture(scope="module")
+def diverged(recipe):
+    """Return a function from a rate to what is left of a fit at that rate."""
+
+    def at(rate, **changes):
+        with pytest.raises(train.DivergedError) as caught:
+            train.fit("f2c", recipe=recipe("f2c", "raw", learning_rate=rate, **changes))
+        return caught.value.fit
+
+    return at
+
+
+# The record.
+
+
+@pytest.mark.parametrize("name", train.list_models())
+def test_a_record_survives_json(fitted, name):
+    fit = fitted(name)
+    record = _report.as_record(fit)
+    assert set(record) == KEYS
+    assert json.loads(json.dumps(record, allow_nan=False)) == record
+    assert (record["model"], record["recipe"], record["device"]) == (name, "lbfgs", "cpu")
+    assert record["parameters"] == dict(fit.parameters)
+    assert record["settings"]["optimizer"] == "LBFGS"
+    assert record["dataset"]["sha256"] == fit.dataset.sha256
+    assert record["dataset"]["rows"] == fit.dataset.rows
+    assert (record["loss"], record["best_loss"]) == (fit.loss, fit.best_loss)
+    assert record["differing_bits"] == (None if name == "sin_legendre" else 0)
+    assert record["optimum"] == (None if name == "sin_legendre" else dict(fit.parameters))
+    assert record["verdict"] == "at the optimum"
+    for missing in ("seed", "validation_loss", "gradient", "diverged_at"):
+        assert record[missing] is None
+    assert record["stopped"] is False
+
+
+def test_a_record_holds_what_a_recipe_has_more(recipe):
+    split = _report.as_record(train.fit("f2c", recipe=recipe("f2c", "split", epochs=2)))
+    assert split["validation_loss"] == pytest.approx(122.372032, rel=1e-6)
+    assert split["gradient"] is None
+    raw = _report.as_record(train.fit("f2c", recipe=recipe("f2c", "raw", epochs=1)))
+    assert raw["gradient"] == pytest.approx({"w": 4517.2964, "b": 82.6}, rel=1e-6)
+    # The seed, where it matters.
+    assert (raw["seed"], raw["epochs"]) == (None, 1)
+    line = _report.as_record(train.fit("line", recipe=recipe("line", "manual", epochs=2)))
+    assert line["seed"] == 1000
+    held_out = train.fit("f2c", validation_fraction=0.2, seed=4)
+    assert _report.as_record(held_out)["seed"] == 4
+
+
+def test_the_record_of_a_divergence(diverged):
+    fit = diverged(1e-2)
+    record = _report.as_record(fit)
+    assert json.loads(json.dumps(record, allow_nan=False)) == record
+    assert (record["diverged_at"], record["epochs"]) == (11, 11)
+    assert record["verdict"] == "diverged at epoch 11"
+    assert record["best_loss"] == pytest.approx(2.92764557)
+
+
+@pytest.mark.parametrize("rate", [1e38, math.inf, math.nan])
+def test_what_is_not_finite_is_null(diverged, rate):
+    # One epoch, of a finite loss, and a step to nowhere.
+    record = _report.as_record(diverged(rate, epochs=1, validation_fraction=0.2))
+    assert json.loads(json.dumps({**record, "settings": None}, allow_nan=False))
+    assert record["parameters"] == {"w": None, "b": None}
+    assert record["loss"] is None
+    assert record["differing_bits"] is None
+    assert record["diverged_at"] == 2
+    assert record["validation_loss"] > 0
+    assert all(map(math.isfinite, record["gradient"].values()))
+
+
+# The text.
 
 
 def test_the_text_shows_loss_best_loss_units_and_verdict(fitted, short):
     lines = _report.as_text(fitted("f2c")).splitlines()
     assert lines[0].startswith("f2c: recipe lbfgs, ")
-    assert lines[0].endswith("11 rows of thermometer")
+    assert lines[0].endswith(" epochs on cpu, 11 rows of thermometer")
     assert lines[1].split() == ["loss", "2.92764557", "°C²", *["(mean", "of", "squared", "errors)"]]
     assert lines[2].split() == ["best", "possible", "2.92764557", "°C²"]
-    assert lines[-1] == "  judge: the optimum's bits"
+    assert lines[3].split() == ["w", "5.36771917", "optimum", "5.36771917"]
+    assert lines[4].split() == ["b", "-17.3047848", "optimum", "-17.3047848"]
+    assert lines[5:] == ["  judge: the optimum's bits"]
     assert "²" not in _report.as_text(fitted("sin_cubic"))  # a sine has no unit
-    assert _report.as_text(short).endswith(f"judge: {short.differing_bits} bits from the optimum's")
+    judged, advice = _report.as_text(short).splitlines()[-2:]
+    assert judged == "  judge: underfit, 9.59 times the best"
+    assert advice.startswith("  Underfit: the training loss 28.07")
+
+
+def test_the_text_of_a_model_without_a_table_of_bits(fitted):
+    text = _report.as_text(fitted("sin_legendre"))
+    assert "optimum " not in text.replace("at the optimum", "")
+    assert text.endswith("judge: at the optimum")
+
+
+def test_the_text_shows_what_a_recipe_has_more(fitted, recipe):
+    lines = _report.as_text(fitted("f2c", recipe="split")).splitlines()
+    assert lines[0].endswith("9 rows of thermometer, training rows")
+    assert lines[3].split() == ["validation", "5.21346617", "°C²"]
+    assert lines[-3:] == [
+        "  judge: near the optimum, +0.00016",
+        "  Not underfit: the training loss 2.91163 is within 10% of the best possible 2.91115.",
+        "  Not overfit: the validation loss a row 5.21347 (2 rows) is 1.79 times the training loss "
+        "a row 2.91163; overfitting is above 2.",
+    ]
+    lines = _report.as_text(train.fit("line", recipe="manual")).splitlines()
+    assert lines[0] == (
+        "line: recipe manual, 500 epochs on cpu, 16,000 rows of noisy_line, streamed, seed 1000"
+    )
+    assert [line.split()[:2] for line in lines[5:7]] == [["gradient", "w"], ["gradient", "b"]]
+
+
+def test_the_text_of_a_divergence(diverged):
+    text = _report.as_text(diverged(1e-2))
+    assert text.endswith("  judge: diverged at epoch 11")
+    assert "fit:" not in text  # no advice on under- or overfitting
+
+
+# The history.
+
+
+def table(fit):
+    head, *rows = csv.reader(io.StringIO(_report.as_csv(fit)))
+    return head, rows
+
+
+def test_the_history_has_every_epoch_and_every_digit(short, fitted):
+    for fit in (short, fitted("f2c", recipe="split"), fitted("dynamic_net")):
+        head, rows = table(fit)
+        assert head == ["epoch", "loss", "validation_loss", *fit.parameters]
+        assert len(rows) == fit.epochs
+        for row, epoch in zip(rows, fit.history, strict=True):
+            number, loss, validation, *parameters = row
+            assert (int(number), float(loss)) == (epoch.number, epoch.loss)
+            assert (float(validation) if validation else None) == epoch.validation_loss
+            assert list(map(float, parameters)) == list(epoch.parameters.values())
+
+
+def test_the_history_of_a_divergence_ends_where_it_ended(diverged):
+    _, rows = table(diverged(1e-2))
+    assert len(rows) == 11
+    assert rows[-1][:3] == ["11", "inf", ""]
+    assert rows[-1][3:] == rows[-2][3:]  # the last step was not taken
+
+
+def test_the_history_is_plain_text(short):
+    text = _report.as_csv(short)
+    assert "\r" not in text
+    assert text.endswith("\n")
+    assert text.isascii()
+
+
+# The files.
 
 
 def test_write_leaves_three_files_and_nothing_else(short, tmp_path):
     folder = tmp_path / "deep" / "down"
     _report.write(short, folder)
     assert sorted(p.name for p in folder.iterdir()) == ["fit.json", "fit.png", "history.csv"]
-    assert json.loads((folder / "fit.json").read_text("utf-8")) == _report.as_record(short)
-    with (folder / "history.csv").open(newline="") as file:
-        head, *rows = csv.reader(file)
-    assert head == ["epoch", "loss"]
-    # Every digit of every loss.
-    assert [(int(e), float(loss)) for e, loss in rows] == list(enumerate(short.losses, start=1))
+    text = (folder / "fit.json").read_text("utf-8")
+    assert json.loads(text) == _report.as_record(short)
+    assert text == json.dumps(json.loads(text), indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+    assert (folder / "history.csv").read_bytes() == _report.as_csv(short).encode()
     png = (folder / "fit.png").read_bytes()
     assert png.startswith(b"\x89PNG\r\n\x1a\n")
     assert int.from_bytes(png[16:20], "big") == 1320  # eleven inches of 120 dots
@@ -63,74 +200,19 @@ def test_writing_again_replaces(fitted, short, tmp_path):
     assert json.loads((tmp_path / "fit.json").read_text("utf-8"))["recipe"] == "lbfgs"
 
 
-def test_a_file_is_never_half_there(fitted, short, tmp_path, monkeypatch):
-    _report.write(short, tmp_path)
-    before = (tmp_path / "fit.png").read_bytes()
+def test_a_file_is_never_half_there(tmp_path, monkeypatch):
+    target = tmp_path / "fit.png"
+    _report.write_file(target, b"a picture")
+    write = pathlib.Path.write_bytes
 
-    class Full:
-        def savefig(self, path, **options):
-            path.write_bytes(b"half a pict")
-            raise OSError(28, "No space left on device")
+    def half(path, data):
+        write(path, data[: len(data) // 2])
+        raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(_report, "figure", lambda fit: Full())
+    monkeypatch.setattr(pathlib.Path, "write_bytes", half)
     with pytest.raises(OSError, match="No space left"):
-        _report.write(fitted("f2c"), tmp_path)
-    assert (tmp_path / "fit.png").read_bytes() == before
-    assert len(list(tmp_path.iterdir())) == 3
-
-
-def test_the_figure_has_readings_and_the_fitted_line(fitted):
-    fit = fitted("f2c")
-    left, _ = _report.figure(fit).axes
-    observation, prediction = left.lines
-    assert [text.get_text() for text in left.get_legend().get_texts()] == [
-        "Observation",
-        "Prediction",
-    ]
-    assert observation.get_xydata().tolist() == [
-        list(pair) for pair in zip(fit.dataset.x, fit.dataset.y, strict=True)
-    ]
-    assert observation.get_linestyle() == "None"
-    assert prediction.get_linestyle() == "-"
-    assert to_rgba(observation.get_color()) != to_rgba(prediction.get_color())
-    x, y = prediction.get_xdata(), prediction.get_ydata()
-    assert (x[0], x[-1]) == pytest.approx(fit.dataset.domain[0])
-    w, b = fit.parameters["w"], fit.parameters["b"]
-    assert y.tolist() == pytest.approx((w * (0.1 * x) + b).tolist(), rel=1e-5)
-    assert left.get_xlabel() == "Reading of the unknown thermometer (°F)"
-    assert left.get_ylabel() == "Temperature (°C)"
-    assert fit.model.variants[0].formula in left.get_title()
-
-
-def test_the_figure_has_the_loss_over_the_epochs_and_the_best_one(short):
-    _, right = _report.figure(short).axes
-    loss, best = right.lines
-    assert right.get_yscale() == "log"
-    assert loss.get_xdata().tolist() == list(range(1, 21))
-    assert loss.get_ydata().tolist() == list(short.losses)
-    assert set(best.get_ydata()) == {short.best_loss}
-    assert [text.get_text() for text in right.get_legend().get_texts()] == [
-        "Training loss",
-        f"Best possible {short.best_loss:.6g}",
-    ]
-    assert right.get_xlabel() == "Epoch"
-    assert "mean of squared errors" in right.get_ylabel()
-
-
-def test_the_figure_has_a_curve_a_variant(fitted):
-    left, _ = _report.figure(fitted("dynamic_net")).axes
-    assert [text.get_text() for text in left.get_legend().get_texts()] == [
-        "Observation",
-        "Prediction order3",
-        "Prediction order4",
-        "Prediction order5",
-    ]
-    assert left.get_xlabel() == "Angle (rad)"
-    assert left.get_ylabel() == "Sine of the angle"  # no unit, no brackets
-
-
-def test_a_figure_draws_no_more_than_it_is_given(short):
-    # One epoch: a history of a single point is still a figure.
-    once = dataclasses.replace(short, epochs=1, losses=short.losses[:1])
-    _, right = _report.figure(once).axes
-    assert right.lines[0].get_xdata().tolist() == [1]
+        _report.write_file(target, b"another picture")
+    with pytest.raises(OSError, match="No space left"):
+        _report.write_file(tmp_path / "new" / "fit.png", b"another picture")
+    assert target.read_bytes() == b"a picture"
+    assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == ["fit.png"]
