@@ -43,11 +43,11 @@ def leftovers(target):
     return [path.name for path in target.parent.iterdir() if path != target]
 
 
-def faults(target, how, path):
+def faults(target, how):
     """Let writing B over A fail at each event that Python's auditing sees, in turn.
 
     These are all that touch the disk (open, mkdir, rename, remove, …), in our file and in what
-    it calls, whatever it calls. HOW is "kill" or "raise"; PATH is "exchange" or "fallback".
+    it calls, whatever it calls. HOW is "kill" or "raise".
     Prints a line of JSON for each.
     """
     countdown = 0
@@ -61,8 +61,6 @@ def faults(target, how, path):
             raise OSError(28, "No space left on device")
 
     sys.addaudithook(audit)
-    if path == "fallback":
-        _folder._exchange = lambda one, other: False
     write(target, "A")  # everything is imported by now
     at = 0
     while True:
@@ -98,6 +96,8 @@ def faults(target, how, path):
 
 if __name__ == "__main__":
     mode, place, *rest = sys.argv[1:]
+    if rest[-1:] == ["fallback"]:
+        _folder._exchange = lambda one, other: False
     if mode == "loop":
         say("ready")
         while True:
@@ -107,4 +107,4 @@ if __name__ == "__main__":
         for _ in range(int(rest[1])):
             write(Path(place), rest[0])
     else:
-        faults(Path(place), *rest)
+        faults(Path(place), rest[0])

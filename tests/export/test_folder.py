@@ -129,6 +129,12 @@ def test_the_target_is_never_absent_on_linux(tmp_path):
     assert looks > 100
 
 
+def test_an_exchange_that_cannot_be_is_told(tmp_path):
+    (tmp_path / "here").mkdir()
+    assert _folder._exchange(tmp_path / "here", tmp_path / "nowhere") is False
+    assert [path.name for path in tmp_path.iterdir()] == ["here"]
+
+
 def test_a_c_library_without_the_call_falls_back(tmp_path, monkeypatch):
     class Old:
         def __getattr__(self, name):
@@ -154,10 +160,11 @@ def test_a_writer_in_its_block_neither_waits_nor_is_disturbed(tmp_path, way):
     assert writer.leftovers(target) == []
 
 
+@pytest.mark.parametrize("path", ["exchange", "fallback"])
 @pytest.mark.parametrize("targets", [1, 2])
-def test_many_writers_at_once(tmp_path, targets):
+def test_many_writers_at_once(tmp_path, targets, path):
     processes = [
-        start("many", tmp_path / f"it{number % targets}", version, 60)
+        start("many", tmp_path / f"it{number % targets}", version, 60, path)
         for number, version in enumerate("ABCD")
     ]
     for process in processes:

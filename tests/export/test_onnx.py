@@ -106,6 +106,7 @@ def test_the_nodes_are_the_steps_of_the_program(models, exported, name):
     card = infer.load(exported / name).card
     graph = models[name].graph
     values = {entry.name: onnx.numpy_helper.to_array(entry) for entry in graph.initializer}
+    assert list(values) == sorted(values)
     nodes = [(n.op_type, commuted(n.op_type, n.input), list(n.output)) for n in graph.node]
     steps = []
     for line in card.program:
