@@ -196,13 +196,18 @@ def without(mapping, key):
     return {name: value for name, value in mapping.items() if name != key}
 
 
-@pytest.fixture(params=["line", "plane"])
-def valid(request):
-    files = {"model.onnx": {"size": 1, "sha256": BLANK}, "model.pt": {"size": 2, "sha256": BLANK}}
-    document = request.getfixturevalue(request.param)(digest=BLANK, files=files)
-    if request.param == "line":
-        document["constants"] = {"c": 0.25}
-        document["program"] = ["s1 = a * x", "s2 = s1 + b", "y = s2 - c"]
+@pytest.fixture
+def valid(plane):
+    """Return a valid document in which nothing is empty."""
+    document = plane(
+        digest=BLANK,
+        files={
+            "model.onnx": {"size": 1, "sha256": BLANK},
+            "model.pt": {"size": 2, "sha256": BLANK},
+        },
+        constants={"c": 0.25},
+    )
+    document["program"][-1:] = ["s4 = s3 + c", "y = -s4"]
     assert assert_same_verdict(document)
     return document
 
