@@ -215,7 +215,14 @@ class _Files:
         if self._plot is not None:
             _report.write_file(self._plot, _report.plot(fit, self._plot.suffix[1:]))
         if self._gif is not None:
-            _report.write_file(self._gif, _plots.animate(fit))
+            with click.progressbar(
+                _plots.frames(fit),
+                length=min(_plots.FRAMES, fit.epochs),
+                label="drawing",
+                file=sys.stderr,
+                hidden=not sys.stderr.isatty(),
+            ) as pictures:
+                _report.write_file(self._gif, _plots.to_gif(pictures))
 
     def resume_hint(self) -> str:
         """Return how to go on after Ctrl-C."""
@@ -244,8 +251,9 @@ def _fit_and_report(
             watchers: list[Callable[[Epoch], object]] = [show]
             if live:
                 from train import _plots
+                from train._models import find_model
 
-                watchers.append(_plots.live(f"{name}, {recipe.name}"))
+                watchers.append(_plots.live(find_model(name), recipe))
             fit = train.fit(
                 name, recipe=recipe, device=device, watch=_all(watchers, pressed), resume=state
             )

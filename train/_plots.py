@@ -5,22 +5,27 @@ from __future__ import annotations
 import io
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 
+from train._datasets import Dataset, load_dataset
 from train._errors import TrainError
 from train._fit import Fit, fitted_module
 from train._loop import Epoch
+from train._models import ModelSpec
+from train._recipes import Recipe
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from PIL.Image import Image
 
 # More points than this only blacken the paper.
 _MOST_POINTS = 2000
-_FRAMES = 60
+# Pictures of an animation, and how long each is shown.
+FRAMES = 60
 _FRAME_MILLISECONDS = 100
 _LIVE_SECONDS = 0.1
 
@@ -31,45 +36,52 @@ def figure(fit: Fit) -> Figure:
 
     drawing = Figure(figsize=(11, 4.5), layout="constrained")
     left, right = drawing.subplots(1, 2)
-    _draw_fit(left, fit, fit.parameters)
+    _draw_curve(left, _scene(fit), fit.parameters)
     _draw_losses(right, fit.history, fit)
     return drawing
 
 
-def animate(fit: Fit) -> bytes:
-    """Return a GIF of the curve and the loss as the fit went on.
+def frames(fit: Fit) -> Iterator[Image]:
+    """Yield pictures of the curve and the loss as the fit went on.
 
-    The frames lie denser at the beginning, where more happens.
+    They lie denser at the beginning, where more happens.
     """
     from matplotlib.figure import Figure
     from PIL import Image
 
     last = len(fit.history)
-    numbers = sorted({round(last ** (i / (_FRAMES - 1))) for i in range(_FRAMES)} | {last})
-    frames = []
+    numbers = sorted({round(last ** (i / (FRAMES - 1))) for i in range(FRAMES)} | {last})
     for number in numbers:
-        drawing = Figure(figsize=(9, 4), layout="constrained")
+        drawing = Figure(figsize=(9, 4))
+        drawing.subplots_adjust(left=0.08, right=0.98, bottom=0.14, wspace=0.25)
         left, right = drawing.subplots(1, 2)
-        _draw_fit(left, fit, fit.history[number - 1].parameters)
+        _draw_curve(left, _scene(fit), fit.history[number - 1].parameters)
         _draw_losses(right, fit.history[:number], fit)
         left.set_title(f"{fit.name}, {fit.recipe.name}: epoch {number:,}")
         image = io.BytesIO()
         drawing.savefig(image, format="png", dpi=80)
-        frames.append(Image.open(image).convert("P"))
+        yield Image.open(image).convert("P")
+
+
+def to_gif(pictures: Iterable[Image]) -> bytes:
+    """Return the pictures as an animated GIF that runs for ever."""
+    first, *others = pictures
     buffer = io.BytesIO()
-    frames[0].save(
+    first.save(
         buffer,
         format="GIF",
         save_all=True,
-        append_images=frames[1:] + [frames[-1]] * 10,  # rests on the end before it starts again
+        append_images=others + (others or [first])[-1:] * 10,  # rests on the end
         duration=_FRAME_MILLISECONDS,
         loop=0,
     )
     return buffer.getvalue()
 
 
-def live(title: str) -> Callable[[Epoch], None]:
-    """Open a window and return what redraws it as epochs go by.
+def live(model: ModelSpec, recipe: Recipe) -> Callable[[Epoch], None]:
+    """Open a window and return what redraws the curve and the loss as epochs go by.
+
+    The points are the model's fixed sample, also for a recipe that draws fresh ones.
 
     Raises:
         TrainError: there is no display to draw on.
@@ -83,6 +95,8 @@ def live(title: str) -> Callable[[Epoch], None]:
             "no display to draw on (matplotlib found no windows here); type --gif FILE to keep "
             "the same as an animation"
         )
+    fixed = load_dataset(model.dataset) if isinstance(model.dataset, str) else model.dataset
+    scene = _Scene(model, recipe.constants, fixed, None)
     window, (left, right) = pyplot.subplots(1, 2, figsize=(11, 4.5), layout="constrained")
     pyplot.show(block=False)
     epochs: list[Epoch] = []
@@ -95,10 +109,8 @@ def live(title: str) -> Callable[[Epoch], None]:
             return
         left.clear()
         right.clear()
-        for name in epoch.parameters:
-            left.plot([e.parameters[name] for e in epochs], label=name)
-        left.set_title(f"{title}: parameters, epoch {epoch.number:,}")
-        left.legend()
+        _draw_curve(left, scene, epoch.parameters)
+        left.set_title(f"{model.name}, {recipe.name}: epoch {epoch.number:,}")
         _draw_losses(right, epochs, None)
         window.canvas.draw_idle()
         window.canvas.flush_events()
@@ -107,36 +119,49 @@ def live(title: str) -> Callable[[Epoch], None]:
     return redraw
 
 
-def _draw_fit(axes: Axes, fit: Fit, parameters: Mapping[str, float]) -> None:
-    numbers = {**fit.recipe.constants, **parameters}
-    step = max(1, fit.dataset.rows // _MOST_POINTS)
-    x, y = fit.dataset.x[::step], fit.dataset.y[::step]
+class _Scene(NamedTuple):
+    """What stands still while a curve moves: the model, its constants, the points."""
+
+    model: ModelSpec
+    constants: Mapping[str, float]
+    dataset: Dataset
+    validation: Dataset | None
+
+
+def _scene(fit: Fit) -> _Scene:
+    return _Scene(fit.model, fit.recipe.constants, fit.dataset, fit.validation)
+
+
+def _draw_curve(axes: Axes, scene: _Scene, parameters: Mapping[str, float]) -> None:
+    numbers = {**scene.constants, **parameters}
+    step = max(1, scene.dataset.rows // _MOST_POINTS)
+    x, y = scene.dataset.x[::step], scene.dataset.y[::step]
     dots: dict[str, Any] = {"marker": "o", "linestyle": "", "color": "0.6", "label": "Observation"}
     dots["markersize"] = 6 if len(y) <= 100 else 2
     if x.ndim == 1:
         axes.plot(x, y, **dots)
-        shown = [fit.dataset] if fit.validation is None else [fit.dataset, fit.validation]
+        shown = [scene.dataset] if scene.validation is None else [scene.dataset, scene.validation]
         left, right = min(d.x.min() for d in shown), max(d.x.max() for d in shown)
         bottom, top = min(d.y.min() for d in shown), max(d.y.max() for d in shown)
         grid = torch.linspace(float(left), float(right), 400)
-        for variant, style in zip(fit.model.variants, ("-", "--", ":"), strict=False):
-            module = fitted_module(fit.model, numbers, variant, torch.float32)
+        for variant, style in zip(scene.model.variants, ("-", "--", ":"), strict=False):
+            module = fitted_module(scene.model, numbers, variant, torch.float32)
             label = f"Prediction {variant.name}".strip()
             axes.plot(grid.numpy(), module(grid).numpy(), style, label=label)
-        axes.set_xlabel(_label(fit.model.input.meaning, fit.model.input.unit))
-        axes.set_ylabel(_label(fit.model.output.meaning, fit.model.output.unit))
+        axes.set_xlabel(_label(scene.model.input.meaning, scene.model.input.unit))
+        axes.set_ylabel(_label(scene.model.output.meaning, scene.model.output.unit))
         margin = 0.1 * float(top - bottom) or 1.0
         axes.set_ylim(float(bottom) - margin, float(top) + margin)
     else:
         # Several features have no axis of their own: the prediction against the observation.
-        module = fitted_module(fit.model, numbers, fit.model.variants[-1], torch.float64)
+        module = fitted_module(scene.model, numbers, scene.model.variants[-1], torch.float64)
         axes.plot(y, module(torch.tensor(x)).numpy(), **dots)
         axes.plot([y.min(), y.max()], [y.min(), y.max()], label="Prediction = observation")
         axes.set_xlabel("Observation")
         axes.set_ylabel("Prediction")
-    if fit.validation is not None and fit.validation.x.ndim == 1:
-        axes.plot(fit.validation.x, fit.validation.y, "s", color="tab:red", label="Validation")
-    axes.set_title(f"{fit.name}: {fit.model.variants[-1].formula}")
+    if scene.validation is not None and scene.validation.x.ndim == 1:
+        axes.plot(scene.validation.x, scene.validation.y, "s", color="tab:red", label="Validation")
+    axes.set_title(f"{scene.model.name}: {scene.model.variants[-1].formula}")
     axes.legend()
 
 
@@ -158,7 +183,7 @@ def _draw_losses(axes: Axes, epochs: Sequence[Epoch], fit: Fit | None) -> None:
     if any(0.0 < epoch.loss < math.inf for epoch in epochs):
         axes.set_yscale("log")
     axes.set_xlabel("Epoch")
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True))
     axes.legend()
 
 

@@ -144,7 +144,9 @@ def test_what_diverged_can_be_drawn(recipe, rate):
         train.fit("f2c", recipe=row)
     fit = caught.value.fit
     assert _report.plot(fit, "png")
-    assert _plots.animate(dataclasses.replace(fit, history=(fit.history[0], fit.history[-1])))
+    assert _plots.to_gif(
+        _plots.frames(dataclasses.replace(fit, history=(fit.history[0], fit.history[-1])))
+    )
 
 
 def test_what_diverged_at_once_can_be_drawn(own_model, recipe):
@@ -200,7 +202,7 @@ def frames(data):
 
 def test_the_animation_shows_every_one_of_a_few_epochs(short):
     few = dataclasses.replace(short, history=short.history[:5])
-    images, durations, loop = frames(_plots.animate(few))
+    images, durations, loop = frames(_plots.to_gif(_plots.frames(few)))
     assert len(images) == 5
     assert loop == 0  # for ever
     assert durations[:4] == [100] * 4
@@ -216,11 +218,11 @@ def test_the_animation_shows_every_one_of_a_few_epochs(short):
 def test_the_animation_of_many_epochs_is_short(fitted, monkeypatch):
     # Frames lie denser at the beginning, and the last epoch is among them.
     drawn = []
-    monkeypatch.setattr(_plots, "_draw_fit", lambda axes, fit, numbers: drawn.append(numbers))
+    monkeypatch.setattr(_plots, "_draw_curve", lambda axes, scene, numbers: drawn.append(numbers))
     monkeypatch.setattr(_plots, "_draw_losses", lambda axes, epochs, fit: axes.plot([len(epochs)]))
-    monkeypatch.setattr(_plots, "_FRAMES", 6)
+    monkeypatch.setattr(_plots, "FRAMES", 6)
     fit = fitted("f2c", recipe="raw")
-    assert _plots.animate(fit)
+    assert _plots.to_gif(_plots.frames(fit))
     wanted = sorted({round(100 ** (i / 5)) for i in range(6)})
     assert wanted == [1, 3, 6, 16, 40, 100]
     assert drawn == [fit.history[number - 1].parameters for number in wanted]
@@ -231,8 +233,9 @@ def test_the_animation_of_many_epochs_is_short(fitted, monkeypatch):
 
 def test_without_a_display_live_says_what_to_do_instead():
     matplotlib.use("agg")
+    model = train._models.find_model("f2c")
     with pytest.raises(train.TrainError, match=r"no display to draw on .* type --gif FILE to keep"):
-        _plots.live("f2c, raw")
+        _plots.live(model, model.recipes[0])
 
 
 LIVE = """
@@ -241,17 +244,23 @@ LIVE = """
     import train
     from train import _plots
     _plots._LIVE_SECONDS = 0.0
-    redraw = _plots.live("f2c, raw")
+    model = train._models.find_model("f2c")
+    recipe = train._models.find_recipe(model, "raw")
+    redraw = _plots.live(model, recipe)
     (window,) = map(pyplot.figure, pyplot.get_fignums())
     left, right = window.axes
     seen = []
     def watch(epoch):
         redraw(epoch)
-        seen.append(([line.get_label() for line in left.lines], len(right.lines[0].get_xdata())))
-    recipe = train._models.find_recipe(train._models.find_model("f2c"), "raw")
+        labels = [line.get_label() for line in left.lines]
+        # The line that is drawn is the line of this epoch's parameters.
+        x, y = left.lines[1].get_data()
+        w, b = epoch.parameters["w"], epoch.parameters["b"]
+        assert abs(y - (w * x + b)).max() < 1e-4, (x, y, w, b)
+        seen.append((labels, len(right.lines[0].get_xdata())))
     from dataclasses import replace
     fit = train.fit("f2c", recipe=replace(recipe, epochs=4), watch=watch)
-    assert seen == [(["w", "b"], n) for n in (1, 2, 3, 4)], seen
+    assert seen == [(["Observation", "Prediction"], n) for n in (1, 2, 3, 4)], seen
     assert right.lines[0].get_ydata().tolist() == list(fit.losses)
     assert "epoch 4" in left.get_title(), left.get_title()
     # And by the command, which says what it says without.
@@ -264,7 +273,7 @@ LIVE = """
 
 
 @pytest.mark.skipif(shutil.which("xvfb-run") is None, reason="needs a display: Xvfb's xvfb-run")
-def test_on_a_display_live_draws_every_epoch():
+def test_on_a_display_live_redraws_the_fit_every_epoch():
     pytest.importorskip("tkinter", reason="needs a window toolkit: tkinter")
     result = subprocess.run(
         ["xvfb-run", "-a", sys.executable, "-W", "error", "-c", textwrap.dedent(LIVE)],
