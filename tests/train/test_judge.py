@@ -222,6 +222,110 @@ def test_many_rows_are_summed_exactly():
     assert verdict.best_loss == float(smallest)
 
 
+# How the data come in.
+
+LINE = [{"w": {(1,): 1}, "b": {(0,): 1}}]
+
+
+def everything(x, y, designs):
+    """Return all that a verdict says."""
+    verdict = judge(x, y, designs, mean=True, dtype="float64")
+    return dict(verdict.parameters), verdict.best_loss, verdict.loss(verdict.parameters)
+
+
+@settings(deadline=None, max_examples=50)
+@given(problems(), st.data(), st.sampled_from([1, 2, 3]))
+def test_neither_order_nor_blocks_nor_containers_matter(problem, data, block):
+    x, y, designs = problem
+    assume(solve(list(designs[0]), designs, x, y) is not None)
+    expected = everything(x, y, designs)
+    order = data.draw(st.permutations(range(len(y))))
+    shuffled = [[column[i] for i in order] for column in x], [y[i] for i in order]
+    assert everything(*shuffled, designs) == expected
+    rows = np.array([*x, y]).T.copy()  # row by row: the columns are views with strides
+    columns = [rows[:, i] for i in range(len(x))]
+    assert everything(columns, rows[:, -1], designs) == expected
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_judge, "_BLOCK", block)
+        assert everything(x, y, designs) == expected
+        assert everything(columns, rows[:, -1], designs) == expected
+
+
+def test_the_factor_multiplies_the_loss_and_nothing_else():
+    x, y = [[0.0, 1.0, 2.0]], [1.0, 0.0, 3.0]
+    one = judge(x, y, LINE, mean=False, dtype="float64")
+    assert one.best_loss == float(Fraction(8, 3))  # worked out with pencil and paper
+    for factor in (0.5, 0.1, 3.0):
+        verdict = judge(x, y, LINE, mean=False, dtype="float64", factor=factor)
+        assert verdict.parameters == one.parameters
+        assert verdict.best_loss == float(Fraction(8, 3) * Fraction(factor))
+        assert verdict.loss({"w": 0.0, "b": 0.0}) == float(10 * Fraction(factor))
+    mean = judge(x, y, LINE, mean=True, dtype="float64", factor=0.5)
+    assert mean.best_loss == float(Fraction(8, 3) / 6)
+
+
+# Numbers of any size.
+
+
+@pytest.mark.parametrize("x_power", [-1074, -1000, -300, 0, 300, 1000])
+@pytest.mark.parametrize("y_power", [-1074, -1000, -300, 0, 300, 1000])
+def test_the_sizes_of_the_numbers_do_not_matter(x_power, y_power):
+    x, y = [-2.0, 1.0, 3.0, 5.0], [1.0, 2.0, 2.0, 7.0]
+    x = [math.ldexp(value, x_power) for value in x]
+    y = [math.ldexp(value, y_power) for value in y]
+    exact = solve(["w", "b"], LINE, [x], y)
+    if abs(exact["w"]) >= Fraction(2) ** 1024:
+        with pytest.raises(OverflowError):
+            judge([x], y, LINE, mean=False, dtype="float64")
+        return
+    verdict = judge([x], y, LINE, mean=False, dtype="float64")
+    assert verdict.parameters == {name: float(value) for name, value in exact.items()}
+    loss = loss_by_rows(exact, LINE, [x], y, mean=False)
+    assert verdict.best_loss == (float(loss) if loss < Fraction(2) ** 1024 else math.inf)
+
+
+@pytest.mark.parametrize("power", [-1074, -1000, -520, -300, 0, 300, 520, 1000])
+def test_terms_of_any_size_are_settled(power):
+    # y = 1 + x/2 + x²/4 in units of x: alike in size, and nothing is negligible.
+    design = {"a": {(0,): 1}, "b": {(1,): 1}, "c": {(2,): 1}}
+    x = [math.ldexp(value, power) for value in (-2.0, 1.0, 2.0, 4.0)]
+    y = [1.0, 1.75, 3.0, 7.0]
+    exact = solve(["a", "b", "c"], [design], [x], y)
+    if max(map(abs, exact.values())) >= Fraction(2) ** 1024:
+        with pytest.raises(OverflowError):
+            judge([x], y, [design], mean=False, dtype="float64")
+        return
+    found = judge([x], y, [design], mean=False, dtype="float64").parameters
+    assert found == {name: float(value) for name, value in exact.items()}
+
+
+@pytest.mark.parametrize("power", [-1074, -1000, -520, -300, 0, 300, 510])
+def test_sums_of_terms_of_any_size_are_settled(power):
+    # x and x² share a parameter, so that its contribution is looked at row by row.
+    shared = [{"e": {(1,): 1, (2,): 1}}]
+    x = [math.ldexp(value, power) for value in (-2.0, 1.0, 2.0, 4.0)]
+    y = [1.0, 1.75, 3.0, 7.0]
+    expected = solve(["e"], shared, [x], y)["e"]
+    if abs(expected) >= Fraction(2) ** 1024:
+        with pytest.raises(OverflowError):
+            judge([x], y, shared, mean=False, dtype="float64")
+        return
+    assert judge([x], y, shared, mean=False, dtype="float64").parameters["e"] == float(expected)
+
+
+def test_targets_that_are_all_zero():
+    verdict = judge([[1.0, 2.0, 4.0]], [0.0, 0.0, -0.0], LINE, mean=True, dtype="float32")
+    assert verdict.parameters == {"w": 0.0, "b": 0.0}
+    assert verdict.best_loss == 0.0
+    assert verdict.loss({"w": 1.0, "b": 0.0}) == 7.0
+
+
+def test_a_loss_beyond_the_doubles_is_infinite():
+    verdict = judge([[1.0, 2.0]], [1e300, -1e300], LINE, mean=True, dtype="float64")
+    assert verdict.best_loss == 0.0
+    assert verdict.loss({"w": 0.0, "b": 0.0}) == math.inf
+
+
 @pytest.mark.parametrize("power", [-1074, -1030, -530, -100, 100, 530, 1021])
 def test_data_of_any_size(power):
     # Neither the sums nor the smallest and largest doubles are out of range for integers.
@@ -365,6 +469,41 @@ def test_a_term_counts_if_it_shows_in_any_design():
 def test_zeros_stay_zeros():
     line = [{"w": {(1,): 1}, "b": {(0,): 1}}]
     assert settle({"w": 0.0, "b": -0.0}, [1.0, 2.0], line, "float32") == {"w": 0.0, "b": 0.0}
+
+
+@settings(deadline=None, max_examples=100)
+@given(
+    problems(),
+    st.lists(st.floats(-1e3, 1e3), min_size=4, max_size=4),
+    st.lists(st.integers(-60, 0), min_size=4, max_size=4),
+    st.sampled_from(["float32", "float64"]),
+)
+def test_what_counts_is_what_a_second_judge_sees(problem, values, powers, dtype):
+    x, y, designs = problem
+    names = list(designs[0])
+    assume(solve(names, designs, x, y) is not None)
+    sizes = [math.ldexp(v, p) for v, p in zip(values, powers, strict=True)]
+    parameters = dict(zip(names, sizes, strict=False))
+    left = judge(x, y, designs, mean=False, dtype=dtype).settle(parameters)
+    exact = {name: Fraction(value) for name, value in parameters.items()}
+    half_ulp, contributions = visible(exact, designs, x, dtype)
+    for name, value in parameters.items():
+        assert left[name] in (value, 0.0)
+        if value and left[name] == 0.0:
+            assert contributions[name] <= half_ulp * Fraction(1 + 1e-9)
+        elif value:
+            assert contributions[name] >= half_ulp * Fraction(1 - 1e-9)
+
+
+def test_outputs_that_cancel_are_looked_at_row_by_row():
+    # Every contribution is near 1,000 and nearly every output 1; one sticks out.
+    x = [1.5] + [1.0] * 98 + [2.0]
+    designs = [{"a": {(0,): 1}, "b": {(1,): 1}, "c": {(2,): 1}}]
+    parameters = {"a": 1000.0, "b": -999.0, "c": 0.0}
+    half = 2.0**-15  # of the largest output, 998; the root mean square is 111
+    seen, unseen = {**parameters, "c": half / 4}, {**parameters, "c": math.nextafter(half / 4, 0)}
+    assert settle(seen, x, designs, "float32") == seen
+    assert settle(unseen, x, designs, "float32") == parameters
 
 
 def test_negligible_terms_are_zero_for_the_judge_too():
