@@ -11,9 +11,11 @@ import torch
 from torch import nn
 
 import train
+from train import _loop
 from train._datasets import load_dataset
 from train._judge import judge
-from train._modules import SCALE
+from train._models import designs
+from train._modules import SCALE, Cubic, Line
 
 LINEAR = ["f2c", "line", "plane", "sin_cubic", "dynamic_net"]
 MODELS = [*LINEAR, "sin_legendre"]
@@ -63,15 +65,40 @@ def test_the_fit_has_the_bits_of_the_exact_optimum(fitted, name):
     assert fit.losses[-1] == pytest.approx(fit.best_loss, rel=1e-12)
 
 
+@pytest.mark.parametrize("name", LINEAR)
+def test_the_optimum_is_numpys_as_far_as_floats_go(fitted, name):
+    # Singular values in doubles share nothing with the judge's fractions, nor with the training.
+    fit = fitted(name)
+    rows = fit.dataset.x.reshape(fit.dataset.rows, -1)
+    blocks = [
+        np.column_stack(
+            [
+                sum((c * (rows**e).prod(axis=1) for e, c in basis.items()), np.zeros(len(rows)))
+                for basis in design.values()
+            ]
+        )
+        for design in designs(fit.model, fit.recipe)
+    ]
+    matrix, targets = np.concatenate(blocks), np.tile(fit.dataset.y, len(blocks))
+    solution, (residual,), *_ = np.linalg.lstsq(matrix, targets, rcond=None)
+    assert list(fit.parameters.values()) == pytest.approx(solution.tolist(), rel=1e-6, abs=1e-7)
+    n, m = fit.dataset.rows, len(blocks)
+    factor = {"sum": 1.0, "mean": 1 / n, "half-sum": 0.5, "half-mean": 0.5 / n}[fit.recipe.loss]
+    assert fit.best_loss == pytest.approx(factor / m * residual, rel=1e-9)
+
+
 def test_the_legendre_polynomial_is_the_best_cubic_in_disguise(fitted):
     fit, cubic = fitted("sin_legendre"), fitted("sin_cubic")
     assert fit.at_optimum
+    assert f"{fit.loss:.8f}" == f"{cubic.loss:.8f}" == "8.81716541"
+    assert not dataclasses.replace(fit, loss=fit.best_loss * (1 + 1e-8)).at_optimum
     # Not linear in its parameters: other bits may be as good, so there are none to differ from.
     assert fit.optimum is fit.differing_bits is None
     assert fit.best_loss == cubic.best_loss
     # Rounding four parameters to float32 costs next to nothing.
     assert fit.best_loss <= fit.loss <= fit.best_loss * (1 + 1e-9)
     assert fit.parameters["a"] == fit.parameters["c"] == 0.0
+    assert math.copysign(1.0, fit.parameters["a"]) == math.copysign(1.0, fit.parameters["c"]) == 1.0
     b, d = fit.parameters["b"], fit.parameters["d"]
     assert b * d * -3 / 2 == pytest.approx(cubic.parameters["b"], rel=1e-6)
     assert b * d**3 * 5 / 2 == pytest.approx(cubic.parameters["d"], rel=1e-6)
@@ -136,18 +163,9 @@ def test_even_terms_of_the_sine_are_zero(fitted, name):
 def test_a_fit_repeats_itself_to_the_bit(fitted, name):
     first, second = fitted(name), train.fit(name)
     assert first is not second
-    assert first.losses == second.losses
+    assert first.history == second.history
     assert bits(first.parameters) == bits(second.parameters)
     assert (first.loss, first.best_loss) == (second.loss, second.best_loss)
-
-
-@pytest.mark.cuda
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs an NVIDIA GPU")
-@pytest.mark.parametrize("name", MODELS)
-def test_cuda_finds_the_same_bits(fitted, name):
-    fit = train.fit(name, device="cuda")
-    assert fit.device == "cuda"
-    assert bits(fit.parameters) == bits(fitted(name).parameters)
 
 
 # What a fit holds.
@@ -240,6 +258,89 @@ def test_a_recipe_of_ones_own():
     assert fit.losses[-1] != plain.losses[-1]
 
 
+def test_fitting_leaves_the_callers_random_numbers_alone():
+    rows = [
+        ("f2c", None),
+        ("dynamic_net", recipe("dynamic_net", "sgd", epochs=3)),
+        ("plane", recipe("plane", "torch", epochs=1)),
+        ("line", recipe("line", "manual", epochs=3)),
+        ("f2c", recipe("f2c", "raw", epochs=3, validation_fraction=0.3)),
+    ]
+    torch.manual_seed(123)
+    expected = torch.rand(5)
+    for name, row in rows:
+        torch.manual_seed(123)
+        train.fit(name, recipe=row)
+        assert torch.equal(torch.rand(5), expected)
+    torch.manual_seed(123)
+    with pytest.raises(train.DivergedError):
+        train.fit("line", recipe=recipe("line", "manual", learning_rate=1.0))
+    assert torch.equal(torch.rand(5), expected)
+
+
+def test_the_callers_random_numbers_leave_a_fit_alone():
+    row, ends = recipe("dynamic_net", "sgd", epochs=3), []
+    for seed in (1, 2):
+        torch.manual_seed(seed)
+        ends.append(train.fit("dynamic_net", recipe=row).history)
+    assert ends[0] == ends[1]
+
+
+def test_the_seed_is_of_everything_random():
+    row = recipe("dynamic_net", "sgd", epochs=3)
+    assert train.fit("dynamic_net", recipe=row, seed=5).recipe.seed == 5
+    histories = [train.fit("dynamic_net", recipe=row, seed=seed).history for seed in (5, 5, 6)]
+    assert histories[0] == histories[1] != histories[2]
+
+
+def test_each_step_of_a_random_net_is_of_one_order():
+    # From one start: the loss of the first step is that of order 3, 4 or 5, each a third of times.
+    row = recipe("dynamic_net", "sgd", epochs=1, start=dict.fromkeys("abcde", 0.5))
+    seen = [train.fit("dynamic_net", recipe=row, seed=seed).losses[0] for seed in range(60)]
+    x, y = load_dataset("sine").x, load_dataset("sine").y
+    expected = [
+        ((sum(0.5 * x**power for power in range(order + 1)) - y) ** 2).sum() for order in (3, 4, 5)
+    ]
+    counts = [sum(loss == pytest.approx(value, rel=1e-5) for loss in seen) for value in expected]
+    assert sum(counts) == 60
+    assert min(counts) >= 10
+
+
+def test_batches_in_order_and_shuffled():
+    # One row a batch, at a rate where the order shows.
+    rows = {
+        (kind, seed): recipe("f2c", "sgd", epochs=2, batches=kind, batch_size=1, seed=seed)
+        for kind in ("in order", "shuffled")
+        for seed in (0, 1)
+    }
+    ends = {key: train.fit("f2c", recipe=row).parameters for key, row in rows.items()}
+    assert ends["in order", 0] == ends["in order", 1]
+    assert len({tuple(end.values()) for end in ends.values()}) == 3
+    # In order: the readings one by one, as written out here.
+    w, b = 1.0, 0.0
+    for _ in range(2):
+        for t_u, t_c in zip(
+            load_dataset("thermometer").x, load_dataset("thermometer").y, strict=True
+        ):
+            error = w * (SCALE * t_u) + b - t_c
+            w, b = w - 1e-2 * 2 * error * SCALE * t_u, b - 1e-2 * 2 * error
+    assert ends["in order", 0] == pytest.approx({"w": w, "b": b}, rel=1e-4)
+
+
+def test_a_last_batch_may_be_shorter():
+    by_fours = train.fit(
+        "f2c", recipe=recipe("f2c", "sgd", epochs=1, batches="in order", batch_size=4)
+    )
+    w, b = 1.0, 0.0
+    x, y = load_dataset("thermometer").x, load_dataset("thermometer").y
+    for start in (0, 4, 8):
+        part = slice(start, start + 4)
+        error = w * (SCALE * x[part]) + b - y[part]
+        w -= 1e-2 * 2 * (error * SCALE * x[part]).mean()
+        b -= 1e-2 * 2 * error.mean()
+    assert by_fours.parameters == pytest.approx({"w": w, "b": b}, rel=1e-4)
+
+
 # Failures.
 
 
@@ -297,6 +398,29 @@ def test_unknown_names_get_a_suggestion(arguments, message):
 def test_a_missing_gpu_is_said():
     with pytest.raises(train.TrainError, match="no CUDA device here"):
         train.fit("f2c", device="cuda")
+
+
+def test_numpy_knows_no_gpu():
+    with pytest.raises(train.TrainError, match="'numpy' computes with numpy; type --device cpu"):
+        train.fit("sin_cubic", recipe="numpy", device="cuda")
+
+
+def test_a_batch_that_diverges_ends_the_fit():
+    with pytest.raises(train.DivergedError) as caught:
+        train.fit("plane", recipe=recipe("plane", "scratch", learning_rate=1e3))
+    assert caught.value.epoch == 1
+
+
+@pytest.mark.parametrize("changes", [{"drawn": True}, {"batches": "stream", "batch_size": 2}])
+def test_data_that_are_given_cannot_be_drawn(own_model, changes):
+    data = train.Dataset("points", np.array([1.0, 2.0, 4.0]), np.array([1.0, 2.0, 3.0]))
+    mine = own_model(Line, data, {"w": {(1,): 1}, "b": {(0,): 1}})
+    for model, row in (
+        (mine, recipe("line", **changes)),
+        ("sin_cubic", recipe("sin_cubic", **changes)),
+    ):
+        with pytest.raises(train.TrainError, match="its data cannot be drawn anew"):
+            train.fit(model, recipe=row)
 
 
 @pytest.mark.parametrize(
@@ -373,3 +497,39 @@ def test_a_plane_over_data_of_ones_own():
     fit = train.fit(spec(Plane, train.Dataset("noisy", x, y), terms))
     assert fit.differing_bits == 0
     assert list(fit.parameters.values()) == pytest.approx([2.0, -3.4, 4.2], abs=0.01)
+
+
+def test_targets_that_are_all_zero(own_model):
+    data = train.Dataset("zeros", np.array([1.0, 2.0, 4.0]), np.zeros(3))
+    fit = train.fit(own_model(Line, data, {"w": {(1,): 1}, "b": {(0,): 1}}))
+    assert dict(fit.parameters) == {"w": 0.0, "b": 0.0}
+    assert (fit.loss, fit.best_loss, fit.differing_bits) == (0.0, 0.0, 0)
+
+
+def test_more_rows_than_a_block_end_on_the_judges_bits(own_model):
+    # Four blocks of the loop, the last one shorter: sums by parts, for loss, slopes and whitening.
+    generator = np.random.default_rng(0)
+    x = np.sort(generator.uniform(-3.0, 3.0, 200_000))
+    y = 0.5 - x + 0.25 * x**2 + 0.1 * x**3 + generator.normal(scale=0.1, size=len(x))
+    assert len(x) > 3 * _loop._BLOCK
+    terms = {name: {(power,): 1} for power, name in enumerate("abcd")}
+    cubic = own_model(Cubic, train.Dataset("many", x, y), terms)
+    fit = train.fit(cubic)
+    assert fit.differing_bits == 0
+    solution, (residual,), *_ = np.linalg.lstsq(np.vander(x, 4, increasing=True), y, rcond=None)
+    assert list(fit.parameters.values()) == pytest.approx(solution.tolist(), rel=1e-6)
+    assert fit.losses[-1] == pytest.approx(residual, rel=1e-12)
+    # It starts at zero: the first loss is that of the targets, by the sum and by the mean.
+    assert fit.losses[0] == pytest.approx(y @ y, rel=1e-12)
+    mean = train.fit(cubic, recipe=dataclasses.replace(fit.recipe, loss="mean"))
+    assert mean.losses[0] == pytest.approx(y @ y / len(y), rel=1e-12)
+    assert bits(mean.parameters) == bits(fit.parameters)
+
+
+def test_rows_in_any_order_end_on_the_same_bits(fitted, own_model):
+    known = load_dataset("sine")
+    order = np.random.default_rng(0).permutation(known.rows)
+    terms = {name: {(power,): 1} for power, name in enumerate("abcd")}
+    fit = train.fit(own_model(Cubic, train.Dataset("m", known.x[order], known.y[order]), terms))
+    assert bits(fit.parameters) == bits(fitted("sin_cubic").parameters)
+    assert (fit.loss, fit.best_loss) == (fitted("sin_cubic").loss, fitted("sin_cubic").best_loss)

@@ -1,5 +1,7 @@
 """Four ways to the same gradient."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
@@ -88,3 +90,92 @@ def test_the_strategies_of_the_table():
     assert {find_recipe(f2c, n).gradient for n in ("raw", "raw-mean", "normalized")} == {"by hand"}
     assert {find_recipe(f2c, n).gradient for n in ("autograd", "sgd", "split")} == {"autograd"}
     assert find_recipe(MODELS["sin_legendre"], "function").gradient == "function"
+
+
+# Whole fits: four ways to the same numbers.
+
+
+class Product(torch.autograd.Function):
+    """w·x, with a derivative of its own."""
+
+    @staticmethod
+    def forward(ctx, w, x):
+        ctx.save_for_backward(x)
+        return w * x
+
+    @staticmethod
+    def backward(ctx, slope):
+        (x,) = ctx.saved_tensors
+        return (slope * x).sum(), None
+
+
+class OwnThermometer(Thermometer):
+    """The thermometer, with a custom function in it."""
+
+    def through_function(self, t_u):
+        return Product.apply(self.w, self.scale * t_u) + self.b
+
+
+def thermometer(**settings):
+    """Return the row of f2c with a module that knows all four ways, and a recipe."""
+    model = dataclasses.replace(MODELS["f2c"], module=OwnThermometer)
+    row = train.Recipe("mine", "by hand", 1e-4, 20, "mean", dtype="float64")
+    return model, dataclasses.replace(row, **settings)
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_four_ways_lead_to_the_same_fit(loss):
+    ends = {}
+    for way in STRATEGIES:
+        model, row = thermometer(gradient=way, loss=loss)
+        ends[way] = train.fit(model, recipe=row)
+    assert len(ends) == 4
+    for fit in ends.values():
+        assert fit.losses == pytest.approx(ends["autograd"].losses, rel=1e-9)
+        for epoch, expected in zip(fit.history, ends["autograd"].history, strict=True):
+            assert epoch.parameters == pytest.approx(expected.parameters, rel=1e-8)
+    # The gradient is kept where it is taken by hand.
+    assert {way for way, fit in ends.items() if fit.gradient} == {"by hand", "finite-difference"}
+    by_hand, by_differences = (ends[way].gradient for way in ("by hand", "finite-difference"))
+    assert by_hand == pytest.approx(by_differences, rel=1e-8)
+
+
+def test_the_loss_and_the_step_are_the_definition():
+    data = train._datasets.load_dataset("thermometer")
+    error = data.x - data.y  # raw readings, w = 1, b = 0
+    for loss, factor in (("mean", 1 / 11), ("sum", 1), ("half-mean", 1 / 22), ("half-sum", 0.5)):
+        model, row = thermometer(gradient="by hand", loss=loss, epochs=1, constants={"scale": 1.0})
+        fit = train.fit(model, recipe=row)
+        assert fit.losses[0] == pytest.approx(factor * (error @ error), rel=1e-14)
+        assert fit.gradient["w"] == pytest.approx(2 * factor * (error @ data.x), rel=1e-14)
+        assert fit.gradient["b"] == pytest.approx(2 * factor * error.sum(), rel=1e-14)
+        assert fit.history[0].parameters == {
+            "w": 1.0 - 1e-4 * fit.gradient["w"],
+            "b": 0.0 - 1e-4 * fit.gradient["b"],
+        }
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_numpy_computes_the_same_as_torch(seed):
+    by_numpy, by_torch = (
+        train.fit(
+            "sin_cubic",
+            recipe=dataclasses.replace(
+                find_recipe(MODELS["sin_cubic"], name), epochs=200, seed=seed, dtype="float64"
+            ),
+        )
+        for name in ("numpy", "tensor")
+    )
+    # Two libraries add 2,000 numbers in two orders; the rest are the same doubles.
+    assert by_numpy.losses == pytest.approx(by_torch.losses, rel=1e-12)
+    for ours, theirs in zip(by_numpy.history, by_torch.history, strict=True):
+        assert ours.parameters == pytest.approx(theirs.parameters, rel=1e-11, abs=1e-13)
+    assert by_numpy.gradient == pytest.approx(by_torch.gradient, rel=1e-8)
+    assert by_numpy.best_loss == by_torch.best_loss
+
+
+def test_numpy_keeps_to_its_dtype():
+    row = dataclasses.replace(find_recipe(MODELS["sin_cubic"], "numpy"), epochs=3, dtype="float32")
+    for value in train.fit("sin_cubic", recipe=row).history[-1].parameters.values():
+        assert type(value) is float
+        assert float(np.float32(value)) == value
