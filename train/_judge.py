@@ -155,7 +155,7 @@ class _Problem:
 
         A parameter counts as zero if its largest contribution over the data is under half a unit
         in the last place of the largest output. The even terms of a sine's fit are of this kind:
-        they would be exactly zero but for the rounding of the data.
+        exactly zero for the judge, a trace of rounding for whoever computes in floating point.
         """
         exact = {name: Fraction(value) for name, value in parameters.items()}
         peaks = {
