@@ -231,14 +231,12 @@ def test_differing_bits_are_counted(fitted):
 # Recipes that do not go on until the optimum.
 
 
-def test_sgd_ends_where_the_tutorial_ends():
-    fit = train.fit("f2c", recipe="sgd")
-    assert fit.epochs == 5000
-    # Float32 adds eleven squares in another order than the tutorial: a few units in the last place.
-    assert fit.losses[-1] == pytest.approx(2.927648, abs=2e-6)
-    assert f"{fit.parameters['w']:.4f}" == "5.3671"
-    assert f"{fit.parameters['b']:.4f}" == "-17.3012"
+def test_a_tutorials_recipe_may_end_anywhere():
+    # Where exactly, test_printed.py compares with what was printed.
+    fit = train.fit("f2c", recipe=recipe("f2c", "sgd", epochs=100))
+    assert fit.epochs == 100
     assert fit.differing_bits > 0  # and that is no error: nobody asked for the optimum
+    assert not fit.at_optimum
     assert fit.loss > fit.best_loss
 
 

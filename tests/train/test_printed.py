@@ -2,7 +2,6 @@
 
 import dataclasses
 import math
-from functools import cache
 
 import pytest
 import torch
@@ -67,13 +66,12 @@ PARAMETERS = {
 
 
 @pytest.fixture(scope="session")
-def run():
+def run(fitted):
     """Return a function that runs a recipe of the table once, to its end or to its divergence."""
 
-    @cache
     def once(model, name, **options):
         try:
-            return train.fit(model, recipe=name, **options)
+            return fitted(model, recipe=name, **options)
         except train.DivergedError as error:
             return error.fit
 
