@@ -313,6 +313,14 @@ def test_sums_of_terms_of_any_size_are_settled(power):
     assert judge([x], y, shared, mean=False, dtype="float64").parameters["e"] == float(expected)
 
 
+def test_the_smallest_and_the_largest_beside_each_other():
+    x, y = [1e-200, 1.0, -3.0, 1e300], [1.0, 2.0, 1e-200, 1e300]
+    exact = solve(["w", "b"], LINE, [x], y)
+    verdict = judge([x], y, LINE, mean=True, dtype="float64")
+    assert verdict.parameters["w"] == float(exact["w"])
+    assert verdict.best_loss == float(loss_by_rows(exact, LINE, [x], y, mean=True))
+
+
 def test_targets_that_are_all_zero():
     verdict = judge([[1.0, 2.0, 4.0]], [0.0, 0.0, -0.0], LINE, mean=True, dtype="float32")
     assert verdict.parameters == {"w": 0.0, "b": 0.0}
@@ -495,9 +503,23 @@ def test_what_counts_is_what_a_second_judge_sees(problem, values, powers, dtype)
             assert contributions[name] >= half_ulp * Fraction(1 - 1e-9)
 
 
-def test_outputs_that_cancel_are_looked_at_row_by_row():
-    # Every contribution is near 1,000 and nearly every output 1; one sticks out.
-    x = [1.5] + [1.0] * 98 + [2.0]
+def test_a_product_of_features_is_looked_at_row_by_row():
+    # Each feature reaches 4, but never both: the product reaches 2 and not 16.
+    x = [[4.0, 0.5, 1.0, 0.0], [0.5, 4.0, 1.0, 0.0]]
+    designs = [{"a": {(0, 0): 1}, "b": {(1, 1): 1}}]
+    verdict = judge(x, [1.0, 2.0, 3.0, 4.0], designs, mean=False, dtype="float32")
+    half = 2.0**-24
+    seen = {"a": 1.0, "b": half / 2}
+    assert verdict.settle(seen) == seen
+    assert verdict.settle({"a": 1.0, "b": half / 4}) == {"a": 1.0, "b": 0.0}
+
+
+@pytest.mark.parametrize("block", [_judge._BLOCK, 10, 1])
+@pytest.mark.parametrize("turn", [1, -1])
+def test_outputs_that_cancel_are_looked_at_row_by_row(monkeypatch, turn, block):
+    # Every contribution is near 1,000 and nearly every output 1; one sticks out, first or last.
+    monkeypatch.setattr(_judge, "_BLOCK", block)
+    x = ([1.5] + [1.0] * 98 + [2.0])[::turn]
     designs = [{"a": {(0,): 1}, "b": {(1,): 1}, "c": {(2,): 1}}]
     parameters = {"a": 1000.0, "b": -999.0, "c": 0.0}
     half = 2.0**-15  # of the largest output, 998; the root mean square is 111
