@@ -261,23 +261,26 @@ class _Run:
         the loss's factor, with G the Gram matrix of what the parameters are multiplied by.
         """
         names = list(values(self._state))
-        gram = torch.zeros(len(names), len(names), dtype=self._x.dtype, device=self._device)
+        # So few numbers are numpy's: torch's linear algebra wakes all its threads for them, and
+        # waits for these longer than the whole fit takes.
+        gram = np.zeros((len(names), len(names)))
         for design in designs(self._model, self._recipe):
             for start in range(0, len(self._x), _BLOCK):
                 x = self._x[start : start + _BLOCK]
                 columns = [_polynomial(design[name], x.reshape(len(x), -1)) for name in names]
-                matrix = torch.stack(columns, dim=1)
-                gram += matrix.T @ matrix / len(self._model.variants)
+                for i, column in enumerate(columns):
+                    for j, other in enumerate(columns[: i + 1]):
+                        gram[i, j] += (column * other).sum().item() / len(self._model.variants)
         factor, mean = REDUCTIONS[self._recipe.loss]
         curvature = gram * (2.0 * factor / (len(self._x) if mean else 1))
-        lower, failed = torch.linalg.cholesky_ex(curvature)
-        if failed:
+        try:
+            lower = np.linalg.cholesky(curvature)  # reads the lower triangle alone
+        except np.linalg.LinAlgError:
             raise TrainError(
                 f"{self._model.name}: the data do not determine all parameters; give more "
                 "different inputs, or fewer parameters"
-            )
-        inverse: Tensor = torch.linalg.inv(lower)
-        return inverse.T
+            ) from None
+        return torch.tensor(np.linalg.inv(lower).T, dtype=self._x.dtype, device=self._device)
 
     # What is known of it.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from copy import deepcopy
 from typing import Any, Protocol
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -63,10 +64,10 @@ class ByOptimizer:
         """Move the parameters of this module."""
         self._parameters = dict(state.named_parameters())
         self._transform = transform
-        self._moved = list(self._parameters.values())
+        self._moved: list[Tensor] = list(self._parameters.values())
         if transform is not None:
             start = torch.stack([value.detach() for value in self._parameters.values()])
-            self._q = torch.linalg.solve(transform, start).requires_grad_()
+            self._q = _solve(transform, start).requires_grad_()
             self._moved = [self._q]
         self._optimizer = _optimizer(recipe, self._moved)
 
@@ -98,6 +99,12 @@ class ByOptimizer:
         with torch.no_grad():
             for value, saved in zip(self._moved, state["moved"], strict=True):
                 value.copy_(saved)
+
+
+def _solve(transform: Tensor, start: Tensor) -> Tensor:
+    """Return q for p = T·q; numpy does so few numbers without waking threads."""
+    q = np.linalg.solve(transform.double().cpu().numpy(), start.double().cpu().numpy())
+    return torch.tensor(q, dtype=start.dtype, device=start.device)
 
 
 def make_stepper(state: State, recipe: Recipe, transform: Tensor | None) -> Stepper:
