@@ -14,16 +14,15 @@ from train._models import find_model, find_recipe
 HERE = Path(__file__).parent
 
 
-def pytest_collection_modifyitems(config, items):
-    """Leave what is slow to those who ask with -m, and what needs a GPU to those who have one."""
-    mine = [item for item in items if HERE in item.path.parents]
-    for item in mine:
-        if item.get_closest_marker("cuda") and not torch.cuda.is_available():
+def pytest_collection_modifyitems(items):
+    """Leave what needs a GPU to those who have one."""
+    for item in items:
+        if (
+            HERE in item.path.parents
+            and item.get_closest_marker("cuda")
+            and not torch.cuda.is_available()
+        ):
             item.add_marker(pytest.mark.skip(reason="needs an NVIDIA GPU"))
-    if not config.option.markexpr:
-        slow = [item for item in mine if item.get_closest_marker("slow")]
-        config.hook.pytest_deselected(items=slow)
-        items[:] = [item for item in items if item not in slow]
 
 
 @pytest.fixture(scope="session")
