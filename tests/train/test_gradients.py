@@ -140,6 +140,22 @@ def test_four_ways_lead_to_the_same_fit(loss):
     assert by_hand == pytest.approx(by_differences, rel=1e-8)
 
 
+class Steeper(Thermometer):
+    """A thermometer whose custom function claims to be twice as steep as it is."""
+
+    def through_function(self, t_u):
+        output = self(t_u)
+        return output.detach() + 2 * (output - output.detach())
+
+
+def test_the_custom_function_is_what_is_asked():
+    model, row = thermometer(gradient="function", epochs=1)
+    honest = train.fit(model, recipe=row).history[0]
+    steeper = train.fit(dataclasses.replace(model, module=Steeper), recipe=row).history[0]
+    assert steeper.loss == honest.loss
+    assert steeper.parameters["b"] == pytest.approx(2 * honest.parameters["b"], rel=1e-12)
+
+
 def test_the_loss_and_the_step_are_the_definition():
     data = train._datasets.load_dataset("thermometer")
     error = data.x - data.y  # raw readings, w = 1, b = 0

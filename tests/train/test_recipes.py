@@ -64,7 +64,17 @@ def test_which_recipes_are_random():
     }
     sgd = train.Recipe("sgd", "SGD", 0.1, 1, "mean")
     assert not sgd.is_random
-    assert dataclasses.replace(sgd, validation_fraction=0.2).is_random
+    for change in (
+        {"validation_fraction": 0.2},
+        {"variants": "random"},
+        {"batches": "shuffled"},
+        {"batches": "stream"},
+        {"drawn": True},
+        {"module": "linear"},
+        {"start": {"w": train.Draw("normal")}},
+    ):
+        assert dataclasses.replace(sgd, **change).is_random
+    assert not dataclasses.replace(sgd, batches="in order", start={"w": 2.0}).is_random
 
 
 # SEEDS: who takes the step, how the gradient is obtained, rate, epochs, loss, and what else.
