@@ -4,6 +4,7 @@ import dataclasses
 import math
 import re
 from fractions import Fraction
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -104,6 +105,18 @@ def test_the_legendre_polynomial_is_the_best_cubic_in_disguise(fitted):
     assert b * d**3 * 5 / 2 == pytest.approx(cubic.parameters["d"], rel=1e-6)
 
 
+@pytest.mark.parametrize(("shift", "seen"), [(1e-3, True), (1e-7, True), (2e-8, False)])
+def test_a_parameter_that_shows_in_no_output_is_zero(shift, seen):
+    # The sine reaches 1.2 in the fit, where half a unit in float32's last place is 6e-8.
+    sine = load_dataset("sine")
+    data = train.Dataset("lifted", sine.x, sine.y + shift)
+    model = dataclasses.replace(train._models.find_model("sin_legendre"), dataset=data)
+    fit = train.fit(model)
+    assert fit.at_optimum
+    assert fit.parameters["a"] == (pytest.approx(shift, rel=1e-3) if seen else 0.0)
+    assert fit.parameters["c"] == 0.0
+
+
 @pytest.mark.parametrize("name", PRINTED)
 def test_the_parameters_are_the_printed_ones(fitted, name):
     fit = fitted(name)
@@ -182,6 +195,23 @@ def test_the_module_is_ready_to_be_served(fitted, name):
             assert tensor.device.type == "cpu"
             assert not tensor.requires_grad
             assert tensor.item() == fit.parameters[parameter]
+
+
+def test_the_module_of_a_raw_recipe_takes_raw_readings(fitted):
+    fit = fitted("f2c", recipe="raw")
+    (variant,) = fit.model.variants
+    w, b = fit.parameters["w"], fit.parameters["b"]
+    assert fit.module(variant)(torch.tensor([50.0])).item() == pytest.approx(50 * w + b, rel=1e-6)
+
+
+def test_the_loss_of_a_stream_is_that_of_a_batch(fitted):
+    # Over all rows that went by, in batches: comparable with what each step shows.
+    fit = fitted("line", recipe="manual")
+    assert fit.dataset.rows == 500 * 32
+    error = fit.parameters["w"] * fit.dataset.x + fit.parameters["b"] - fit.dataset.y
+    assert fit.loss == pytest.approx(0.5 * (error @ error) / 500, rel=1e-9)
+    assert fit.best_loss < fit.loss < 1.1 * fit.best_loss
+    assert 0.5 * fit.loss < fit.losses[-1] < 2 * fit.loss
 
 
 def test_modules_of_a_fit_are_independent(fitted):
@@ -504,6 +534,16 @@ def test_targets_that_are_all_zero(own_model):
     assert (fit.loss, fit.best_loss, fit.differing_bits) == (0.0, 0.0, 0)
 
 
+class Counting(Cubic):
+    """A cubic that notes how many rows it is given."""
+
+    sizes: ClassVar[list[int]] = []
+
+    def forward(self, x):
+        self.sizes.append(len(x))
+        return super().forward(x)
+
+
 def test_more_rows_than_a_block_end_on_the_judges_bits(own_model):
     # Four blocks of the loop, the last one shorter: sums by parts, for loss, slopes and whitening.
     generator = np.random.default_rng(0)
@@ -511,12 +551,16 @@ def test_more_rows_than_a_block_end_on_the_judges_bits(own_model):
     y = 0.5 - x + 0.25 * x**2 + 0.1 * x**3 + generator.normal(scale=0.1, size=len(x))
     assert len(x) > 3 * _loop._BLOCK
     terms = {name: {(power,): 1} for power, name in enumerate("abcd")}
-    cubic = own_model(Cubic, train.Dataset("many", x, y), terms)
+    Counting.sizes.clear()
+    cubic = own_model(Counting, train.Dataset("many", x, y), terms)
     fit = train.fit(cubic)
     assert fit.differing_bits == 0
     solution, (residual,), *_ = np.linalg.lstsq(np.vander(x, 4, increasing=True), y, rcond=None)
     assert list(fit.parameters.values()) == pytest.approx(solution.tolist(), rel=1e-6)
     assert fit.losses[-1] == pytest.approx(residual, rel=1e-12)
+    # No more rows at a time than a block: memory does not grow with the rows.
+    assert max(Counting.sizes) == _loop._BLOCK
+    assert sum(Counting.sizes) > len(x)
     # It starts at zero: the first loss is that of the targets, by the sum and by the mean.
     assert fit.losses[0] == pytest.approx(y @ y, rel=1e-12)
     mean = train.fit(cubic, recipe=dataclasses.replace(fit.recipe, loss="mean"))
