@@ -27,8 +27,9 @@ _STILL_EPOCHS = 2
 _STILL_SHARE = 2.0**-44
 
 # Rows computed at a time where a step sees all of them: intermediates stay in the processor's
-# cache, and memory does not grow with the rows.
-_BLOCK = 1 << 16
+# cache, and memory does not grow with the rows. Longer blocks are no faster: torch would split each
+# operation among threads, and wait for these.
+_BLOCK = 1 << 15
 
 
 class Epoch(NamedTuple):

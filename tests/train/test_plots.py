@@ -217,15 +217,16 @@ def test_the_animation_shows_every_one_of_a_few_epochs(short):
 
 def test_the_animation_of_many_epochs_is_short(fitted, monkeypatch):
     # Frames lie denser at the beginning, and the last epoch is among them.
-    drawn = []
+    drawn, losses = [], []
     monkeypatch.setattr(_plots, "_draw_curve", lambda axes, scene, numbers: drawn.append(numbers))
-    monkeypatch.setattr(_plots, "_draw_losses", lambda axes, epochs, fit: axes.plot([len(epochs)]))
+    monkeypatch.setattr(_plots, "_draw_losses", lambda axes, epochs, fit: losses.append(epochs))
     monkeypatch.setattr(_plots, "FRAMES", 6)
     fit = fitted("f2c", recipe="raw")
     assert _plots.to_gif(_plots.frames(fit))
     wanted = sorted({round(100 ** (i / 5)) for i in range(6)})
     assert wanted == [1, 3, 6, 16, 40, 100]
     assert drawn == [fit.history[number - 1].parameters for number in wanted]
+    assert losses == [fit.history[:number] for number in wanted]
 
 
 # Live.

@@ -218,6 +218,21 @@ def test_what_is_outside_is_known_and_explained():
     assert all("less: seed" in PRINTED[key].note for key in found)
 
 
+@pytest.mark.parametrize(
+    ("low", "high", "inside"),
+    [
+        ("4.9", "5.1", True),
+        ("5.04", "6", True),  # prints as 5.0
+        ("4", "4.96", True),
+        ("5.06", "6", False),
+        ("4", "4.94", False),
+    ],
+)
+def test_inside_goes_by_the_digits_that_were_printed(low, high, inside):
+    printed = _printed.Printed({7: "5.0"}, random=True, reached={7: (low, high)})
+    assert outside(printed) == ([] if inside else [7])
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(("model", "name"), RANDOM)
 def test_twenty_seeds_reach_the_range(run, model, name):

@@ -3,6 +3,7 @@
 import dataclasses
 import io
 import json
+from pathlib import Path
 
 import pytest
 import torch
@@ -176,6 +177,24 @@ def test_a_file_of_something_else_is_said_to_be_damaged(tmp_path, content):
     torch.save(content, tmp_path / _checkpoint.FILE)
     with pytest.raises(train.TrainError, match=r"checkpoint\.pt is damaged; begin the fit anew$"):
         _checkpoint.read(tmp_path)
+
+
+class Evil:
+    """What runs a command as it is unpickled."""
+
+    def __init__(self, file):
+        self._file = file
+
+    def __reduce__(self):
+        return Path.touch, (self._file,)
+
+
+def test_a_file_that_would_run_code_runs_none(tmp_path):
+    traces = tmp_path / "traces"
+    torch.save({"model": "f2c", "recipe": Evil(traces)}, tmp_path / _checkpoint.FILE)
+    with pytest.raises(train.TrainError, match=r"checkpoint\.pt is damaged; begin the fit anew$"):
+        _checkpoint.read(tmp_path)
+    assert not traces.exists()
 
 
 def test_a_checkpoint_of_an_unknown_model_says_so(tmp_path):
