@@ -22,7 +22,10 @@ def as_record(fit: Fit) -> dict[str, Any]:
     return {
         "model": fit.name,
         "recipe": fit.recipe.name,
-        "settings": fit.recipe.settings(),
+        "settings": {
+            name: _finite(value) if isinstance(value, float) else value
+            for name, value in fit.recipe.settings().items()
+        },
         "device": fit.device,
         "seed": fit.recipe.seed if fit.recipe.is_random else None,
         "dataset": {
@@ -95,7 +98,9 @@ def plot(fit: Fit, kind: str) -> bytes:
 
 def write(fit: Fit, folder: Path) -> None:
     """Write ``fit.json``, ``history.csv`` and ``fit.png`` into a folder, made if need be."""
-    record = json.dumps(as_record(fit), indent=2, sort_keys=True, ensure_ascii=False)
+    record = json.dumps(
+        as_record(fit), indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False
+    )
     write_file(folder / "fit.json", f"{record}\n".encode())
     write_file(folder / "history.csv", as_csv(fit).encode())
     write_file(folder / "fit.png", plot(fit, "png"))

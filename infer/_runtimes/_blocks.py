@@ -10,8 +10,8 @@ import os
 from collections.abc import Callable
 from typing import Any
 
-# Elements computed at a time: a block of float32 and its scratch stay in the second-level cache, and
-# torch does not split its operations among threads of its own.
+# Elements computed at a time: a block of float32 and its scratch stay in the second-level cache,
+# and torch does not split its operations among threads of its own.
 BLOCK = 1 << 15
 
 # Below so many elements a second thread costs more than it brings.

@@ -178,6 +178,16 @@ def test_a_step_to_nowhere_leaves_nulls():
     assert result.stderr.startswith("Error: f2c: recipe 'raw' diverged: the loss of epoch 2 is ")
 
 
+@pytest.mark.parametrize("rate", ["nan", "inf"])
+def test_a_rate_that_is_no_number_is_null(tmp_path, rate):
+    arguments = ["--recipe", "raw", "--learning-rate", rate, "--json", "--out", str(tmp_path)]
+    result = CliRunner().invoke(main, ["f2c", *arguments])
+    assert result.exit_code == 1
+    assert isinstance(result.exception, SystemExit)
+    assert strict(result.stdout)["settings"]["learning_rate"] is None
+    assert strict((tmp_path / "fit.json").read_text("utf-8")) == strict(result.stdout)
+
+
 def test_what_is_not_at_the_optimum_is_reported_all_the_same(tmp_path):
     result = invoke("f2c", "--epochs", 1, "--learning-rate", 0.5, "--out", tmp_path)
     assert result.exit_code == 1

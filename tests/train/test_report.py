@@ -87,7 +87,8 @@ def test_the_record_of_a_divergence(diverged):
 def test_what_is_not_finite_is_null(diverged, rate):
     # One epoch, of a finite loss, and a step to nowhere.
     record = _report.as_record(diverged(rate, epochs=1, validation_fraction=0.2))
-    assert json.loads(json.dumps({**record, "settings": None}, allow_nan=False))
+    assert json.loads(json.dumps(record, allow_nan=False)) == record
+    assert record["settings"]["learning_rate"] == (rate if math.isfinite(rate) else None)
     assert record["parameters"] == {"w": None, "b": None}
     assert record["loss"] is None
     assert record["differing_bits"] is None
