@@ -1,5 +1,6 @@
 """Steps: by hand, by an optimizer, in whitened parameters."""
 
+import dataclasses
 from types import SimpleNamespace
 
 import numpy as np
@@ -89,3 +90,13 @@ def test_a_stepper_goes_on_from_what_it_remembers(optimizer):
         for slope in path[2:]:
             stepper.step(torch.tensor(1.0), slope)
         assert numbers(second) == numbers(whole)
+
+
+@pytest.mark.parametrize("name", ["f2c", "line", "plane", "sin_cubic", "dynamic_net"])
+def test_the_loop_whitens_so_that_one_step_arrives(name):
+    # The scale of the loss counts as well: a mean, half a sum, the mean over three forms.
+    model = train._models.find_model(name)
+    row = dataclasses.replace(model.recipes[0], optimizer="SGD", until="epochs", epochs=2)
+    fit = train.fit(name, recipe=row)
+    assert fit.losses[0] > 1.5 * fit.best_loss
+    assert fit.losses[1] == pytest.approx(fit.best_loss, rel=1e-9)
