@@ -177,7 +177,7 @@ def test_without_normalization_the_loss_stalls(run):
     assert fit.epochs == 10_000
     # Ten thousand epochs, nine tenths of them for nothing: the rate that w can bear is too small
     # for b, which is nowhere near its -17.3.
-    assert fit.losses[9_999] > 0.98 * fit.losses[999] > 9 * fit.best_loss
+    assert fit.losses[9_999] > 0.97 * fit.losses[999] > 9 * fit.best_loss
     assert -1 < fit.parameters["b"] < 0
     assert disagreements(fit, PRINTED["f2c", "raw-mean"]) == []
 
