@@ -11,9 +11,12 @@ array.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+# Type checkers know the name; importing it from typing would be all that this import costs.
+TYPE_CHECKING = False
 
 if TYPE_CHECKING:
+    from typing import Any
+
     from infer._card import ModelCard as ModelCard
     from infer._errors import ArtifactError as ArtifactError
     from infer._errors import InferError as InferError

@@ -14,9 +14,10 @@ import click
 
 from infer._card import ModelCard
 from infer._errors import InferError, InputError
-from infer._floats import from_text, shortest
+from infer._floats import DType, from_text
 from infer._model import Model, load
 from infer._runtimes import RUNTIMES
+from infer._shortest import shortest, shortest_doubles
 
 # Bytes read at a time from a pipe. What has arrived is answered at once, so a program that waits
 # for each answer gets it, and a file is still read in large pieces.
@@ -116,9 +117,7 @@ def answer_all(
         answers.print_all([(value, f"value {value!r}") for value in values[:before]])
         first = 1
         for batch in _lines(sys.stdin.buffer):
-            answers.print_all(
-                [(text, f"line {first + i}: {text!r}") for i, text in enumerate(batch)]
-            )
+            answers.print_lines(batch, first)
             first += len(batch)
         answers.print_all([(value, f"value {value!r}") for value in values[before + 1 :]])
 
@@ -149,6 +148,34 @@ class _Answers:
         if problem is not None:
             raise problem
 
+    def print_lines(self, lines: Sequence[bytes], first: int) -> None:
+        """Print the answers to lines of standard input, the first of which has that number."""
+        values = None if self._as_json or self._card.features else _numbers(lines, self._card.dtype)
+        if values is None:  # one by one: a line is wrong, or an answer is more than a number
+            texts = map(_text, lines)
+            self.print_all([(text, f"line {n}: {text!r}") for n, text in enumerate(texts, first)])
+            return
+        answers = self._model(values)
+        if self._digits is not None:
+            shown = [f"{answer:.{self._digits}f}" for answer in answers]
+        else:
+            doubles = shortest_doubles(answers) if self._card.dtype == "float32" else answers
+            shown = list(map(repr, doubles))
+        self._write(shown)
+        if not self._told:
+            ((low, high),) = self._card.domain
+            for value in [value for value in values if not low <= value <= high][:1]:
+                self._tell(_outside(self._card, [value]))
+
+    def _write(self, lines: Sequence[str]) -> None:
+        sys.stdout.write("\n".join(lines) + "\n")
+        sys.stdout.flush()
+
+    def _tell(self, note: str | None) -> None:
+        if note is not None and not self._told:
+            self._told = True  # once is enough, however many there are
+            click.echo(f"note: {note}", err=True)
+
     def _print(
         self,
         texts: Sequence[tuple[str, str]],
@@ -165,11 +192,8 @@ class _Answers:
             else:
                 lines.append(f"{answer:.{self._digits}f}")
             note = note or outside
-        sys.stdout.write("\n".join(lines) + "\n")
-        sys.stdout.flush()
-        if note is not None and not self._told:
-            self._told = True  # once is enough, however many there are
-            click.echo(f"note: {note}", err=True)
+        self._write(lines)
+        self._tell(note)
 
     def _parse(self, text: str, where: str) -> list[float]:
         parts = _split(text, self._card)
@@ -207,6 +231,31 @@ class _Answers:
         return float(text) if math.isfinite(value) else text
 
 
+def _numbers(lines: Sequence[bytes], dtype: DType) -> list[float] | None:
+    """Return the numbers on lines, or None if one of them is not a number.
+
+    A decimal whose double lies halfway between two float32 values, or near a subnormal one, is
+    rounded from its text; the model rounds the others. Without an exponent, and with at most nine
+    characters and so eight decimals, no decimal needs that: it lies halfway itself, or at least
+    1e-8 units of the 25th bit away, where a double reaches to 2**-29.
+    """
+    try:
+        values = list(map(float, lines))
+    except ValueError:
+        return None
+    if dtype == "float64" or (max(map(len, lines)) <= 9 and b"e" not in b"".join(lines).lower()):
+        return values
+    # Twenty-five bits or fewer: v * 2**28 rounds to those, as in infer._compile.
+    doubtful = [
+        index
+        for index, v in enumerate(values)
+        if v - (big := v * 268435456.0) + big == v or -(2.0**-126) < v < 2.0**-126
+    ]
+    for index in doubtful:
+        values[index] = from_text(_text(lines[index]), dtype)
+    return values
+
+
 def _split(text: str, card: ModelCard) -> list[str]:
     return text.split(",") if card.features else [text]
 
@@ -224,7 +273,7 @@ def _outside(card: ModelCard, row: Sequence[float]) -> str | None:
     return None
 
 
-def _lines(stream: BinaryIO) -> Iterator[list[str]]:
+def _lines(stream: BinaryIO) -> Iterator[list[bytes]]:
     """Yield the lines of a stream in batches, as they arrive."""
     rest = b""
     count = 0
@@ -232,14 +281,14 @@ def _lines(stream: BinaryIO) -> Iterator[list[str]]:
     while chunk := read(_CHUNK):
         *lines, rest = (rest + chunk).split(b"\n")
         if lines:
-            yield [_text(line) for line in lines]
+            yield lines
             count += len(lines)
         if len(rest) > _LONGEST_LINE:
             raise InputError(
                 f"line {count + 1} has more than {_LONGEST_LINE:,} bytes; expected a number a line"
             )
     if rest:
-        yield [_text(rest)]
+        yield [rest]
 
 
 def _text(line: bytes) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 
 from infer._errors import ArtifactError, RuntimeUnavailableError
 from infer._floats import bits
-from infer._model import Model
+from infer._model import open_model
 from infer._patterns import inputs
 from infer._runtimes import RUNTIMES
 from infer._store import Artifact
@@ -60,7 +60,7 @@ def check_parity(artifact: Artifact, count: int = DEFAULT_COUNT, seed: int = 0) 
     card = artifact.card
     rows = inputs(count, card.dtype, card.features, seed)
     values: Sequence[Any] = rows if card.features else [row[0] for row in rows]
-    reference = [bits(y, card.dtype) for y in Model(artifact, "python", "cpu")(values)]
+    reference = [bits(y, card.dtype) for y in open_model(artifact, "python", "cpu")(values)]
     results = []
     for way, run in _ways(artifact):
         try:
@@ -96,20 +96,20 @@ def _ways(artifact: Artifact) -> list[tuple[str, Callable[[Any], list[float]]]]:
     def numpy_arrays(values: Any) -> list[float]:
         import numpy as np
 
-        answers: list[float] = Model(artifact, "python", "cpu")(np.array(values)).tolist()
+        answers: list[float] = open_model(artifact, "python", "cpu")(np.array(values)).tolist()
         return answers
 
     def torch_tensors(values: Any) -> list[float]:
         import torch
 
         tensor = torch.tensor(values, dtype=getattr(torch, artifact.card.dtype))
-        answers: list[float] = Model(artifact, "python", "cpu")(tensor).tolist()
+        answers: list[float] = open_model(artifact, "python", "cpu")(tensor).tolist()
         return answers
 
     def runtime(name: str) -> Callable[[Any], list[float]]:
         def from_list(values: Any) -> list[float]:
             # The model is made here: a file that is not what the card says raises when it runs.
-            answers: list[float] = Model(artifact, name, "cpu")(values)
+            answers: list[float] = open_model(artifact, name, "cpu")(values)
             return answers
 
         return from_list

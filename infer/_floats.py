@@ -13,8 +13,6 @@ from typing import Any, Literal
 
 DType = Literal["float32", "float64"]
 
-_SMALLEST_NORMAL_FLOAT32 = 2.0**-126
-
 
 def float32(value: float) -> float:
     """Round a double to the nearest float32, ties to even, overflow to infinity.
@@ -114,30 +112,3 @@ def _may_be_halfway(double: float) -> bool:
     """
     pattern: int = struct.unpack("<Q", struct.pack("<d", double))[0]
     return pattern & 0x0FFFFFFF == 0 and math.isfinite(double)
-
-
-def shortest(value: float, dtype: DType) -> str:
-    """Return the shortest decimal that rounds to this value of the dtype, as ``repr`` writes it."""
-    if dtype == "float64" or not math.isfinite(value) or value == 0:
-        return repr(value)
-    # Any decimal of up to 6 digits survives a float32 (FLT_DIG), so a value whose 6 digits lead
-    # back to it needs no more, and "g" drops the zeros. Subnormals have fewer digits to give.
-    fewest = 6 if abs(value) >= _SMALLEST_NORMAL_FLOAT32 else 1
-    # Below a power of two the gap is half as wide as above it; there the nearest decimal can
-    # miss although the next one, on the wide side, hits.
-    lopsided = abs(math.frexp(value)[0]) == 0.5
-    for digits in range(fewest, 9):
-        text = f"{value:.{digits}g}"
-        if from_text(text, "float32") == value:
-            return repr(float(text))
-        if lopsided and (further := _away_from_zero(value, digits)) is not None:
-            return repr(float(further))
-    return repr(float(f"{value:.9g}"))  # nine digits always identify a float32
-
-
-def _away_from_zero(value: float, digits: int) -> str | None:
-    """Return the decimal of so many digits next beyond the value, if it rounds to the value."""
-    from decimal import ROUND_UP, Context
-
-    text = str(Context(prec=digits, rounding=ROUND_UP).create_decimal_from_float(value))
-    return text if from_text(text, "float32") == value else None

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, overload
 
 from infer import _nested
 from infer._card import ModelCard
+from infer._compile import compile_call
 from infer._errors import InputError
 from infer._runtimes import Evaluator, list_runtimes, load_runtime
 from infer._store import Artifact, find
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
 _ARRAY_FROM = 32
 _IMPORT_FROM = 1 << 18
 
+# numpy's one-letter names.
+_CHARACTERS = {"float32": "f", "float64": "d"}
+
 # Rows computed at a time into ``out``: what has to be converted on the way does not grow with them.
 _PIECE = 1 << 22
 
@@ -33,16 +37,14 @@ class Model:
     Safe to call from many threads at once.
     """
 
-    def __init__(self, artifact: Artifact, runtime: str, device: str) -> None:
+    def __init__(self, card: ModelCard, runtime: str, evaluator: Evaluator) -> None:
         """Use ``infer.load``; this is for the package itself."""
-        self._card = artifact.card
+        self._card = card
         self._runtime = runtime
-        self._evaluator: Evaluator = load_runtime(
-            _fastest(device) if runtime == "auto" else runtime, artifact, device
-        )
+        self._evaluator = evaluator
+        self._elementwise = card.features is None
         # One float on the python runtime needs no container at all.
-        elementwise = artifact.card.features is None
-        self._scalar = getattr(self._evaluator, "floats", None) if elementwise else None
+        self._floats = getattr(evaluator, "floats", None) if self._elementwise else None
 
     @property
     def name(self) -> str:
@@ -95,8 +97,11 @@ class Model:
             InputError: x is complex, text, ragged, or lacks the axis of features; or out does not
                 fit.
         """
-        if type(x) is float and self._scalar is not None and out is None:
-            return self._scalar(x)
+        return self._call(x, out)
+
+    def _call(self, x: Any, out: Any) -> Any:
+        if type(x) is float and self._floats is not None and out is None:
+            return self._floats(x)
         # Only a caller who has imported a library can hold one of its objects.
         numpy = sys.modules.get("numpy")
         if numpy is not None and isinstance(x, numpy.ndarray):
@@ -127,6 +132,12 @@ class Model:
         )
 
     def _call_list(self, x: Any) -> Any:
+        if self._elementwise and len(x) >= _ARRAY_FROM and self._on_array(len(x)):
+            from infer._lists import as_array
+
+            doubles = as_array(x, self._card.dtype)
+            if doubles is not None:
+                return self._call_array(doubles).tolist()
         flat, shape = _nested.flatten(x, self._card.dtype)
         features = self._card.features
         if features is not None:
@@ -136,9 +147,7 @@ class Model:
         return _nested.unflatten(self._run_floats(flat), shape)
 
     def _run_floats(self, flat: list[float]) -> list[float]:
-        # "python" was asked for by name: its floats stay floats.
-        on_array = self._runtime == "auto" and _worth_an_array(len(flat))
-        if not flat or (self._evaluator.carrier == "any" and not on_array):
+        if not flat or not self._on_array(len(flat)):
             from_floats: list[float] = self._evaluator.run(flat) if flat else []
             return from_floats
         import numpy as np
@@ -149,9 +158,19 @@ class Model:
         from_array: list[float] = self._call_array(array).tolist()
         return from_array
 
+    def _on_array(self, count: int) -> bool:
+        """Tell whether so many floats are computed on an array."""
+        if self._evaluator.carrier != "any":
+            return count > 0
+        # "python" was asked for by name: its floats stay floats.
+        return self._runtime == "auto" and _worth_an_array(count)
+
     def _call_array(self, x: NDArray[Any], out: Any = None) -> NDArray[np.floating[Any]]:
         import numpy as np
 
+        if self._is_ready(x) and out is None and type(x) is np.ndarray:
+            answers: NDArray[np.floating[Any]] = self._evaluator.run(x)
+            return answers
         if isinstance(x, np.ma.MaskedArray):
             raise InputError("expected a plain array, found a masked one; type x.filled(nan)")
         x = np.asarray(x)  # a subclass may have shapes of its own: a matrix stays a matrix
@@ -175,6 +194,19 @@ class Model:
         if not len(rows):
             return np.empty(shape, self._card.dtype)
         return self._run_rows(rows, None).reshape(shape)
+
+    def _is_ready(self, x: NDArray[Any]) -> bool:
+        """Tell whether an array can go to the evaluator as it is."""
+        dtype = x.dtype
+        return (
+            self._elementwise
+            and dtype.char == _CHARACTERS[self._card.dtype]
+            and dtype.isnative
+            and x.ndim == 1
+            and x.shape[0] > 0
+            and self._evaluator.carrier != "torch"
+            and x.flags.c_contiguous
+        )
 
     def _checked(self, out: Any, shape: tuple[int, ...]) -> NDArray[Any]:
         """Return the array that takes the answers, flat.
@@ -256,6 +288,17 @@ def _fastest(device: str) -> str:
     return "torchscript" if "torchscript" in list_runtimes() else "onnxruntime"
 
 
+def open_model(artifact: Artifact, runtime: str = "auto", device: str = "cpu") -> Model:
+    """Make an artifact ready to be called; see ``load``."""
+    chosen = _fastest(device) if runtime == "auto" else runtime
+    evaluator = load_runtime(chosen, artifact, device)
+    kind: type[Model] = Model
+    if evaluator.carrier == "any" and (method := compile_call(artifact.card.compiled)) is not None:
+        method.__doc__ = Model.__call__.__doc__
+        kind = type("Model", (Model,), {"__call__": method, "__module__": __name__})
+    return kind(artifact.card, runtime, evaluator)
+
+
 def load(
     name_or_path: str | os.PathLike[str], *, runtime: str = "auto", device: str = "cpu"
 ) -> Model:
@@ -272,4 +315,4 @@ def load(
         ArtifactError: the artifact is damaged; says which file and key.
         RuntimeUnavailableError: no such runtime or device here; says what to install.
     """
-    return Model(find(name_or_path), runtime, device)
+    return open_model(find(name_or_path), runtime, device)

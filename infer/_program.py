@@ -8,8 +8,8 @@ model's dtype before the next one begins. The last step names the output.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 from infer._floats import DType
 
@@ -122,46 +122,3 @@ def _read_step(number: int, line: str) -> Step:
     if part["negated"]:
         return Step(part["target"], "neg", (part["negated"],))
     return Step(part["target"], "pick", (part["picked"],), int(part["feature"]))
-
-
-def compile_floats(program: Program) -> Callable[..., float]:
-    """Turn a program into a Python function of floats, one argument a feature.
-
-    The arguments are rounded to the dtype first. For float32 every step computes in double and
-    is then rounded by storing it in a one-element ``array('f')``. Rounding twice is innocuous
-    here: a product of two 24-bit significands is exact in 53 bits, and a sum rounded to 53 bits
-    and then to 24 equals the sum rounded once, because 53 >= 2 * 24 + 2 (S. A. Figueroa, "When
-    is double rounding innocuous?", ACM SIGNUM Newsletter 30(3), 1995). The cell is local to the
-    call, so threads do not share it.
-    """
-    arguments = [f"x{index}" for index in range(program.features or 1)]
-    place = {name: repr(value) for name, value in program.constants.items()}
-    if program.features is None:
-        place[program.input] = "x0"
-    single = program.dtype == "float32"
-    body = ["cell = blank[:]"] if single else []
-    body += [f"cell[0] = {name}; {name} = cell[0]" for name in arguments if single]
-    for index, step in enumerate(program.steps):
-        result = place[step.target] = f"v{index}"
-        if step.operator == "pick":
-            body.append(f"{result} = x{step.feature}")
-            continue
-        operands = [place[name] for name in step.operands]
-        if step.operator == "neg":
-            body.append(f"{result} = -({operands[0]})")  # exact in every format
-            continue
-        operation = f"{operands[0]} {step.operator} {operands[1]}"
-        # A sum with a zero is exact too: it keeps a float32, or turns -0.0 into 0.0.
-        adds_zero = step.operator in "+-" and 0.0 in map(program.constants.get, step.operands)
-        if single and not adds_zero:
-            body.append(f"cell[0] = {operation}; {result} = cell[0]")
-        else:
-            body.append(f"{result} = {operation}")
-    body.append(f"return {place[program.output]}")
-    source = f"def compute({', '.join(arguments)}):\n    " + "\n    ".join(body)
-    from array import array
-
-    namespace: dict[str, Any] = {"blank": array("f", (0.0,))}
-    exec(compile(source, "<samebits program>", "exec"), namespace)  # noqa: S102 - names are ours
-    function: Callable[..., float] = namespace["compute"]
-    return function

@@ -5,11 +5,13 @@ numpy and torch are never imported here on anyone's behalf: an array brings its 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from infer._compile import compile_floats, compile_list
 from infer._errors import RuntimeUnavailableError
 from infer._plan import Plan, make_plan
-from infer._program import Program, compile_floats
+from infer._program import Program
 from infer._runtimes import Carrier
 from infer._runtimes._blocks import in_blocks
 from infer._store import Artifact
@@ -29,6 +31,7 @@ class PythonEvaluator:
         """Compile the program for floats."""
         self._program = program
         self._plan: Plan | None = None
+        self._list: Callable[[list[float]], list[float]] | None = None
         self.floats = compile_floats(program)
 
     def run(self, values: Any, out: Any = None) -> Any:
@@ -44,7 +47,9 @@ class PythonEvaluator:
     def _run_list(self, values: list[float]) -> list[float]:
         features = self._program.features
         if features is None:
-            return list(map(self.floats, values))
+            if self._list is None:
+                self._list = compile_list(self._program)
+            return self._list(values)
         columns = (values[index::features] for index in range(features))
         return list(map(self.floats, *columns))
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import infer
-from infer._floats import shortest
+from infer._shortest import shortest
 
 RUNTIMES = ["auto", *infer.list_runtimes()]
 F2C = str(Path(sys.executable).with_name("f2c"))

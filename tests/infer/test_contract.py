@@ -15,7 +15,7 @@ from jsonschema import Draft202012Validator
 from infer._errors import ArtifactError
 from infer._floats import bits
 from infer._format import read_card, render
-from infer._model import Model
+from infer._model import open_model
 from infer._patterns import inputs
 from infer._store import find
 
@@ -328,7 +328,7 @@ def test_the_evaluator_of_the_page_gives_the_same_bits(model, plane, write, tmp_
         text=True,
         check=True,
     )
-    answers = Model(artifact, "python", "cpu")(rows if card.features else [x for (x,) in rows])
+    answers = open_model(artifact, "python", "cpu")(rows if card.features else [x for (x,) in rows])
     expected = ["nan" if y != y else str(bits(y, card.dtype)) for y in answers]  # noqa: PLR0124
     assert len(expected) > 1000
     assert json.loads(result.stdout) == expected

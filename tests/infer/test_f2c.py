@@ -1,5 +1,5 @@
 import infer
-from infer._floats import shortest
+from infer._shortest import shortest
 
 
 def test_it_is_the_shipped_thermometer(command):

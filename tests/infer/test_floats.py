@@ -1,5 +1,4 @@
 import math
-import struct
 from decimal import Decimal
 from fractions import Fraction
 
@@ -15,7 +14,6 @@ from infer._floats import (
     from_number,
     from_text,
     is_representable,
-    shortest,
     ulp,
 )
 
@@ -216,39 +214,3 @@ def test_from_text_refuses_what_is_no_number(text):
     for dtype in FORMATS:
         with pytest.raises(ValueError):
             from_text(text, dtype)
-
-
-def assert_shortest(value):
-    text = shortest(value, "float32")
-    assert text == repr(float(str(np.float32(value))))
-    assert same(from_text(text, "float32"), value)
-
-
-def test_shortest_around_every_power_of_two():
-    # Below a power of two the gap is half as wide as above: the hard case of shortest printing.
-    for exponent in range(-149, 128):
-        pattern = struct.unpack("<I", struct.pack("<f", 2.0**exponent))[0]
-        for neighbour in (pattern - 1, pattern, pattern + 1):
-            value = from_bits(neighbour, "float32")
-            assert_shortest(value)
-            assert_shortest(-value)
-
-
-@given(st.floats(width=32))
-@settings(deadline=None, max_examples=1000)
-def test_shortest_is_what_numpy_prints(value):
-    assert_shortest(value)
-
-
-@given(st.floats())
-@settings(deadline=None)
-def test_shortest_of_float64_is_repr(value):
-    assert shortest(value, "float64") == repr(value)
-
-
-@pytest.mark.parametrize("exponent", [-37, -5, 0, 6, 27, 38])
-def test_a_decimal_of_six_digits_stays_as_short(exponent):
-    # 27: there seven digits may miss what six of them hit.
-    for digits in range(100_000, 340_000 if exponent == 38 else 1_000_000, 97):
-        text = f"{digits}e{exponent - 5}"
-        assert shortest(from_text(text, "float32"), "float32") == repr(float(text))

@@ -5,9 +5,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from infer._compile import compile_floats
 from infer._floats import bits
 from infer._patterns import inputs
-from infer._program import ProgramError, Step, compile_floats, parse
+from infer._program import ProgramError, Step, parse
 
 
 def read(lines, *, features=None, constants=None, dtype="float32"):

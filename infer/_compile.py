@@ -1,0 +1,236 @@
+"""A program as a Python function of floats, each step rounded to the dtype.
+
+For float32 a step computes in double and is then rounded. Rounding twice is innocuous here: a
+product of two 24-bit significands is exact in 53 bits, and a sum rounded to 53 bits and then to 24
+equals the sum rounded once, because 53 >= 2 * 24 + 2 (S. A. Figueroa, "When is double rounding
+innocuous?", ACM SIGNUM Newsletter 30(3), 1995).
+
+There are two ways to round a double p to float32. Storing it in an ``array('f')`` works for all of
+them. Where p is neither tiny nor huge, three operations do it in half the time: with
+B = 2**29 * p, which is exact, (p - B) + B is p rounded to 24 bits, ties to even. For, with p in
+[2**e, 2**(e+1)), p - B is rounded to a multiple of 2**(e-23), and that is one of B's last places,
+so adding B again is exact and leaves p rounded to such a multiple; half way between two, B is an
+even multiple, so the even one of p - B is the even one of the sum. (Just above 2**e, p - B falls
+below a power of two and its last place is half as large, which changes nothing: there the nearest
+multiple of either is 2**e.) It is T. J. Dekker's splitting, "A floating-point technique for
+extending the available precision", Numerische Mathematik 18, 1971, with a factor that keeps ties
+right. Three things it cannot do: round to float32's subnormals, overflow to infinity, and tell
+-0.0 from 0.0. ``fast_range`` finds the inputs for which no step of a program needs these.
+"""
+
+from __future__ import annotations
+
+import math
+from array import array
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, NamedTuple
+
+from infer._program import Program, Step
+
+# Magnitudes of inputs that are tried as the ends of the fast range, as powers of two: the widest
+# first. Every product of such inputs with usual parameters stays a normal float32.
+_EXPONENTS = (40, 32, 24, 20, 16, 12, 8, 4)
+_SMALLEST_NORMAL, _LARGEST = -126, 127
+_SUBNORMAL = -149
+
+
+class _Range(NamedTuple):
+    """What is known of a value: 2**low <= abs(value) <= 2**high, or it is zero.
+
+    Attributes:
+        low: see above.
+        high: see above.
+        zero: whether it can be zero.
+        unsigned: whether that zero can have lost its sign.
+    """
+
+    low: int
+    high: int
+    zero: bool = False
+    unsigned: bool = False
+
+
+def compile_floats(program: Program) -> Callable[..., float]:
+    """Turn a program into a Python function of floats, one argument a feature.
+
+    The arguments are rounded to the dtype first. The function is safe to call from many threads.
+    """
+    return _define(program, f"def compute({', '.join(_arguments(program))}):", _all_floats(program))
+
+
+def compile_list(program: Program) -> Callable[[Iterable[float]], list[float]]:
+    """Turn an elementwise program into a function of a list: no call of a function a value."""
+    condition, fast = _fast_floats(program)
+    floats = compile_floats(program)
+    if fast is None:
+        return lambda values: list(map(floats, values))
+    *steps, answer = fast
+    inner = [*steps, answer.replace("return ", "append(") + ")"]
+    if condition:
+        inner = [f"if {condition}:", *_indented(inner), "else:", "    append(floats(x))"]
+    lines = ["found = []; append = found.append", "for x in values:", *_indented(inner)]
+    return _define(program, "def compute(values):", [*lines, "return found"], floats=floats)
+
+
+def compile_call(program: Program) -> Callable[..., Any] | None:
+    """Turn an elementwise program into a method ``__call__(self, x, *, out=None)``.
+
+    It answers a float by itself: calling another function for it would take a fifth longer.
+    Everything else goes to ``self._call(x, out)``. Returns None if there is no range of floats that
+    it could answer.
+    """
+    condition, body = _fast_floats(program)
+    if program.features is not None or body is None:
+        return None
+    lines = [
+        f"if type(x) is float and out is None{condition and f' and ({condition})'}:",
+        *_indented(body),
+        "return self._call(x, out)",
+    ]
+    return _define(program, "def compute(self, x, *, out=None):", lines)
+
+
+def fast_range(program: Program) -> tuple[float, float] | None:
+    """Return the magnitudes between which no step needs subnormals, infinity or a zero's sign.
+
+    A product may be as small as the product of its operands' smallest magnitudes. A sum that is
+    not zero is a multiple of the last place of its operands; with a constant c it is at least c's
+    last place but one, because nothing but an operand near -c cancels it.
+
+    Returns:
+        The smallest and the largest magnitude, both excluded; None if there is no such range.
+    """
+    for low in _EXPONENTS:
+        for high in _EXPONENTS:
+            if _fits(program, -low, high):
+                return 2.0**-low, 2.0**high
+    return None
+
+
+def _fits(program: Program, low: int, high: int) -> bool:
+    """Tell whether inputs of magnitudes from 2**low to 2**high keep every step in range."""
+    known = {name: _constant(value) for name, value in program.constants.items()}
+    known[program.input] = _Range(low, high)
+    for step in program.steps:
+        known[step.target] = found = _result(step, known, program.constants)
+        if found.high > _LARGEST or (step.operator == "*" and found.low < _SMALLEST_NORMAL):
+            return False
+    return not known[program.output].unsigned
+
+
+def _constant(value: float) -> _Range:
+    if not value:
+        return _Range(0, 0, zero=True)
+    exponent = math.frexp(value)[1]
+    return _Range(exponent - 1, exponent)
+
+
+def _result(step: Step, known: Mapping[str, _Range], constants: Mapping[str, float]) -> _Range:
+    """Return what is known of a step's result."""
+    left, right = known[step.operands[0]], known[step.operands[-1]]
+    if step.operator in ("pick", "neg"):
+        return left
+    if step.operator == "*":
+        zero = left.zero or right.zero
+        return _Range(left.low + right.low, left.high + right.high, zero, zero)
+    if (other := _beside_zero(step, constants)) is not None:
+        # Adding 0.0, and no other zero, makes every zero 0.0.
+        cleared = step.operator == "+" and _positive_zero(step, constants)
+        return known[other]._replace(unsigned=known[other].unsigned and not cleared)
+    bounds = [
+        # A sum with a constant, see fast_range; else both operands' last places count.
+        max(known[name].low - (24 if name in constants else 23), _SUBNORMAL)
+        for name in step.operands
+    ]
+    fixed = [low for name, low in zip(step.operands, bounds, strict=True) if name in constants]
+    nothing = left.zero and right.zero
+    return _Range(min(fixed or bounds), max(left.high, right.high) + 1, True, nothing)
+
+
+def _beside_zero(step: Step, constants: Mapping[str, float]) -> str | None:
+    """Return the other operand if one of a sum's is a constant zero: the sum is exact then."""
+    first, second = step.operands
+    if constants.get(second) == 0:
+        return first
+    return second if constants.get(first) == 0 else None
+
+
+def _positive_zero(step: Step, constants: Mapping[str, float]) -> bool:
+    return any(str(constants.get(name)) == "0.0" for name in step.operands)
+
+
+def _arguments(program: Program) -> list[str]:
+    return [f"x{index}" for index in range(program.features)] if program.features else ["x"]
+
+
+def _indented(lines: Iterable[str]) -> list[str]:
+    return [f"    {line}" for line in lines]
+
+
+def _define(program: Program, head: str, body: list[str], **names: Any) -> Callable[..., Any]:
+    source = "\n".join((head, *_indented(body)))
+    namespace: dict[str, Any] = {"blank": array("f", (0.0,)) if _single(program) else None, **names}
+    exec(compile(source, "<samebits program>", "exec"), namespace)  # noqa: S102 - names are ours
+    function: Callable[..., Any] = namespace["compute"]
+    return function
+
+
+def _single(program: Program) -> bool:
+    return program.dtype == "float32"
+
+
+def _fast_floats(program: Program) -> tuple[str, list[str] | None]:
+    """Return the condition on the arguments and the lines that answer them, None if there are none.
+
+    In double precision nothing has to be rounded, and the condition is empty.
+    """
+    if not _single(program):
+        return "", _lines(program, "{0} = {1}")
+    limits = fast_range(program)
+    if limits is None:
+        return "", None
+    low, high = limits
+    condition = " and ".join(
+        f"({low!r} < {name} < {high!r} or {-high!r} < {name} < {-low!r})"
+        for name in _arguments(program)
+    )
+    return condition, _lines(program, "p = {1}; b = p * 536870912.0; {0} = (p - b) + b")
+
+
+def _all_floats(program: Program) -> list[str]:
+    """Return the lines of a function that answers any floats."""
+    condition, fast = _fast_floats(program)
+    if not _single(program):
+        return fast or []
+    # The cell is local to the call, so threads do not share it.
+    slow = ["cell = blank[:]", *_lines(program, "cell[0] = {1}; {0} = cell[0]")]
+    if fast is None:
+        return slow
+    return [f"if {condition}:", *_indented(fast), *slow]
+
+
+def _lines(program: Program, rounded: str) -> list[str]:
+    """Return the statements of a program.
+
+    Args:
+        program: what to compute.
+        rounded: the statement that puts expression {1}, rounded, into the variable {0}.
+    """
+    place = {name: repr(value) for name, value in program.constants.items()}
+    if program.features is None:
+        place[program.input] = "x"
+    lines = [rounded.format(name, name) for name in _arguments(program) if _single(program)]
+    for index, step in enumerate(program.steps):
+        result = place[step.target] = f"v{index}"
+        if step.operator == "pick":
+            place[step.target] = f"x{step.feature}"
+            continue
+        operands = [place[name] for name in step.operands]
+        if step.operator == "neg":
+            lines.append(f"{result} = -({operands[0]})")  # exact in every format
+            continue
+        operation = f"{operands[0]} {step.operator} {operands[1]}"
+        # A sum with a zero is exact too: it keeps its other operand, or turns -0.0 into 0.0.
+        exact = step.operator != "*" and _beside_zero(step, program.constants) is not None
+        lines.append((("{0} = {1}") if exact else rounded).format(result, operation))
+    return [*lines, f"return {place[program.output]}"]
