@@ -147,16 +147,19 @@ def test_what_the_quick_rounding_cannot_do_is_kept_out_of_its_range():
 
 @pytest.mark.parametrize("operator", "+-")
 def test_what_cancellation_leaves_may_make_a_product_subnormal(operator):
+    # "+ z" clears the sign of a zero, which alone would keep the range from being used.
     c, k = float32(1.1 * 2.0**-30), float32(1.3 * 2.0**-73)
-    near = [c + step * 2.0**-53 for step in range(-9, 10)]
-    program = read([f"s = x {operator} c", "y = s * k"], constants={"c": c, "k": k})
-    assert_same_bits(program, with_neighbours(near))
+    lines = [f"s = x {operator} c", "p = s * k", "y = p + z"]
+    program = read(lines, constants={"c": c, "k": k, "z": 0.0})
     assert fast_range(program) is None
+    assert_same_bits(program, with_neighbours([c + step * 2.0**-53 for step in range(-9, 10)]))
     # The same of two values that vary.
     one = 1 + 2.0**-23
-    lines = ["t = x * one", f"s = x {operator} t", "y = s * k"]
-    program = read(lines, constants={"one": one, "k": float32(1.3 * 2.0**-80)})
-    assert_same_bits(program, with_neighbours([c, 2.0**-22, 3.0]))
+    lines = ["t = x * one", f"s = x {operator} t", "p = s * k", "y = p + z"]
+    program = read(lines, constants={"one": one, "k": float32(1.3 * 2.0**-90), "z": 0.0})
+    low, _ = fast_range(program)
+    assert low >= 2.0**-12
+    assert_same_bits(program, with_neighbours([c, 2.0**-22, 2.0**-13, 2.0**-9, 3.0]))
 
 
 def test_shipped_models_answer_the_domain_quickly():
