@@ -26,6 +26,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
 from infer._program import Program, Step
+from infer._zeros import beside_zero, clears_sign
 
 # Magnitudes of inputs that are tried as the ends of the fast range, as powers of two: the widest
 # first. Every product of such inputs with usual parameters stays a normal float32.
@@ -112,7 +113,7 @@ def _fits(program: Program, low: int, high: int) -> bool:
     known = {name: _constant(value) for name, value in program.constants.items()}
     known[program.input] = _Range(low, high)
     for step in program.steps:
-        known[step.target] = found = _result(step, known, program.constants)
+        known[step.target] = found = _result(step, known, program)
         if found.high > _LARGEST or (step.operator == "*" and found.low < _SMALLEST_NORMAL):
             return False
     return not known[program.output].unsigned
@@ -125,7 +126,7 @@ def _constant(value: float) -> _Range:
     return _Range(exponent - 1, exponent)
 
 
-def _result(step: Step, known: Mapping[str, _Range], constants: Mapping[str, float]) -> _Range:
+def _result(step: Step, known: Mapping[str, _Range], program: Program) -> _Range:
     """Return what is known of a step's result."""
     left, right = known[step.operands[0]], known[step.operands[-1]]
     if step.operator in ("pick", "neg"):
@@ -133,10 +134,10 @@ def _result(step: Step, known: Mapping[str, _Range], constants: Mapping[str, flo
     if step.operator == "*":
         zero = left.zero or right.zero
         return _Range(left.low + right.low, left.high + right.high, zero, zero)
-    if (other := _beside_zero(step, constants)) is not None:
-        # Adding 0.0, and no other zero, makes every zero 0.0.
-        cleared = step.operator == "+" and _positive_zero(step, constants)
-        return known[other]._replace(unsigned=known[other].unsigned and not cleared)
+    if (other := beside_zero(step, program)) is not None:
+        unsigned = known[other].unsigned and not clears_sign(step, program)
+        return known[other]._replace(unsigned=unsigned)
+    constants = program.constants
     bounds = [
         # A sum with a constant, see fast_range; else both operands' last places count.
         max(known[name].low - (24 if name in constants else 23), _SUBNORMAL)
@@ -145,18 +146,6 @@ def _result(step: Step, known: Mapping[str, _Range], constants: Mapping[str, flo
     fixed = [low for name, low in zip(step.operands, bounds, strict=True) if name in constants]
     nothing = left.zero and right.zero
     return _Range(min(fixed or bounds), max(left.high, right.high) + 1, True, nothing)
-
-
-def _beside_zero(step: Step, constants: Mapping[str, float]) -> str | None:
-    """Return the other operand if one of a sum's is a constant zero: the sum is exact then."""
-    first, second = step.operands
-    if constants.get(second) == 0:
-        return first
-    return second if constants.get(first) == 0 else None
-
-
-def _positive_zero(step: Step, constants: Mapping[str, float]) -> bool:
-    return any(str(constants.get(name)) == "0.0" for name in step.operands)
 
 
 def _arguments(program: Program) -> list[str]:
@@ -231,6 +220,6 @@ def _lines(program: Program, rounded: str) -> list[str]:
             continue
         operation = f"{operands[0]} {step.operator} {operands[1]}"
         # A sum with a zero is exact too: it keeps its other operand, or turns -0.0 into 0.0.
-        exact = step.operator != "*" and _beside_zero(step, program.constants) is not None
+        exact = beside_zero(step, program) is not None
         lines.append((("{0} = {1}") if exact else rounded).format(result, operation))
     return [*lines, f"return {place[program.output]}"]

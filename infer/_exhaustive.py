@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from infer._errors import ArtifactError, InputError, RuntimeUnavailableError
 from infer._runtimes import RUNTIMES, load_runtime
-from infer._runtimes._blocks import BLOCK, threads
+from infer._runtimes._blocks import TORCH_BLOCK, threads
 from infer._store import SHIPPED, Artifact
 
 if TYPE_CHECKING:
@@ -241,8 +241,8 @@ def _compare(
 
     reference = load_runtime("python", artifact, "cpu").run
     found: dict[str, tuple[int, int, list[tuple[str, str, str]]]] = dict.fromkeys(runs, (0, 0, []))
-    for first in range(start, start + PIECE, BLOCK):
-        patterns = np.arange(first, first + BLOCK, dtype=np.uint32)
+    for first in range(start, start + PIECE, TORCH_BLOCK):
+        patterns = np.arange(first, first + TORCH_BLOCK, dtype=np.uint32)
         values = patterns.view(np.float32)
         expected = reference(values)
         for name, run in runs.items():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, overload
 
 from infer import _nested
@@ -12,6 +13,7 @@ from infer._compile import compile_call
 from infer._errors import InputError
 from infer._runtimes import Evaluator, list_runtimes, load_runtime
 from infer._store import Artifact, find
+from infer._zeros import without_idle_zeros
 
 if TYPE_CHECKING:
     import numpy as np
@@ -293,10 +295,14 @@ def open_model(artifact: Artifact, runtime: str = "auto", device: str = "cpu") -
     chosen = _fastest(device) if runtime == "auto" else runtime
     evaluator = load_runtime(chosen, artifact, device)
     kind: type[Model] = Model
-    if evaluator.carrier == "any" and (method := compile_call(artifact.card.compiled)) is not None:
+    if evaluator.carrier == "any" and (method := _quick_call(artifact)) is not None:
         method.__doc__ = Model.__call__.__doc__
         kind = type("Model", (Model,), {"__call__": method, "__module__": __name__})
     return kind(artifact.card, runtime, evaluator)
+
+
+def _quick_call(artifact: Artifact) -> Callable[..., Any] | None:
+    return compile_call(without_idle_zeros(artifact.card.compiled))
 
 
 def load(

@@ -6,6 +6,7 @@ more, so Horner's scheme runs in a single register: the output itself.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from infer._program import Program
@@ -82,3 +83,40 @@ def make_plan(program: Program) -> Plan:
         ),
         count - 1,
     )
+
+
+# What numpy and torch both call them.
+_FUNCTIONS = {"+": "add", "-": "subtract", "*": "multiply", "neg": "negative"}
+
+
+def compile_block(plan: Plan, library: Any, constants: Mapping[str, Any]) -> Callable[..., None]:
+    """Turn a plan into a function ``block(x, r0, r1, ...)`` that computes one block.
+
+    A plan could be interpreted, but the other thread waits while Python does that.
+
+    Args:
+        plan: what to compute.
+        library: numpy or torch.
+        constants: the program's, as 0-d arrays or tensors.
+    """
+
+    def place(operand: Place) -> str:
+        kind, which = operand
+        return f"{kind[0]}{which}" if kind == "register" else f"{kind}_{which}"
+
+    lines = [f"def block(x, {', '.join(f'r{i}' for i in range(plan.scratch + 1))}):"]
+    used = {
+        which for step in plan.instructions for kind, which in step.operands if kind == "feature"
+    }
+    lines += [f"feature_{which} = x if x.ndim == 1 else x[:, {which}]" for which in sorted(used)]
+    for operator, operands, target in plan.instructions:
+        arguments = [place(operand) for operand in operands]
+        if operator == "copy":
+            lines.append(f"r{target}[...] = {arguments[0]}")
+        else:
+            lines.append(f"{_FUNCTIONS[operator]}({', '.join(arguments)}, out=r{target})")
+    names = {name: getattr(library, name) for name in _FUNCTIONS.values()}
+    names |= {f"constant_{name}": value for name, value in constants.items()}
+    exec(compile("\n    ".join(lines), "<samebits plan>", "exec"), names)  # noqa: S102 - ours
+    function: Callable[..., None] = names["block"]
+    return function

@@ -10,12 +10,15 @@ import os
 from collections.abc import Callable
 from typing import Any
 
-# Elements computed at a time: a block of float32 and its scratch stay in the second-level cache,
-# and torch does not split its operations among threads of its own.
-BLOCK = 1 << 15
+# Elements computed at a time, so that a block and its scratch stay in a cache. numpy takes long
+# blocks: between its operations a thread waits for Python, and for the other thread's. torch takes
+# short ones: from 2**15 elements on it would divide each operation among threads of its own.
+NUMPY_BLOCK = 1 << 18
+TORCH_BLOCK = 1 << 15
 
-# Below so many elements a second thread costs more than it brings.
-ALONE = 1 << 17
+# Below so many elements a second thread costs more than it brings: to wake it takes as long as to
+# compute two hundred thousand.
+ALONE = 1 << 19
 
 Compute = Callable[[int, int, int], None]
 
@@ -29,20 +32,22 @@ def threads() -> int:
     return os.cpu_count() or 1
 
 
-def in_blocks(compute: Compute, count: int) -> None:
+def in_blocks(compute: Compute, count: int, block: int) -> None:
     """Call ``compute(start, stop, block)`` for consecutive parts of ``range(count)``.
 
     Args:
-        compute: works on its part in blocks of that many elements; runs in several threads.
+        compute: works on its part in blocks of so many elements; runs in several threads.
         count: how many elements there are.
+        block: how many elements a block has.
     """
     workers = min(threads(), count // (ALONE // 2)) if count >= ALONE else 1
     if workers <= 1:
-        compute(0, count, BLOCK)
+        compute(0, count, block)
         return
-    # Whole blocks for each, the caller's thread included.
-    part = -(-count // (workers * BLOCK)) * BLOCK
-    parts = [(start, min(start + part, count), BLOCK) for start in range(0, count, part)]
+    # One part for each, the caller's thread included; a multiple of 64 elements keeps threads from
+    # writing to the same cache line.
+    part = -(-count // (workers * 64)) * 64
+    parts = [(start, min(start + part, count), block) for start in range(0, count, part)]
     others = [_threads_of_our_own().submit(compute, *arguments) for arguments in parts[1:]]
     compute(*parts[0])
     for other in others:

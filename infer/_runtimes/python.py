@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 from infer._compile import compile_floats, compile_list
 from infer._errors import RuntimeUnavailableError
-from infer._plan import Plan, make_plan
+from infer._plan import Plan, compile_block, make_plan
 from infer._program import Program
 from infer._runtimes import Carrier
-from infer._runtimes._blocks import in_blocks
+from infer._runtimes._blocks import NUMPY_BLOCK, TORCH_BLOCK, in_blocks
 from infer._store import Artifact
+from infer._zeros import without_idle_zeros
 
 if TYPE_CHECKING:
     import numpy as np
@@ -29,8 +30,10 @@ class PythonEvaluator:
 
     def __init__(self, program: Program) -> None:
         """Compile the program for floats."""
-        self._program = program
+        self._program = program = without_idle_zeros(program)
         self._plan: Plan | None = None
+        # A plan compiled for "numpy", or for the device of a tensor.
+        self._blocks: dict[str, Callable[..., None]] = {}
         self._list: Callable[[list[float]], list[float]] | None = None
         self.floats = compile_floats(program)
 
@@ -58,76 +61,61 @@ class PythonEvaluator:
     ) -> NDArray[np.floating[Any]]:
         import numpy as np  # already there: the caller has an array
 
-        operators = {
-            "+": np.add,
-            "-": np.subtract,
-            "*": np.multiply,
-            "neg": np.negative,
-            "copy": np.positive,
-        }
-        # As scalars of the dtype: a Python float would make numpy 1 compute in double.
-        constants = {name: values.dtype.type(c) for name, c in self._program.constants.items()}
+        if "numpy" not in self._blocks:
+            # Of the dtype: a Python float would make numpy 1 compute in double.
+            constants = {
+                name: np.array(c, values.dtype) for name, c in self._program.constants.items()
+            }
+            self._blocks["numpy"] = compile_block(plan, np, constants)
+        run_block = self._blocks["numpy"]
         result = np.empty(len(values), values.dtype) if out is None else out
 
         def compute(start: int, stop: int, block: int) -> None:
             scratch = np.empty((plan.scratch, min(block, stop - start)), values.dtype)
             with np.errstate(all="ignore"):  # inf and nan are answers here, not accidents
-                for first in range(start, stop, block):
-                    last = min(first + block, stop)
-                    registers = [result[first:last], *(row[: last - first] for row in scratch)]
-                    _execute(plan, values[first:last], constants, registers, operators)
+                _in_blocks(run_block, values, result, scratch, start, stop, block)
 
-        in_blocks(compute, len(values))
+        in_blocks(compute, len(values), NUMPY_BLOCK)
         return result
 
     def _run_tensor(self, values: torch.Tensor, plan: Plan) -> torch.Tensor:
         import torch  # already there: the caller has a tensor
 
-        operators = {
-            "+": torch.add,
-            "-": torch.sub,
-            "*": torch.mul,
-            "neg": torch.neg,
-            "copy": torch.positive,
-        }
-        constants = {
-            name: torch.tensor(c, dtype=values.dtype, device=values.device)
-            for name, c in self._program.constants.items()
-        }
+        where = str(values.device)
+        if where not in self._blocks:
+            constants = {
+                name: torch.tensor(c, dtype=values.dtype, device=values.device)
+                for name, c in self._program.constants.items()
+            }
+            self._blocks[where] = compile_block(plan, torch, constants)
+        run_block = self._blocks[where]
         result = values.new_empty(len(values))
 
         def compute(start: int, stop: int, block: int) -> None:
             scratch = values.new_empty((plan.scratch, min(block, stop - start)))
             with torch.no_grad():  # a thread has a setting of its own
-                for first in range(start, stop, block):
-                    last = min(first + block, stop)
-                    registers = [result[first:last], *(row[: last - first] for row in scratch)]
-                    _execute(plan, values[first:last], constants, registers, operators)
+                _in_blocks(run_block, values, result, scratch, start, stop, block)
 
         if values.device.type == "cpu":
-            in_blocks(compute, len(values))
+            in_blocks(compute, len(values), TORCH_BLOCK)
         else:
             compute(0, len(values), len(values))
         return result
 
 
-def _execute(plan: Plan, values: Any, constants: Any, registers: list[Any], operators: Any) -> None:
-    """Run the instructions on one block; the answers end up in the first register."""
-    for operator, operands, target in plan.instructions:
-        arguments = [
-            registers[which]
-            if kind == "register"
-            else constants[which]
-            if kind == "constant"
-            else values
-            if values.ndim == 1
-            else values[:, which]
-            for kind, which in operands
-        ]
-        if operator == "copy":
-            registers[target][...] = arguments[0]
-        else:
-            operators[operator](*arguments, out=registers[target])
+def _in_blocks(
+    run_block: Callable[..., None],
+    values: Any,
+    result: Any,
+    scratch: Any,
+    start: int,
+    stop: int,
+    block: int,
+) -> None:
+    for first in range(start, stop, block):
+        last = min(first + block, stop)
+        registers = [row[: last - first] for row in scratch]
+        run_block(values[first:last], result[first:last], *registers)
 
 
 def load(artifact: Artifact, device: str) -> PythonEvaluator:

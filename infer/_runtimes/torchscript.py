@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from infer._errors import ArtifactError, RuntimeUnavailableError
 from infer._runtimes import Carrier
-from infer._runtimes._blocks import in_blocks
+from infer._runtimes._blocks import TORCH_BLOCK, in_blocks
 from infer._store import Artifact
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ class TorchScriptEvaluator:
         answers = moved.new_empty(len(moved)) if out is None or moved is not values else out
         compute = partial(self._compute, moved, answers)
         if self._device.type == "cpu":
-            in_blocks(compute, len(moved))
+            in_blocks(compute, len(moved), TORCH_BLOCK)
         else:
             compute(0, len(moved), len(moved))
         back: torch.Tensor = answers.to(values.device)

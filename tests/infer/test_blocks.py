@@ -3,10 +3,13 @@ import subprocess
 import sys
 import threading
 
+import numpy as np
 import pytest
+import torch
 
-from infer._runtimes import _blocks
-from infer._runtimes._blocks import ALONE, BLOCK, in_blocks, threads
+import infer
+from infer._runtimes import _blocks, python, torchscript
+from infer._runtimes._blocks import ALONE, NUMPY_BLOCK, TORCH_BLOCK, in_blocks, threads
 
 
 def test_threads_are_the_processors_of_this_process():
@@ -18,9 +21,10 @@ def test_threads_are_the_processors_of_this_process():
 
 @pytest.mark.parametrize("processors", [1, 2, 3, 5, 64])
 @pytest.mark.parametrize(
-    "count", [0, 1, BLOCK, ALONE - 1, ALONE, ALONE + 1, 3 * BLOCK + 1, 1_000_003, 1 << 24]
+    "count", [0, 1, ALONE - 1, ALONE, ALONE + 1, 3 * NUMPY_BLOCK + 1, 1_000_003, 1 << 24]
 )
-def test_the_parts_cover_everything_once(processors, count, monkeypatch):
+@pytest.mark.parametrize("size", [NUMPY_BLOCK, TORCH_BLOCK])
+def test_the_parts_cover_everything_once(processors, count, size, monkeypatch):
     monkeypatch.setattr(_blocks, "threads", lambda: processors)
     monkeypatch.setattr(_blocks, "_pool", None)
     parts, where = [], set()
@@ -28,16 +32,16 @@ def test_the_parts_cover_everything_once(processors, count, monkeypatch):
     def compute(start, stop, block):
         parts.append((start, stop))
         where.add(threading.get_ident())
-        assert block == BLOCK
+        assert block == size
 
-    in_blocks(compute, count)
+    in_blocks(compute, count, size)
     if _blocks._pool is not None:
         _blocks._pool.shutdown()
     parts.sort()
     assert parts[0][0] == 0
     assert parts[-1][1] == count
     assert [stop for _, stop in parts[:-1]] == [start for start, _ in parts[1:]]
-    assert all(start % BLOCK == 0 for start, _ in parts)
+    assert all(start % 64 == 0 for start, _ in parts)
     assert len(parts) <= processors
     if processors == 1 or count < ALONE:
         assert where == {threading.get_ident()}
@@ -53,7 +57,7 @@ def test_an_error_in_a_thread_is_not_lost(monkeypatch):
             raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
-        in_blocks(compute, 1 << 20)
+        in_blocks(compute, 1 << 20, TORCH_BLOCK)
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
@@ -76,3 +80,33 @@ assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 """
     # Without threads of its own the child would wait for ever.
     subprocess.run([sys.executable, "-c", program], check=True, timeout=60)
+
+
+@pytest.mark.parametrize("name", ["sin_cubic", "plane"])
+def test_neither_block_nor_threads_change_a_bit(name, monkeypatch):
+    rows = np.random.default_rng(0).integers(0, 1 << 32, 200_002, dtype=np.uint32).view("float32")
+    model = infer.load(name)
+    values = rows.reshape(-1, model.card.features) if model.card.features else rows
+    expected = [model([row])[0] for row in values[:2000].tolist()]
+    expected = np.array(expected, "float32").view("uint32")
+    answers = []
+    for processors, alone, size in [(1, 2, 1 << 18), (2, 2, 1 << 18), (3, 9, 1000), (7, 2, 77)]:
+        monkeypatch.setattr(_blocks, "threads", lambda processors=processors: processors)
+        monkeypatch.setattr(_blocks, "_pool", None)
+        monkeypatch.setattr(_blocks, "ALONE", alone)
+        for module in (python, torchscript):
+            monkeypatch.setattr(module, "TORCH_BLOCK", size)
+        monkeypatch.setattr(python, "NUMPY_BLOCK", size)
+        for runtime in ("auto", "torchscript"):
+            served = infer.load(name, runtime=runtime)
+            for x in (values, torch.from_numpy(values)):
+                answers.append(np.asarray(served(x)))
+        if _blocks._pool is not None:
+            _blocks._pool.shutdown()
+    nan = np.isnan(answers[0])
+    assert nan.any()
+    for found in answers:
+        assert np.array_equal(np.isnan(found), nan)
+        assert np.array_equal(found[~nan].view("uint32"), answers[0][~nan].view("uint32"))
+    known = ~nan[:2000]
+    assert np.array_equal(answers[0][:2000].view("uint32")[known], expected[known])
