@@ -3,7 +3,7 @@
     python benchmarks/serve.py [--rounds N] [--millions N]
 
 Ours and its reference take turns, so that a drift of the machine hits both alike; a ratio is
-the median over the rounds. ``--plot FILE`` also measures from one element to a thousand million
+the median over the rounds. ``--plot FILE`` measures instead from one element to a thousand million
 (memory-mapped files in and out) and draws the time an element.
 
 Needs ``pip install 'samebits[onnx,torch]' numexpr``, and awk.
@@ -12,7 +12,9 @@ Needs ``pip install 'samebits[onnx,torch]' numexpr``, and awk.
 from __future__ import annotations
 
 import argparse
+import os
 import random
+import resource
 import statistics
 import subprocess
 import sys
@@ -21,6 +23,7 @@ import tempfile
 import timeit
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -32,6 +35,8 @@ import torch
 import infer
 
 MODEL = "sin_cubic"
+# Larger arrays lie in files.
+FILES_FROM = 100_000_000
 ARTIFACTS = Path(__file__).resolve().parent.parent / "artifacts"
 
 
@@ -41,20 +46,19 @@ class Row(NamedTuple):
     what: str
     reference: str
     goal: float
-    ours: Callable[[], Any]
-    theirs: Callable[[], Any]
+    ours: timeit.Timer
+    theirs: timeit.Timer
     calls: tuple[int, int]
 
 
 def ratio(row: Row, rounds: int) -> tuple[float, float, float]:
     """Return the median seconds of ours and of the reference, and their median ratio."""
-    timers = (timeit.Timer(row.ours), timeit.Timer(row.theirs))
     ours, theirs = [], []
-    for timer in timers:
-        timer.timeit(1)  # compiles, allocates, starts threads
+    row.ours.timeit(1)  # compiles, allocates, starts threads
+    row.theirs.timeit(1)
     for _ in range(rounds):
-        ours.append(timers[0].timeit(row.calls[0]) / row.calls[0])
-        theirs.append(timers[1].timeit(row.calls[1]) / row.calls[1])
+        ours.append(row.ours.timeit(row.calls[0]) / row.calls[0])
+        theirs.append(row.theirs.timeit(row.calls[1]) / row.calls[1])
     medians = statistics.median(ours), statistics.median(theirs)
     return *medians, statistics.median(a / b for a, b in zip(ours, theirs, strict=True))
 
@@ -73,60 +77,61 @@ def plain_function(name: str) -> Callable[[float], float]:
     return function
 
 
-def small_rows() -> list[Row]:
-    """Return the rows on one value and on a list."""
+def plain_rows() -> list[Row]:
+    """Return the rows on one float beside plain Python."""
     rows = []
     for name in ("f2c", MODEL):
-        model = infer.load(name)
-        session = onnxruntime.InferenceSession(ARTIFACTS / name / "model.onnx")
-        key = model.card.input.name
-        one = np.array([0.7], "float32")
-        plain = plain_function(name)
+        model, plain = infer.load(name), plain_function(name)
+        names = {"model": model, "plain": plain, "x": 0.7}
+        rows.append(
+            Row(
+                f"one float, auto, {name}",
+                "typed in Python, unrounded",
+                6,
+                timeit.Timer("model(x)", globals=names),
+                timeit.Timer("plain(x)", globals=names),
+                (20_000, 20_000),
+            )
+        )
+    return rows
 
-        def raw(session: Any = session, key: str = key, one: Any = one) -> Any:
-            return session.run(None, {key: one})
 
-        def ours(model: Any = model) -> float:
-            answer: float = model(0.7)
-            return answer
+def small_rows() -> list[Row]:
+    """Return the rows on one value and on a list, beside onnxruntime."""
+    names = {
+        "auto": infer.load(MODEL),
+        "served": infer.load(MODEL, runtime="onnxruntime"),
+        "session": onnxruntime.InferenceSession(ARTIFACTS / MODEL / "model.onnx"),
+        "np": np,
+        "one": np.array([0.7], "float32"),
+        "numbers": [random.uniform(-3, 3) for _ in range(10_000)],  # noqa: S311
+    }
 
-        def typed(plain: Any = plain) -> float:
-            answer: float = plain(0.7)
-            return answer
+    def timer(statement: str) -> timeit.Timer:
+        return timeit.Timer(statement, globals=names)
 
-        label = f"one float, auto, {name}"
-        rows.append(Row(label, "raw session.run", 0.12, ours, raw, (20_000, 2_000)))
-        rows.append(Row(label, "typed in Python, unrounded", 6, ours, typed, (20_000, 20_000)))
-    served = infer.load(MODEL, runtime="onnxruntime")
-    session = onnxruntime.InferenceSession(ARTIFACTS / MODEL / "model.onnx")
-    one = np.array([0.7], "float32")
-    rows.append(
+    one = timer("session.run(None, {'x': one})")
+    through_arrays = timer("session.run(None, {'x': np.array(numbers, 'float32')})[0].tolist()")
+    label = f"one float, auto, {MODEL}"
+    return [
+        Row(label, "raw session.run", 0.12, timer("auto(0.7)"), one, (20_000, 2_000)),
         Row(
             "ndarray of 1, onnxruntime",
             "raw session.run",
             1.2,
-            lambda: served(one),
-            lambda: session.run(None, {"x": one}),
-            (2_000, 2_000),
-        )
-    )
-    numbers = [random.uniform(-3, 3) for _ in range(10_000)]  # noqa: S311
-    model = infer.load(MODEL)
-
-    def through_arrays() -> Any:
-        return session.run(None, {"x": np.array(numbers, "float32")})[0].tolist()
-
-    rows.append(
+            timer("served(one)"),
+            one,
+            (2000, 2000),
+        ),
         Row(
             "list of 10,000 floats, auto",
             "numpy, raw session.run",
             1,
-            lambda: model(numbers),
+            timer("auto(numbers)"),
             through_arrays,
             (50, 50),
-        )
-    )
-    return rows
+        ),
+    ]
 
 
 def large_rows(count: int) -> list[Row]:
@@ -147,41 +152,33 @@ def large_rows(count: int) -> list[Row]:
     def expression() -> Any:
         return numexpr.evaluate("((d*x + c)*x + b)*x + a", {**numbers, "x": x})
 
-    label = f"ndarray of {count:,}"
+    def raw() -> Any:
+        return session.run(None, {"x": x})
 
-    def ours() -> Any:
-        return model(x)
+    def ours(**options: Any) -> Any:
+        return model(x, **options)
 
     def scripted() -> Any:
         return module(tensor)
 
+    pairs = [
+        ("ndarray, auto", "raw session.run", 0.55, ours, raw),
+        ("ndarray, auto", "numexpr", 0.55, ours, expression),
+        ("ndarray, auto, out=", "numpy copyto, two threads", 2.0, partial(ours, out=out), copy),
+        ("ndarray, torchscript", "torch.jit.load(...)(x)", 0.3, partial(script, x), scripted),
+        ("tensor, torchscript", "torch.jit.load(...)(x)", 0.3, partial(script, tensor), scripted),
+    ]
+    size = f"{count // 1_000_000} million"
     return [
         Row(
-            f"{label}, auto",
-            "raw session.run",
-            0.55,
-            ours,
-            lambda: session.run(None, {"x": x}),
+            what.replace(",", f" of {size},", 1),
+            reference,
+            goal,
+            timeit.Timer(a),
+            timeit.Timer(b),
             (1, 1),
-        ),
-        Row(f"{label}, auto", "numexpr", 0.55, ours, expression, (1, 1)),
-        Row(
-            f"{label}, auto, out=",
-            "numpy copyto, 2 threads",
-            2.0,
-            lambda: model(x, out=out),
-            copy,
-            (1, 1),
-        ),
-        Row(f"{label}, torchscript", "torch.jit", 0.3, lambda: script(x), scripted, (1, 1)),
-        Row(
-            f"tensor of {count:,}, torchscript",
-            "torch.jit",
-            0.3,
-            lambda: script(tensor),
-            scripted,
-            (1, 1),
-        ),
+        )
+        for what, reference, goal, a, b in pairs
     ]
 
 
@@ -199,7 +196,8 @@ def stream_row(folder: Path, lines: int) -> Row:
         return run
 
     awk = ["awk", "{print $1*0.5367719+-17.304785}"]
-    return Row(f"{lines:,} lines, f2c -", "awk", 5, through([str(f2c), "-"]), through(awk), (1, 1))
+    ours, theirs = through([str(f2c), "-"]), through(awk)
+    return Row("a million lines, f2c -", "awk", 5, timeit.Timer(ours), timeit.Timer(theirs), (1, 1))
 
 
 def import_difference(folder: Path, runs: int) -> tuple[float, float]:
@@ -207,14 +205,52 @@ def import_difference(folder: Path, runs: int) -> tuple[float, float]:
     (folder / "empty").mkdir()
     (folder / "empty" / "__init__.py").touch()
     code = "import time; t = time.perf_counter(); import {}; print(time.perf_counter() - t)"
+    # As after an installation: compiled once.
+    environment = {**os.environ, "PYTHONPYCACHEPREFIX": str(folder / "compiled")}
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
     times: dict[str, list[float]] = {"empty": [], "infer": []}
     for _ in range(runs):
         for name, found in times.items():
             command = [sys.executable, "-c", code.format(name)]
-            done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True)
-            found.append(float(done.stdout))
+            output = subprocess.check_output(command, cwd=folder, env=environment)
+            found.append(float(output))
     empty, ours = (statistics.median(found) for found in times.values())
     return empty, ours - empty
+
+
+def seconds_an_element(model: Any, count: int, folder: Path) -> float:
+    """Return the time an element of one array; beyond 1e8 from a file into a file."""
+    if count > FILES_FROM:
+        shape = {"dtype": "float32", "shape": (count,)}
+        x = np.lib.format.open_memmap(folder / "in.npy", mode="w+", **shape)
+        for start in range(0, count, FILES_FROM):
+            x[start : start + FILES_FROM] = np.linspace(-3, 3, len(x[start : start + FILES_FROM]))
+        out = np.lib.format.open_memmap(folder / "out.npy", mode="w+", **shape)
+    else:
+        x = np.linspace(-3, 3, count, dtype="float32")
+        out = np.empty_like(x)
+    timer = timeit.Timer(lambda: model(x, out=out))
+    calls = max(1, min(20_000, 10_000_000 // count))
+    return min(timer.repeat(3 if count > FILES_FROM else 7, calls)) / calls / count
+
+
+def plot(file: Path, most: int) -> None:
+    """Measure from one element to the most, and draw the time an element."""
+    import matplotlib.pyplot as plt
+
+    model = infer.load(MODEL)
+    counts = [10**power for power in range(10) if 10**power <= most]
+    with tempfile.TemporaryDirectory() as name:
+        found = [seconds_an_element(model, count, Path(name)) for count in counts]
+    for count, seconds in zip(counts, found, strict=True):
+        memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        print(f"{count:>13,} elements  {show(seconds):>9} each  {show(seconds * count):>9} in all")
+    print(f"peak memory {memory / 1024:,.0f} MiB, mapped files included")
+    figure, axes = plt.subplots(figsize=(7, 4), layout="constrained")
+    axes.loglog(counts, [seconds * 1e9 for seconds in found], "o-")
+    axes.set(xlabel="elements", ylabel="time an element, ns", title=f"{MODEL}, ndarray, auto, out=")
+    axes.grid(alpha=0.3)
+    figure.savefig(file)
 
 
 def show(seconds: float) -> str:
@@ -230,24 +266,28 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=15, help="of each pair")
     parser.add_argument("--millions", type=int, default=10, help="elements of the large arrays")
+    parser.add_argument("--plot", type=Path, metavar="FILE", help="draw the time an element there")
+    parser.add_argument("--most", type=float, default=1e9, help="elements of the plot's last point")
     options = parser.parse_args()
-    head = f"{'what':36}{'':>9}  {'reference':28}{'':>9}{'ratio':>8}{'goal':>9}"
-    print(head)
+    if options.plot is not None:
+        plot(options.plot, int(options.most))
+        return
+    print(f"{'what':34}{'':>9}  {'reference':27}{'':>9}{'ratio':>9}{'goal':>9}")
+
+    def line(what: str, ours: float, reference: str, theirs: float, found: str, goal: str) -> None:
+        print(f"{what:34}{show(ours):>9}  {reference:27}{show(theirs):>9}{found:>9}{goal:>9}")
+
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        rows = [*small_rows(), *large_rows(options.millions * 1_000_000)]
-        for row in (*rows, stream_row(folder, 1_000_000)):
-            rounds = options.rounds if row.what[0] != "1" else max(3, options.rounds // 3)
-            ours, theirs, found = ratio(row, rounds)
-            print(
-                f"{row.what:36}{show(ours):>9}  {row.reference:28}{show(theirs):>9}"
-                f"{found:>8.3g}{f'<= {row.goal:g}':>9}"
-            )
+        # Each group is made when it is timed: a session's idle threads spin for a while.
+        groups = (plain_rows, small_rows, partial(large_rows, options.millions * 1_000_000))
+        for group in (*groups, lambda: [stream_row(folder, 1_000_000)]):
+            for row in group():
+                ours, theirs, found = ratio(row, options.rounds)
+                line(row.what, ours, row.reference, theirs, f"{found:.3f}", f"<= {row.goal:g}")
         empty, more = import_difference(folder, options.rounds)
-    print(
-        f"{'import infer':36}{show(empty + more):>9}  {'an empty package':28}{show(empty):>9}"
-        f"{f'+{more * 1e3:.1f} ms':>8}{'<= 5 ms':>9}"
-    )
+    found = f"+{more * 1e3:.2f} ms"
+    line("import infer", empty + more, "an empty package", empty, found, "<= 5 ms")
 
 
 if __name__ == "__main__":

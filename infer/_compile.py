@@ -66,7 +66,7 @@ def compile_list(program: Program) -> Callable[[Iterable[float]], list[float]]:
     if fast is None:
         return lambda values: list(map(floats, values))
     *steps, answer = fast
-    inner = [*steps, answer.replace("return ", "append(") + ")"]
+    inner = [*steps, answer.replace("return ", "append((") + "))"]
     if condition:
         inner = [f"if {condition}:", *_indented(inner), "else:", "    append(floats(x))"]
     lines = ["found = []; append = found.append", "for x in values:", *_indented(inner)]
@@ -171,7 +171,8 @@ def _single(program: Program) -> bool:
 def _fast_floats(program: Program) -> tuple[str, list[str] | None]:
     """Return the condition on the arguments and the lines that answer them, None if there are none.
 
-    In double precision nothing has to be rounded, and the condition is empty.
+    The last line returns the answer. In double precision nothing has to be rounded, and the
+    condition is empty.
     """
     if not _single(program):
         return "", _lines(program, "{0} = {1}")
@@ -183,7 +184,7 @@ def _fast_floats(program: Program) -> tuple[str, list[str] | None]:
         f"({low!r} < {name} < {high!r} or {-high!r} < {name} < {-low!r})"
         for name in _arguments(program)
     )
-    return condition, _lines(program, "p = {1}; b = p * 536870912.0; {0} = (p - b) + b")
+    return condition, _lines(program, "p = {1}\nb = p * 536870912.0\n{0} = (p - b) + b")
 
 
 def _all_floats(program: Program) -> list[str]:
@@ -192,7 +193,7 @@ def _all_floats(program: Program) -> list[str]:
     if not _single(program):
         return fast or []
     # The cell is local to the call, so threads do not share it.
-    slow = ["cell = blank[:]", *_lines(program, "cell[0] = {1}; {0} = cell[0]")]
+    slow = ["cell = blank[:]", *_lines(program, "cell[0] = {1}\n{0} = cell[0]")]
     if fast is None:
         return slow
     return [f"if {condition}:", *_indented(fast), *slow]
@@ -210,10 +211,10 @@ def _lines(program: Program, rounded: str) -> list[str]:
         place[program.input] = "x"
     lines = [rounded.format(name, name) for name in _arguments(program) if _single(program)]
     for index, step in enumerate(program.steps):
-        result = place[step.target] = f"v{index}"
         if step.operator == "pick":
             place[step.target] = f"x{step.feature}"
             continue
+        result = place[step.target] = f"v{index}"
         operands = [place[name] for name in step.operands]
         if step.operator == "neg":
             lines.append(f"{result} = -({operands[0]})")  # exact in every format
@@ -221,5 +222,11 @@ def _lines(program: Program, rounded: str) -> list[str]:
         operation = f"{operands[0]} {step.operator} {operands[1]}"
         # A sum with a zero is exact too: it keeps its other operand, or turns -0.0 into 0.0.
         exact = beside_zero(step, program) is not None
-        lines.append((("{0} = {1}") if exact else rounded).format(result, operation))
-    return [*lines, f"return {place[program.output]}"]
+        lines.append(("{0} = {1}" if exact else rounded).format(result, operation))
+    answer = place[program.output]
+    statements = "\n".join(lines).split("\n")
+    # Returned at once, not by way of a variable.
+    head, equals, expression = statements[-1].partition(" = ")
+    if head == answer and equals:
+        return [*statements[:-1], f"return {expression}"]
+    return [*statements, f"return {answer}"]

@@ -26,9 +26,6 @@ if TYPE_CHECKING:
 _ARRAY_FROM = 32
 _IMPORT_FROM = 1 << 18
 
-# numpy's one-letter names.
-_CHARACTERS = {"float32": "f", "float64": "d"}
-
 # Rows computed at a time into ``out``: what has to be converted on the way does not grow with them.
 _PIECE = 1 << 22
 
@@ -45,6 +42,9 @@ class Model:
         self._runtime = runtime
         self._evaluator = evaluator
         self._elementwise = card.features is None
+        # The dtype, by numpy's letter, of flat arrays that the evaluator takes as they are.
+        takes_arrays = self._elementwise and evaluator.carrier != "torch"
+        self._ready = {"float32": "f", "float64": "d"}[card.dtype] if takes_arrays else ""
         # One float on the python runtime needs no container at all.
         self._floats = getattr(evaluator, "floats", None) if self._elementwise else None
 
@@ -107,6 +107,8 @@ class Model:
         # Only a caller who has imported a library can hold one of its objects.
         numpy = sys.modules.get("numpy")
         if numpy is not None and isinstance(x, numpy.ndarray):
+            if type(x) is numpy.ndarray and out is None and self._is_ready(x):
+                return self._evaluator.run(x)
             return self._call_array(x, out)
         if out is not None:
             raise InputError(f"out goes with an ndarray, found {type(x).__name__}")
@@ -170,9 +172,6 @@ class Model:
     def _call_array(self, x: NDArray[Any], out: Any = None) -> NDArray[np.floating[Any]]:
         import numpy as np
 
-        if self._is_ready(x) and out is None and type(x) is np.ndarray:
-            answers: NDArray[np.floating[Any]] = self._evaluator.run(x)
-            return answers
         if isinstance(x, np.ma.MaskedArray):
             raise InputError("expected a plain array, found a masked one; type x.filled(nan)")
         x = np.asarray(x)  # a subclass may have shapes of its own: a matrix stays a matrix
@@ -201,12 +200,10 @@ class Model:
         """Tell whether an array can go to the evaluator as it is."""
         dtype = x.dtype
         return (
-            self._elementwise
-            and dtype.char == _CHARACTERS[self._card.dtype]
+            dtype.char == self._ready
             and dtype.isnative
             and x.ndim == 1
-            and x.shape[0] > 0
-            and self._evaluator.carrier != "torch"
+            and x.size > 0
             and x.flags.c_contiguous
         )
 

@@ -24,10 +24,11 @@ class OnnxRuntimeEvaluator:
         """Keep a session with one input and one output."""
         self._run = session.run
         self._input = session.get_inputs()[0].name
+        self._outputs = [session.get_outputs()[0].name]
 
     def run(self, values: NDArray[np.floating[Any]], out: Any = None) -> NDArray[np.floating[Any]]:
         """See ``Evaluator.run``."""
-        (result,) = self._run(None, {self._input: values})
+        (result,) = self._run(self._outputs, {self._input: values})
         if out is None:
             out = result
         else:

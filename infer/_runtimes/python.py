@@ -13,6 +13,7 @@ from infer._errors import RuntimeUnavailableError
 from infer._plan import Plan, compile_block, make_plan
 from infer._program import Program
 from infer._runtimes import Carrier
+from infer._runtimes._arena import empty
 from infer._runtimes._blocks import NUMPY_BLOCK, TORCH_BLOCK, in_blocks
 from infer._store import Artifact
 from infer._zeros import without_idle_zeros
@@ -68,7 +69,7 @@ class PythonEvaluator:
             }
             self._blocks["numpy"] = compile_block(plan, np, constants)
         run_block = self._blocks["numpy"]
-        result = np.empty(len(values), values.dtype) if out is None else out
+        result = empty(len(values), values.dtype) if out is None else out
 
         def compute(start: int, stop: int, block: int) -> None:
             scratch = np.empty((plan.scratch, min(block, stop - start)), values.dtype)
