@@ -63,7 +63,7 @@ class Runtime(NamedTuple):
             version = ".".join(map(str, self.before))
             return (
                 f"runtime {self.name!r} does not exist on Python {version} and newer; "
-                "use runtime='onnxruntime' or runtime='python'"
+                "use runtime='torchexport' or runtime='onnxruntime'"
             )
         from importlib.util import find_spec
 
