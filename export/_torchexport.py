@@ -46,7 +46,7 @@ def to_torchexport(module: nn.Module, features: int | None = None) -> bytes:
     """
     frozen = _Freezer(fx.symbolic_trace(module)).transform()
     example = torch.zeros((3, features) if features else 3, dtype=next(module.parameters()).dtype)
-    # Without min=0, torch.export takes it that there are at least two.
+    # Dim.DYNAMIC and Dim.AUTO would take it that there are at least two.
     length = torch.export.Dim("n", min=0)
     program = torch.export.export(frozen, (example,), dynamic_shapes=({0: length},))
     program.example_inputs = None
