@@ -1,4 +1,4 @@
-"""Write fits as artifacts: TorchScript, ONNX and a plain-text program that agree bit for bit.
+"""Write fits as artifacts: TorchScript, .pt2, ONNX and a plain-text program that agree bit for bit.
 
     >>> import export, train
     >>> export.save(train.fit("f2c"), "artifacts")

@@ -15,6 +15,7 @@ from export._errors import ExportError
 from export._folder import staged, write_files
 from export._onnx import to_onnx
 from export._program import plain_name, trace
+from export._torchexport import to_torchexport
 from export._torchscript import to_torchscript
 from infer._check import check_integrity, check_parity
 from infer._errors import ArtifactError
@@ -84,7 +85,11 @@ def build(fit: Fit, variant: Variant, module: nn.Module) -> dict[str, bytes]:
         card = read_card(render(document), artifact_name(fit, variant))
     except (ArtifactError, ValueError) as error:
         raise ExportError(f"the artifact format cannot hold this model: {error}") from error
-    siblings = {"model.onnx": to_onnx(module, card), "model.pt": to_torchscript(module)}
+    siblings = {
+        "model.onnx": to_onnx(module, card),
+        "model.pt": to_torchscript(module),
+        "model.pt2": to_torchexport(module, card.features),
+    }
     document["files"] = {
         file: {"size": len(data), "sha256": hashlib.sha256(data).hexdigest()}
         for file, data in siblings.items()

@@ -5,10 +5,11 @@ from __future__ import annotations
 import io
 import re
 import warnings
-import zipfile
 
 import torch
 from torch import nn
+
+from export._archive import pack, unpack
 
 # What torch.jit records about where a module came from: source positions, and a hash over them.
 _DROPPED = (".debug_pkl", ".data/serialization_id")
@@ -31,18 +32,16 @@ def to_torchscript(module: nn.Module) -> bytes:
 
 
 def _canonical(archive: bytes) -> bytes:
-    """Rewrite an archive: no origin, no counters, sorted records, a fixed date, no compression."""
-    result = io.BytesIO()
-    with zipfile.ZipFile(io.BytesIO(archive)) as source, zipfile.ZipFile(result, "w") as target:
-        records = {
-            _COUNTER.sub(b"___torch_mangle_0", name.encode()).decode(): source.read(name)
-            for name in source.namelist()
-            if not name.endswith(_DROPPED)
-        }
-        for name, data in sorted(records.items()):
-            info = zipfile.ZipInfo(name, date_time=(1980, 1, 1, 0, 0, 0))
-            info.create_system = 3  # else it says which system wrote it
-            info.external_attr = 0o644 << 16
+    """Rewrite an archive: no origin, no counters."""
+    records = {}
+    for name, data in unpack(archive).items():
+        if not name.endswith(_DROPPED):
             code = name.endswith((".py", ".pkl"))
-            target.writestr(info, _COUNTER.sub(b"___torch_mangle_0", data) if code else data)
-    return result.getvalue()
+            records[_without_counter(name.encode()).decode()] = (
+                _without_counter(data) if code else data
+            )
+    return pack(records)
+
+
+def _without_counter(data: bytes) -> bytes:
+    return _COUNTER.sub(b"___torch_mangle_0", data)

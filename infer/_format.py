@@ -22,7 +22,7 @@ from infer._sha256 import sha256
 
 FORMAT_VERSION = 1
 CARD_FILE = "model.json"
-SIBLING_FILES = ("model.onnx", "model.pt")
+SIBLING_FILES = ("model.onnx", "model.pt", "model.pt2")
 MAX_CARD_BYTES = 1 << 20
 
 NAME_PATTERN = r"[a-z][a-z0-9_]*(\.[a-z0-9_]+)?"

@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 _ARRAY_FROM = 32
 _IMPORT_FROM = 1 << 18
 
+# What "auto" means on a device: the first that is usable, else the last.
+_ON_DEVICES = ("torchscript", "torchexport")
+
 # Rows computed at a time into ``out``: what has to be converted on the way does not grow with them.
 _PIECE = 1 << 22
 
@@ -284,7 +287,8 @@ def _fastest(device: str) -> str:
     """
     if device == "cpu":
         return "python"
-    return "torchscript" if "torchscript" in list_runtimes() else "onnxruntime"
+    usable = list_runtimes()
+    return next((name for name in _ON_DEVICES if name in usable), "onnxruntime")
 
 
 def open_model(artifact: Artifact, runtime: str = "auto", device: str = "cpu") -> Model:
@@ -311,7 +315,7 @@ def load(
         name_or_path: a name of ``list_models()`` (a bare ``model`` means its default variant), or
             the path of an artifact's folder; anything with a path separator is a path.
         runtime: one of ``list_runtimes()``, or "auto".
-        device: where "torchscript" and "onnxruntime" compute: "cpu" or "cuda".
+        device: where "torchscript", "torchexport" and "onnxruntime" compute: "cpu" or "cuda".
 
     Raises:
         ModelNotFoundError: no such model; suggests the nearest names.

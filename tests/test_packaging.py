@@ -56,7 +56,7 @@ def wheel(tmp_path_factory):
 
 def test_the_wheel_is_small_pure_and_complete(wheel):
     assert wheel.name == "samebits-0.1.0-py3-none-any.whl"
-    assert wheel.stat().st_size < 140_000
+    assert wheel.stat().st_size < 160_000
     with zipfile.ZipFile(wheel) as archive:
         inside = set(archive.namelist())
         # What serving needs; the rest fits and exports.
@@ -65,7 +65,7 @@ def test_the_wheel_is_small_pure_and_complete(wheel):
             for entry in archive.infolist()
             if entry.filename.startswith(("infer/", "artifacts/"))
         )
-    assert serving < 70_000
+    assert serving < 80_000
     artifacts = run("git", "ls-files", "artifacts", cwd=ROOT).stdout.split()
     assert artifacts
     assert set(artifacts) <= inside

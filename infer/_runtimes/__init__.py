@@ -63,7 +63,7 @@ class Runtime(NamedTuple):
             version = ".".join(map(str, self.before))
             return (
                 f"runtime {self.name!r} does not exist on Python {version} and newer; "
-                "use runtime='onnxruntime' or runtime='python'"
+                "use runtime='torchexport' or runtime='onnxruntime'"
             )
         from importlib.util import find_spec
 
@@ -81,6 +81,7 @@ RUNTIMES = (
     Runtime("onnxruntime", ("numpy", "onnxruntime"), "onnx", "model.onnx"),
     # torch.jit has no Python 3.14: torch 2.9 and newer refuse to script there.
     Runtime("torchscript", ("numpy", "torch"), "torch", "model.pt", before=(3, 14)),
+    Runtime("torchexport", ("numpy", "torch"), "torch", "model.pt2"),
 )
 
 

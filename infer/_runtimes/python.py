@@ -124,6 +124,6 @@ def load(artifact: Artifact, device: str) -> PythonEvaluator:
     if device != "cpu":
         raise RuntimeUnavailableError(
             f"runtime 'python' runs on 'cpu', not {device!r}; a tensor is computed where it lies, "
-            "for everything else use runtime='torchscript' or 'onnxruntime'"
+            "for everything else use runtime='torchscript', 'torchexport' or 'onnxruntime'"
         )
     return PythonEvaluator(artifact.card.compiled)

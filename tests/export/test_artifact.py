@@ -189,7 +189,12 @@ def one_bit_off(module):
 
 
 @pytest.mark.parametrize(
-    ("writer", "runtime"), [("to_torchscript", "torchscript"), ("to_onnx", "onnxruntime")]
+    ("writer", "runtime"),
+    [
+        ("to_onnx", "onnxruntime"),
+        ("to_torchexport", "torchexport"),
+        ("to_torchscript", "torchscript"),
+    ],
 )
 def test_what_does_not_agree_is_not_written(
     fitted, exported, tmp_path, monkeypatch, writer, runtime

@@ -66,7 +66,7 @@ def test_a_card_whose_values_tell_nothing(pair, change):
     assert ", afresh " in line
 
 
-@pytest.mark.parametrize("file", ["model.onnx", "model.pt"])
+@pytest.mark.parametrize("file", ["model.onnx", "model.pt", "model.pt2"])
 def test_a_byte_in_a_file(pair, file):
     copy, fresh = pair
     data = bytearray((copy / file).read_bytes())

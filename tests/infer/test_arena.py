@@ -46,7 +46,7 @@ def test_memory_is_used_again_when_nobody_holds_it():
         "a memoryview": memoryview,
         "a part of a memoryview": lambda a: memoryview(a)[3:],
         "an exported buffer": lambda a: np.frombuffer(a, "float32"),
-        "dlpack": lambda a: torch.utils.dlpack.from_dlpack(a),
+        "dlpack": torch.utils.dlpack.from_dlpack,
     }.items(),
     ids=lambda item: item[0],
 )

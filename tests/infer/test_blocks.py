@@ -8,7 +8,7 @@ import pytest
 import torch
 
 import infer
-from infer._runtimes import _blocks, python, torchscript
+from infer._runtimes import _blocks, _torch, python
 from infer._runtimes._blocks import ALONE, NUMPY_BLOCK, TORCH_BLOCK, in_blocks, threads
 
 
@@ -94,10 +94,10 @@ def test_neither_block_nor_threads_change_a_bit(name, monkeypatch):
         monkeypatch.setattr(_blocks, "threads", lambda processors=processors: processors)
         monkeypatch.setattr(_blocks, "_pool", None)
         monkeypatch.setattr(_blocks, "ALONE", alone)
-        for module in (python, torchscript):
+        for module in (python, _torch):
             monkeypatch.setattr(module, "TORCH_BLOCK", size)
         monkeypatch.setattr(python, "NUMPY_BLOCK", size)
-        for runtime in ("auto", "torchscript"):
+        for runtime in ("auto", "torchscript", "torchexport"):
             served = infer.load(name, runtime=runtime)
             for x in (values, torch.from_numpy(values)):
                 answers.append(np.asarray(served(x)))

@@ -10,6 +10,7 @@ from infer._format import render
 from infer._store import find
 
 RUNTIMES = [name for name in infer.list_runtimes() if name != "python"]
+RUNTIME_OF = {"model.onnx": "onnxruntime", "model.pt": "torchscript", "model.pt2": "torchexport"}
 WAYS = ["python on numpy", "python on torch", *RUNTIMES]
 
 
@@ -82,9 +83,9 @@ def test_a_constant_of_the_onnx_file_with_a_new_hash(copied):
     assert differing == {"onnxruntime"}
 
 
-@pytest.mark.parametrize("file", ["model.onnx", "model.pt"])
+@pytest.mark.parametrize("file", list(RUNTIME_OF))
 def test_a_damaged_file_fails_its_runtime(copied, file):
-    runtime = {"model.onnx": "onnxruntime", "model.pt": "torchscript"}[file]
+    runtime = RUNTIME_OF[file]
     folder = copied()
     data = bytearray((folder / file).read_bytes())
     data[-1] ^= 1
@@ -98,9 +99,9 @@ def test_a_damaged_file_fails_its_runtime(copied, file):
         assert failed[runtime].example == problem
 
 
-@pytest.mark.parametrize("file", ["model.onnx", "model.pt"])
+@pytest.mark.parametrize("file", list(RUNTIME_OF))
 def test_a_file_that_is_no_model_fails_its_runtime(copied, file):
-    runtime = {"model.onnx": "onnxruntime", "model.pt": "torchscript"}[file]
+    runtime = RUNTIME_OF[file]
     folder = copied()
     rewrite_file(folder, file, b"no model")
     assert check_integrity(find(folder)) == []

@@ -62,7 +62,13 @@ def test_show_tells_all_about_a_model(run):
     card = infer.load("dynamic_net").card
     assert text.startswith(f"dynamic_net.order5: {card.title}\n")
     parts = [card.formula, *card.program, *map(repr, card.parameters.values())]
-    parts += [card.training.recipe, card.training.dataset.name, "best possible", "model.onnx"]
+    parts += [
+        card.training.recipe,
+        card.training.dataset.name,
+        "best possible",
+        "model.onnx",
+        "model.pt2",
+    ]
     for part in parts:
         assert part in text
 
@@ -198,6 +204,7 @@ def test_check_finds_every_kind_of_tampering(run, shipped, tmp_path):
     rewrite_file(tampered("onnx_no_model"), "model.onnx", b"no model")
     folder = tampered("onnx_rewritten")
     rewrite_file(folder, "model.onnx", with_another_constant(folder / "model.onnx"))
+    flip_a_bit(tampered("pt2_flipped") / "model.pt2")
     flip_a_bit(tampered("pt_flipped") / "model.pt")
     tampered("untouched")
 
@@ -210,29 +217,35 @@ def test_check_finds_every_kind_of_tampering(run, shipped, tmp_path):
     intact = {"card_rewritten", "onnx_no_model", "onnx_rewritten", "untouched"}
     assert {name for name in names if states[name] == "intact"} == intact
     assert {states[name] for name in names if name not in intact} == {"damaged"}
-    # python on numpy and on torch follow the card; behind them stand onnxruntime and torchscript.
-    onnx_bits, torch_bits = ({name: row[-2:][i] for name, row in rows.items()} for i in (0, 1))
-    assert rows["card_flipped"] == ["damaged", "0", "-", "-", "-", "-"]
-    assert (onnx_bits["untouched"], torch_bits["untouched"]) == ("0", "0")
+    # python on numpy and on torch follow the card; behind them stand the runtimes of the files.
+    onnx_bits, torch_bits, pt2_bits = (
+        {name: row[-3:][i] for name, row in rows.items()} for i in range(3)
+    )
+    assert rows["card_flipped"] == ["damaged", "0", "-", "-", "-", "-", "-"]
+    assert rows["untouched"][-3:] == ["0", "0", "0"]
     assert int(onnx_bits["card_rewritten"]) > 0
     assert int(torch_bits["card_rewritten"]) > 0
+    assert int(pt2_bits["card_rewritten"]) > 0
     assert int(onnx_bits["onnx_rewritten"]) > 0
     assert torch_bits["onnx_rewritten"] == "0"
     assert onnx_bits["onnx_no_model"] == onnx_bits["onnx_flipped"] == "failed"
     assert torch_bits["file_lost"] == torch_bits["pt_flipped"] == "failed"
+    assert pt2_bits["pt2_flipped"] == "failed"
     # Each problem is told once: a damaged file fails its runtime for the reason that is told.
     message = result.stderr.decode()
     assert message.startswith("Error: ")
     problems = message.removeprefix("Error: ").splitlines()
-    assert len(problems) == 8
+    assert len(problems) == 10
     for problem in (
         f"{own / 'card_flipped' / 'model.json'}: key ",
         "card_rewritten: onnxruntime differs in ",
+        "card_rewritten: torchexport differs in ",
         "card_rewritten: torchscript differs in ",
         f"{own / 'file_lost' / 'model.pt'}: expected a readable file",
         f"{own / 'onnx_flipped' / 'model.onnx'}: expected SHA-256 ",
         f"{own / 'onnx_no_model' / 'model.onnx'}: onnxruntime ",
         "onnx_rewritten: onnxruntime differs in ",
+        f"{own / 'pt2_flipped' / 'model.pt2'}: expected SHA-256 ",
         f"{own / 'pt_flipped' / 'model.pt'}: expected SHA-256 ",
     ):
         assert sum(line.startswith(problem) for line in problems) == 1, problem

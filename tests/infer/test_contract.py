@@ -204,6 +204,7 @@ def valid(plane):
         files={
             "model.onnx": {"size": 1, "sha256": BLANK},
             "model.pt": {"size": 2, "sha256": BLANK},
+            "model.pt2": {"size": 3, "sha256": BLANK},
         },
         constants={"c": 0.25},
     )

@@ -48,7 +48,7 @@ def test_every_elementwise_model_has_a_complete_proof_of_what_is_shipped(name):
     assert proof.inputs == INPUTS == 4_294_967_296
     assert proof.differing_bits == 0
     assert proof.digest == find(name).card.digest, f"infer check --exhaustive {name} --proofs …"
-    assert set(proof.ways) == {"onnxruntime", "torchscript"}
+    assert set(proof.ways) == {"onnxruntime", "torchscript", "torchexport"}
     assert find_proof(find(name)) == proof
 
 
@@ -71,7 +71,7 @@ def test_a_single_wrong_constant_is_counted_and_shown(copied, small):
     assert way.examples[0][0] == "0x00000000"
     assert len(way.examples) == 5
     assert all(expected != got for _, expected, got in way.examples)
-    assert proof.ways["torchscript"].differing == 0
+    assert proof.ways["torchscript"].differing == proof.ways["torchexport"].differing == 0
 
 
 def test_it_goes_on_where_it_was_stopped(small, tmp_path):

@@ -153,7 +153,11 @@ REFUSED = {
     "file outside": ({"files": {"../x": {}}}, r"files\.\.\./x", "a file in this folder"),
     "absolute file": ({"files": {"/etc/passwd": {}}}, "files./etc/passwd", "in this folder"),
     "hidden file": ({"files": {".pt": {}}}, r"files\.\.pt", "in this folder"),
-    "other file": ({"files": {"model.exe": {}}}, "files.model.exe", "model.onnx, model.pt"),
+    "other file": (
+        {"files": {"model.exe": {}}},
+        "files.model.exe",
+        "model.onnx, model.pt, model.pt2",
+    ),
     "card in files": ({"files": {"model.json": {}}}, "files.model.json", "in this folder"),
     "file as text": ({"files": {"model.pt": "x"}}, "files.model.pt", "an object"),
     "file without hash": ({"files": {"model.pt": {"size": 1}}}, "files.model.pt.sha256", "there"),

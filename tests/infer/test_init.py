@@ -59,7 +59,11 @@ def test_numpy_is_imported_for_a_list_that_is_worth_it():
 
 @pytest.mark.parametrize(
     ("runtime", "absent"),
-    [("onnxruntime", {"torch", "click"}), ("torchscript", {"onnxruntime", "click"})],
+    [
+        ("onnxruntime", {"torch", "click"}),
+        ("torchscript", {"onnxruntime", "click"}),
+        ("torchexport", {"onnxruntime", "click"}),
+    ],
 )
 def test_a_runtime_imports_its_own_library_only(runtime, absent):
     if runtime not in infer.list_runtimes():

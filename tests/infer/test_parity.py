@@ -1,7 +1,8 @@
 """Every shipped model gives the same bits in every runtime, a million random inputs each.
 
 The reference is ``python`` on floats. Against it stand what others would run without this
-package: eager torch, plain ``torch.jit.load``, onnxruntime as it comes, ONNX's own evaluator.
+package: eager torch, plain ``torch.jit.load`` and ``torch.export.load``, onnxruntime as it comes,
+ONNX's own evaluator.
 """
 
 import io
@@ -44,6 +45,10 @@ def plain_torchscript(artifact):
         return torch.jit.load(io.BytesIO(artifact.read("model.pt")))
 
 
+def plain_torchexport(artifact):
+    return torch.export.load(io.BytesIO(artifact.read("model.pt2"))).module()
+
+
 def plain_onnxruntime(artifact):
     session = onnxruntime.InferenceSession(
         artifact.read("model.onnx"), providers=["CPUExecutionProvider"]
@@ -76,6 +81,7 @@ def ways(artifact):
     result = {
         "python on numpy": python,
         "python on torch": on_tensors(python),
+        "plain torchexport": on_tensors(plain_torchexport(artifact)),
         "eager torch": on_tensors(eager(artifact)),
         "plain onnxruntime": plain_onnxruntime(artifact),
         "onnx.reference": onnx_reference(artifact),

@@ -52,10 +52,10 @@ def test_every_row_is_a_module_and_its_extra_exists():
     ("wrong", "hint"),
     [
         ("onnx", "Did you mean 'onnxruntime'?"),
-        ("torch", "Did you mean 'torchscript'?"),
+        ("torch", "Did you mean 'torchscript' or 'torchexport'?"),
         ("Python", "Did you mean 'python'?"),
         ("atuo", "Did you mean 'auto'?"),
-        ("", "Known: auto, python, onnxruntime, torchscript."),
+        ("", "Known: auto, python, onnxruntime, torchscript, torchexport."),
     ],
 )
 def test_an_unknown_runtime_suggests_the_nearest(wrong, hint):
@@ -81,6 +81,7 @@ def test_without_libraries_the_program_still_runs():
     [
         ("onnxruntime", "numpy and onnxruntime, not installed here; type: pip install 'samebits[o"),
         ("torchscript", "numpy and torch, not installed here; type: pip install 'samebits[torch]'"),
+        ("torchexport", "numpy and torch, not installed here; type: pip install 'samebits[torch]'"),
     ],
 )
 def test_a_runtime_that_is_not_installed_says_what_to_type(runtime, needs):
@@ -125,8 +126,8 @@ def test_a_broken_installation_is_told_from_an_absent_one(tmp_path):
 def test_a_python_that_is_too_new_says_so():
     gone = Runtime("torchscript", ("numpy", "torch"), "torch", "model.pt", before=(3, 10))
     assert gone.missing() == (
-        "runtime 'torchscript' does not exist on Python 3.10 and newer; use runtime='onnxruntime' "
-        "or runtime='python'"
+        "runtime 'torchscript' does not exist on Python 3.10 and newer; use runtime='torchexport' "
+        "or runtime='onnxruntime'"
     )
     assert gone._replace(before=(99, 0)).missing() is None or "torchscript" not in USABLE
 

@@ -11,7 +11,7 @@ import infer
 from infer._errors import ArtifactError, ModelNotFoundError
 from infer._store import find, list_models
 
-RUNTIME = {"model.onnx": "onnxruntime", "model.pt": "torchscript"}
+RUNTIME = {"model.onnx": "onnxruntime", "model.pt": "torchscript", "model.pt2": "torchexport"}
 
 
 @pytest.fixture
@@ -267,7 +267,7 @@ def test_shipped_files_are_what_their_cards_say(shipped):
     for name in list_models():
         artifact = find(name)
         document = json.loads((shipped / name / "model.json").read_bytes())
-        assert set(artifact.card.files) == {"model.onnx", "model.pt"}
+        assert set(artifact.card.files) == {"model.onnx", "model.pt", "model.pt2"}
         for file, record in document["files"].items():
             data = artifact.read(file)
             assert len(data) == record["size"]

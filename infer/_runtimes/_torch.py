@@ -1,0 +1,84 @@
+"""What the runtimes that compute on torch tensors have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from infer._errors import RuntimeUnavailableError
+from infer._runtimes import Carrier
+from infer._runtimes._blocks import TORCH_BLOCK, in_blocks
+
+if TYPE_CHECKING:
+    import torch
+
+
+class TorchEvaluator:
+    """A function of a tensor, computed on a device, on the CPU in blocks."""
+
+    carrier: Carrier = "torch"
+
+    def __init__(
+        self,
+        function: Callable[[torch.Tensor], torch.Tensor],
+        device: torch.device,
+        setting: Callable[[], AbstractContextManager[object]] = nullcontext,
+    ) -> None:
+        """Keep a function that computes on the device.
+
+        Args:
+            function: of a tensor of shape (n,), or (n, k), to one of shape (n,).
+            device: where it computes.
+            setting: what it computes under; entered in each thread that calls it.
+        """
+        import torch
+
+        self._function = function
+        self._device = device
+        self._setting = setting
+        self._no_grad = torch.no_grad
+
+    def run(self, values: torch.Tensor, out: Any = None) -> torch.Tensor:
+        """See ``Evaluator.run``; the answers lie where the values did."""
+        moved = values.to(self._device)
+        answers = moved.new_empty(len(moved)) if out is None or moved is not values else out
+        compute = partial(self._compute, moved, answers)
+        if self._device.type == "cpu":
+            in_blocks(compute, len(moved), TORCH_BLOCK)
+        else:
+            compute(0, len(moved), len(moved))
+        back: torch.Tensor = answers.to(values.device)
+        if out is None or out is answers:
+            return back
+        out[:] = back
+        return out  # type: ignore[no-any-return]  # a tensor, see Evaluator.run
+
+    def _compute(
+        self, values: torch.Tensor, out: torch.Tensor, start: int, stop: int, block: int
+    ) -> None:
+        # On a whole array every intermediate would go through memory.
+        with self._no_grad(), self._setting():  # a thread has settings of its own
+            for first in range(start, stop, block):
+                last = min(first + block, stop)
+                out[first:last] = self._function(values[first:last])
+
+
+def find_device(name: str, runtime: str) -> torch.device:
+    """Return a device that is usable here.
+
+    Raises:
+        RuntimeUnavailableError: it is not; says what is.
+    """
+    import torch
+
+    try:
+        device = torch.device(name)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError):
+        usable = "cpu or cuda" if torch.cuda.is_available() else "cpu"
+        raise RuntimeUnavailableError(
+            f"runtime {runtime!r} has no device {name!r} here; expected {usable}"
+        ) from None
+    return device
