@@ -10,6 +10,7 @@ from fractions import Fraction
 from functools import cached_property
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -26,7 +27,8 @@ from train._loop import Epoch, Outcome, Watcher, run
 from train._models import ModelSpec, Variant, designs, find_model, find_recipe, unknown
 from train._modules import round_to, set_values
 from train._recipes import REDUCTIONS, DType, Recipe
-from train._refine import refine
+from train._refine import refine, wide_outputs
+from train._wide import Wide, wide
 
 DTYPES: tuple[DType, ...] = ("float32", "float64")
 
@@ -206,9 +208,10 @@ def _certified(
     if finite and recipe.until == "optimum":
         if dtype == "float64" and outcome.end != "stopped":
             found = refine(model, recipe, dataset, found)
-        found = (
-            verdict.settle(found) if linear else _settle_by_outputs(model, found, dtype, dataset)
-        )
+        if linear:
+            found = verdict.settle(found)
+        else:
+            found = _settle_by_outputs(model, recipe, dataset, dtype, found)
     last = outcome.epochs[-1]
     # The last step can overshoot although the loss before it was finite.
     diverged = last.number if outcome.end == "diverged" else None if finite else last.number + 1
@@ -262,25 +265,31 @@ def _coefficients(model: ModelSpec, parameters: Mapping[str, float]) -> Mapping[
 
 
 def _settle_by_outputs(
-    model: ModelSpec, parameters: Mapping[str, float], dtype: DType, dataset: Dataset
+    model: ModelSpec,
+    recipe: Recipe,
+    dataset: Dataset,
+    dtype: DType,
+    parameters: Mapping[str, float],
 ) -> dict[str, float]:
     """Set parameters to zero that cannot be seen in any output, as the judge does for linear ones.
 
     Without a parameter, no output may move by half a unit in the last place of the largest one.
     """
-    x = torch.tensor(dataset.x)
 
-    def outputs(numbers: Mapping[str, float]) -> torch.Tensor:
-        served = fitted_module(model, numbers, model.variants[-1], getattr(torch, dtype))
-        result: torch.Tensor = served.double()(x)  # its numbers are those of the dtype
-        return result
+    def outputs(numbers: Mapping[str, float]) -> Wide:
+        if dtype == "float64":  # whose own rounding would show
+            return wide_outputs(model, recipe, numbers, dataset.x)
+        numbers = {**recipe.constants, **numbers}
+        served = fitted_module(model, numbers, model.variants[-1], torch.float32)
+        return wide(served.double()(torch.tensor(dataset.x)).numpy())
 
     full = outputs(parameters)
+    minus, largest = full.negative(), float(np.abs(full.high).max())
     digits = 24 if dtype == "float32" else 53
-    half_ulp = math.ldexp(1.0, math.frexp(full.abs().max().item())[1] - digits - 1)
+    half_ulp = math.ldexp(1.0, math.frexp(largest)[1] - digits - 1)
     return {
         name: value
-        if (outputs({**parameters, name: 0.0}) - full).abs().max().item() >= half_ulp
+        if np.abs(outputs({**parameters, name: 0.0}).plus(minus).high).max() >= half_ulp
         else 0.0
         for name, value in parameters.items()
     }

@@ -318,7 +318,7 @@ class _Run:
         if checkpoint.get("fit") != self._identity():
             raise TrainError(
                 f"{self._model.name}: the checkpoint is not one of recipe {self._recipe.name!r} "
-                "with these settings and for {self._dtype}; only the epochs can change"
+                f"with these settings and for {self._dtype}; only the epochs can change"
             )
         if isinstance(self._state, nn.Module):
             self._state.load_state_dict(checkpoint["state"])

@@ -74,7 +74,7 @@ def test_a_float64_fit_goes_on_as_one(fitted, stopped, tmp_path):
 def test_a_checkpoint_of_the_other_dtype_is_refused(stopped):
     # Their constants differ: what was done for one says nothing for the other.
     checkpoint = stopped("f2c", 2).checkpoint
-    with pytest.raises(train.TrainError, match="is not one of recipe 'lbfgs' .* and for float64"):
+    with pytest.raises(train.TrainError, match=r"is not one of recipe 'lbfgs' .* and for float64"):
         train.fit("f2c", dtype="float64", resume=checkpoint)
 
 
