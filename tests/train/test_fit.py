@@ -14,6 +14,7 @@ from torch import nn
 import train
 from train import _loop
 from train._datasets import load_dataset
+from train._fit import _settle_by_outputs
 from train._judge import judge
 from train._models import designs
 from train._modules import Cubic, Line
@@ -181,11 +182,11 @@ def test_an_unknown_dtype_is_an_error():
         ("float32", 2e-8, False),
         ("float64", 1e-7, True),
         ("float64", 2.0**-51, True),
-        ("float64", 2.0**-54, False),
+        ("float64", 2.0**-56, False),
     ],
 )
 def test_a_parameter_that_shows_in_no_output_is_zero(dtype, shift, seen):
-    # The sine reaches 1.2 in the fit, where half a unit in the last place is 6e-8 or 1.1e-16.
+    # The curve stays below 1, where half a unit in the last place is 3e-8 or 6e-17.
     sine = load_dataset("sine")
     data = train.Dataset("lifted", sine.x, sine.y + shift)
     model = dataclasses.replace(train._models.find_model("sin_legendre"), dataset=data)
@@ -193,6 +194,16 @@ def test_a_parameter_that_shows_in_no_output_is_zero(dtype, shift, seen):
     assert fit.at_optimum
     assert fit.parameters["a"] == (pytest.approx(shift, rel=1e-3) if seen else 0.0)
     assert fit.parameters["c"] == 0.0
+
+
+@pytest.mark.parametrize(("dtype", "digits"), [("float32", 24), ("float64", 53)])
+def test_half_a_unit_in_the_last_place_of_the_largest_output_is_seen(fitted, dtype, digits):
+    # Although float64's own outputs would move by a whole unit, or not at all.
+    fit = fitted("sin_legendre", dtype=dtype)
+    for share, seen in ((0.9, False), (1.1, True)):
+        given = {**fit.parameters, "a": share * 2.0 ** (-digits - 1)}
+        settled = _settle_by_outputs(fit.model, fit.recipe, fit.dataset, dtype, given)
+        assert settled == (given if seen else fit.parameters)
 
 
 @pytest.mark.parametrize("name", PRINTED)
