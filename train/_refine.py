@@ -101,15 +101,12 @@ def _solve(
     gram: Mapping[tuple[str, str], float], right: Mapping[str, float], squares: float
 ) -> tuple[dict[str, float], float]:
     matrix = np.array([[gram[one, other] for other in right] for one in right])
-    # In units in which all parameters weigh the same.
-    scale = np.sqrt(matrix.diagonal())
-    matrix /= np.outer(scale, scale)
     try:
-        step = np.linalg.solve(matrix, np.array(list(right.values())) / scale)
+        step = np.linalg.solve(matrix, np.array(list(right.values())))
     except np.linalg.LinAlgError:
         return {}, math.nan
     size = math.sqrt(abs(step @ matrix @ step) / squares) if squares else math.nan
-    return dict(zip(right, (step / scale).tolist(), strict=True)), size
+    return dict(zip(right, step.tolist(), strict=True)), size
 
 
 def _forward(

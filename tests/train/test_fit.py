@@ -152,6 +152,26 @@ def test_the_thermometers_tenth_is_that_of_the_dtype(fitted):
         assert fit.parameters["b"] == np.dtype(dtype).type(float(mean_c - w * mean_u))
 
 
+@pytest.mark.parametrize(("dtype", "served"), [("float32", 1.0), ("float64", 1 + 2.0**-24.1)])
+def test_a_constant_is_rounded_before_the_fit(own_model, dtype, served):
+    # It moves w by a whole unit in float32's last place.
+    class Scaled(Line):
+        def __init__(self):
+            super().__init__()
+            self.register_buffer("scale", torch.tensor(1 + 2.0**-24.1, dtype=torch.float64))
+
+        def forward(self, x):
+            return self.w * (self.scale * x) + self.b
+
+    x = np.linspace(0.0, 4.0, 20)
+    data = train.Dataset("own", x, 1.99 * x + np.cos(x))
+    terms = {"w": {(1,): "scale"}, "b": {(0,): 1}}
+    model = own_model(Scaled, data, terms, constants={"scale": 1 + 2.0**-24.1})
+    fit = train.fit(model, dtype=dtype)
+    assert fit.differing_bits == 0
+    assert fit.module(model.variants[0]).scale.item() == served
+
+
 def test_the_legendre_polynomial_is_the_best_cubic_in_float64_too(fitted):
     fit = fitted("sin_legendre", dtype="float64")
     assert fit.at_optimum

@@ -38,6 +38,12 @@ def test_sums_and_products_keep_twice_the_digits(a, b):
     assert exact(a.negative()) == -exact(a)
 
 
+def test_a_sum_that_cancels_keeps_what_is_left():
+    # 1 and -1 go; of 2**-54 + 2**-110, which take 57 bits, nothing may be lost.
+    found = normal(1.0, 2.0**-54).plus(normal(-1.0, 2.0**-110))
+    assert exact(found) == Fraction(1, 2**54) + Fraction(1, 2**110)
+
+
 @pytest.mark.parametrize("rows", [1, 2, 3, 7, 1000])
 def test_a_total_is_exact_where_doubles_cancel(rows):
     generator = np.random.default_rng(rows)
