@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -79,7 +80,7 @@ def _step(
 
     The size is nan if the data do not determine a step.
     """
-    gram = {(one, other): 0.0 for one in at for other in at}
+    factor: Any = np.zeros((0, len(at)))
     right = {name: wide(0.0) for name in at}
     squares = 0.0
     for variant in model.variants:
@@ -88,25 +89,21 @@ def _step(
             x, y = (part[start : start + _BLOCK] for part in (dataset.x, dataset.y))
             answer = forward(Jet(wide(x)))
             error = wide(y).plus(answer.value.negative())
-            for name, slope in answer.slopes.items():
-                right[name] = right[name].plus(slope.times(error).total(len(y)))
-                for other, its in answer.slopes.items():
-                    products = np.broadcast_to(slope.high * its.high, len(y))
-                    gram[name, other] += float(products.sum())
+            slopes = np.zeros((len(y), len(at)))
+            for column, name in enumerate(at):
+                if (slope := answer.slopes.get(name)) is not None:
+                    slopes[:, column] = slope.high
+                    right[name] = right[name].plus(slope.times(error).total(len(y)))
+            # Of all slopes so far; their Gram matrix would lose twice as many digits.
+            factor = np.linalg.qr(np.vstack((factor, slopes)), mode="r")
             squares += float(np.broadcast_to(answer.value.high**2, len(y)).sum())
-    return _solve(gram, {name: float(value.high) for name, value in right.items()}, squares)
-
-
-def _solve(
-    gram: Mapping[tuple[str, str], float], right: Mapping[str, float], squares: float
-) -> tuple[dict[str, float], float]:
-    matrix = np.array([[gram[one, other] for other in right] for one in right])
     try:
-        step = np.linalg.solve(matrix, np.array(list(right.values())))
-    except np.linalg.LinAlgError:
+        whitened = np.linalg.solve(factor.T, [float(value.high) for value in right.values()])
+        step = np.linalg.solve(factor, whitened)
+    except np.linalg.LinAlgError:  # no square, or one that has no inverse
         return {}, math.nan
-    size = math.sqrt(abs(step @ matrix @ step) / squares) if squares else math.nan
-    return dict(zip(right, step.tolist(), strict=True)), size
+    size = float(np.linalg.norm(whitened)) / math.sqrt(squares) if squares else math.nan
+    return dict(zip(at, step.tolist(), strict=True)), size
 
 
 def _forward(

@@ -1,5 +1,6 @@
 """From where an optimizer in float64 stands still to the nearest float64."""
 
+import dataclasses
 import math
 
 import numpy as np
@@ -94,6 +95,17 @@ def test_features_of_different_units(own_model):
     terms = {"a": {(1, 0): 1}, "b": {(0, 1): 1}, "c": {(0, 0): 1}}
     fit = train.fit(own_model(Plane, train.Dataset("own", x, y), terms), dtype="float64")
     assert fit.differing_bits == 0
+
+
+def test_columns_that_are_nearly_alike(own_model):
+    # Of 1, x, x² and x³ over so short a range, a Gram matrix in float64 says nothing any more.
+    generator = np.random.default_rng(113)
+    n, (low, high) = generator.integers(5, 60), sorted(generator.uniform(-100, 100, 2))
+    x = generator.uniform(low, high, n)
+    y = generator.standard_normal(n) * 10.0 ** generator.integers(-3, 4) + x * generator.normal()
+    data = train.Dataset("own", x, np.round(y, 4))
+    model = dataclasses.replace(MODELS["sin_cubic"], dataset=data)
+    assert train.fit(model, dtype="float64").differing_bits == 0
 
 
 def test_what_cannot_be_refined_is_left_alone(own_model):
