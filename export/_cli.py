@@ -15,6 +15,13 @@ from train._cli import errors_for_people, progress
 @click.argument("names", nargs=-1, metavar="[NAME]...")
 @click.option("--all", "everything", is_flag=True, help="Export every model.")
 @click.option(
+    "--dtype",
+    type=click.Choice(["float32", "float64"]),
+    default="float32",
+    show_default=True,
+    help="What the models are served in.",
+)
+@click.option(
     "--out",
     type=click.Path(file_okay=False, path_type=Path),
     default=Path("artifacts"),
@@ -27,7 +34,7 @@ from train._cli import errors_for_people, progress
     is_flag=True,
     help="Write nothing to DIR: export afresh elsewhere, print what differs, exit 1 if anything.",
 )
-def main(names: tuple[str, ...], everything: bool, out: Path, check: bool) -> None:
+def main(names: tuple[str, ...], everything: bool, dtype: str, out: Path, check: bool) -> None:
     """Fit models and write them as artifacts.
 
     NAME is a model, for all its variants, or MODEL.VARIANT. A folder in DIR is replaced as a
@@ -42,9 +49,9 @@ def main(names: tuple[str, ...], everything: bool, out: Path, check: bool) -> No
         drifted = False
         for model, variants in chosen.items():
             if check:
-                drifted |= _check(model, variants, out)
+                drifted |= _check(model, variants, dtype, out)
             else:
-                for folder in _export(model, variants, out):
+                for folder in _export(model, variants, dtype, out):
                     click.echo(f"wrote {folder}")
     if drifted:
         sys.exit(1)
@@ -72,27 +79,27 @@ def _variants(names: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
     return chosen
 
 
-def _export(model: str, variants: tuple[str, ...], out: Path) -> list[Path]:
+def _export(model: str, variants: tuple[str, ...], dtype: str, out: Path) -> list[Path]:
     import export
     import train
     from train._models import find_model
 
     recipe = find_model(model).recipes[0]
     with progress(f"fitting {model}", recipe.epochs) as watch:
-        fit = train.fit(model, watch=watch)
+        fit = train.fit(model, dtype=dtype, watch=watch)
     try:
         return export.save(fit, out, variants=variants)
     except export.ExportError as error:
         raise click.ClickException(str(error)) from error
 
 
-def _check(model: str, variants: tuple[str, ...], out: Path) -> bool:
+def _check(model: str, variants: tuple[str, ...], dtype: str, out: Path) -> bool:
     """Report how written artifacts differ from fresh ones; returns whether they do."""
     from export._drift import differences
 
     drifted = False
     with tempfile.TemporaryDirectory() as elsewhere:
-        for fresh in _export(model, variants, Path(elsewhere)):
+        for fresh in _export(model, variants, dtype, Path(elsewhere)):
             lines = differences(out / fresh.name, fresh)
             drifted |= bool(lines)
             click.echo("\n".join(lines) if lines else f"{out / fresh.name}: same bytes")

@@ -135,7 +135,7 @@ class _Constants:
 def _altered(number: float) -> str:
     return (
         f"torch.onnx.export does not keep the number {number!r} as it stands in forward. Make it a "
-        "buffer: register_buffer(name, torch.tensor(value))."
+        "buffer: register_buffer(name, torch.tensor(value, dtype=torch.float64))."
     )
 
 

@@ -120,7 +120,8 @@ def _literal(value: float, module: nn.Module, constants: dict[str, float]) -> st
     if torch.tensor(value, dtype=dtype).item() != value:
         raise ExportError(
             f"forward uses the number {value!r}, which is no {dtype}: runtimes would round it each "
-            "in its own way. Make it a buffer: register_buffer(name, torch.tensor(value))."
+            "in its own way. Make it a buffer: register_buffer(name, torch.tensor(value, "
+            "dtype=torch.float64))."
         )
     own = {plain_name(key) for key, _ in (*module.named_parameters(), *module.named_buffers())}
     free = (name for number in itertools.count(1) if (name := f"k{number}") not in own)

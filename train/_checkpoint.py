@@ -27,12 +27,14 @@ class Checkpoint(NamedTuple):
     Attributes:
         model: name of the model.
         recipe: its recipe, overrides included.
+        dtype: what it is to be served in.
         device: where it ran.
         state: for ``train.fit(resume=…)``.
     """
 
     model: str
     recipe: Recipe
+    dtype: str
     device: str
     state: Mapping[str, Any]
 
@@ -44,6 +46,7 @@ def to_bytes(fit: Fit) -> bytes:
         "model": fit.name,
         "recipe": fit.recipe.name,
         "overrides": {name: getattr(fit.recipe, name) for name in _OVERRIDES},
+        "dtype": fit.dtype,
         "device": fit.device,
         "state": dict(fit.checkpoint),
     }
@@ -66,6 +69,7 @@ def read(folder: Path) -> Checkpoint:
         return Checkpoint(
             content["model"],
             replace(recipe, **content["overrides"]),
+            content["dtype"],
             content["device"],
             dict(content["state"]),
         )

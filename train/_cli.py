@@ -105,6 +105,11 @@ _FOLDER = click.Path(file_okay=False, path_type=Path)
     metavar="F",
     help="Hold this share of the rows out to validate; --seed chooses them.",
 )
+@click.option(
+    "--dtype",
+    type=click.Choice(["float32", "float64"]),
+    help="What parameters are rounded to, to be served in.  [default: float32]",
+)
 @click.option("--device", default="cpu", show_default=True, help="cpu or cuda.")
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON object a model, a line each.")
 @click.option(
@@ -132,6 +137,7 @@ def main(
     epochs: int | None,
     seed: int | None,
     validation_fraction: float | None,
+    dtype: str | None,
     device: str,
     as_json: bool,
     out: Path | None,
@@ -159,7 +165,7 @@ def main(
         if value is not None
     }
     written = [option for option in (out, history, plot, gif) if option is not None]
-    if table and (recipe or overrides or device != "cpu" or as_json or live or written):
+    if table and (recipe or overrides or dtype or device != "cpu" or as_json or live or written):
         raise click.UsageError("--table runs every recipe as it is; it takes no other option.")
     files = _Files(out or resume, history, plot, gif)
     with errors_for_people():
@@ -167,13 +173,15 @@ def main(
             _run_table()
             return
         if resume is not None:
-            if recipe is not None or overrides:
-                raise click.UsageError("--resume goes on as it began; it takes no other recipe.")
+            if recipe is not None or overrides or dtype is not None:
+                raise click.UsageError(
+                    "--resume goes on as it began; it takes no other recipe or dtype."
+                )
             from train import _checkpoint
 
             stopped = _checkpoint.read(resume)
             jobs = [(stopped.model, stopped.recipe)]
-            device, state = stopped.device, stopped.state
+            dtype, device, state = stopped.dtype, stopped.device, stopped.state
         else:
             import train
 
@@ -185,7 +193,16 @@ def main(
             raise click.UsageError("--history, --plot and --gif take one model; type --out DIR.")
         for name, row in jobs:
             files_here = files.below(name) if len(jobs) > 1 else files
-            _fit_and_report(name, row, device, state, files_here, as_json=as_json, live=live)
+            _fit_and_report(
+                name,
+                row,
+                dtype or "float32",
+                device,
+                state,
+                files_here,
+                as_json=as_json,
+                live=live,
+            )
 
 
 class _Files:
@@ -234,6 +251,7 @@ class _Files:
 def _fit_and_report(
     name: str,
     recipe: Recipe,
+    dtype: str,
     device: str,
     state: Any,
     files: _Files,
@@ -253,9 +271,14 @@ def _fit_and_report(
                 from train import _plots
                 from train._models import find_model
 
-                watchers.append(_plots.live(find_model(name), recipe))
+                watchers.append(_plots.live(find_model(name), recipe, dtype))
             fit = train.fit(
-                name, recipe=recipe, device=device, watch=_all(watchers, pressed), resume=state
+                name,
+                recipe=recipe,
+                dtype=dtype,
+                device=device,
+                watch=_all(watchers, pressed),
+                resume=state,
             )
     except (train.DivergedError, train.NotAtOptimumError) as error:
         _report(error.fit, files, as_json=as_json)

@@ -10,6 +10,7 @@ from fractions import Fraction
 from functools import cached_property
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -24,14 +25,16 @@ from train._errors import (
 from train._judge import UndeterminedError, Verdict, judge
 from train._loop import Epoch, Outcome, Watcher, run
 from train._models import ModelSpec, Variant, designs, find_model, find_recipe, unknown
-from train._modules import set_values
-from train._recipes import REDUCTIONS, Recipe
+from train._modules import round_to, set_values
+from train._recipes import REDUCTIONS, DType, Recipe
+from train._refine import refine, wide_outputs
+from train._wide import Wide, wide
 
-# The dtype that models are served in.
-DTYPE = "float32"
+DTYPES: tuple[DType, ...] = ("float32", "float64")
 
-# Rounding the parameters of a nonlinear model to float32 moves its loss by less than this share.
-_ROUNDING_SHARE = 2.0**-30
+# Rounding the parameters of a nonlinear model moves its loss by less than this share. For float64
+# that is under what a double can show of it.
+_ROUNDING_SHARES: Mapping[DType, float] = {"float32": 2.0**-30, "float64": 2.0**-50}
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,11 +44,13 @@ class Fit:
     Attributes:
         model: the row of the table that was fitted.
         recipe: how, with everything that was overridden.
+        dtype: "float32" or "float64": what it is served in, and the parameters are rounded to;
+            ``recipe.dtype`` is what it was trained in.
         device: where, "cpu" or "cuda".
         dataset: the rows that trained.
         validation: the rows that validated; None if there were none.
         history: each epoch's loss, validation loss and parameters.
-        parameters: what was found, rounded once to float32; negligible ones zero, if the recipe
+        parameters: what was found, rounded once to ``dtype``; negligible ones zero, if the recipe
             goes on until the optimum.
         optimum: the judge's parameters: the exact optimum, rounded in the same way; None for a
             model that is not linear in its parameters.
@@ -60,6 +65,7 @@ class Fit:
 
     model: ModelSpec
     recipe: Recipe
+    dtype: DType
     device: str
     dataset: Dataset
     validation: Dataset | None
@@ -95,8 +101,8 @@ class Fit:
         if self.optimum is None or not all(map(math.isfinite, self.parameters.values())):
             return None
         return sum(
-            (_float32_bits(self.parameters[name]) ^ _float32_bits(self.optimum[name])).bit_count()
-            for name in self.optimum
+            (_bits(self.parameters[name], self.dtype) ^ _bits(value, self.dtype)).bit_count()
+            for name, value in self.optimum.items()
         )
 
     @property
@@ -104,13 +110,12 @@ class Fit:
         """Whether the parameters are the optimum: by their bits, or without these by the loss."""
         if self.optimum is not None:
             return self.differing_bits == 0
-        return self.loss <= self.best_loss * (1.0 + _ROUNDING_SHARE)
+        return self.loss <= self.best_loss * (1.0 + _ROUNDING_SHARES[self.dtype])
 
     def module(self, variant: Variant) -> nn.Module:
-        """Return the fitted module of a variant: float32, on the CPU, no gradients."""
-        return fitted_module(
-            self.model, {**self.recipe.constants, **self.parameters}, variant, torch.float32
-        )
+        """Return the fitted module of a variant: in ``dtype``, on the CPU, no gradients."""
+        numbers = {**self.recipe.constants, **self.parameters}
+        return fitted_module(self.model, numbers, variant, getattr(torch, self.dtype))
 
 
 def fitted_module(
@@ -133,6 +138,7 @@ def fit(
     name: str | ModelSpec,
     *,
     recipe: str | Recipe | None = None,
+    dtype: str = "float32",
     device: str = "cpu",
     seed: int | None = None,
     validation_fraction: float | None = None,
@@ -144,23 +150,26 @@ def fit(
     Args:
         name: a name of ``list_models()``, or a row of your own.
         recipe: the name of one of the model's recipes, or one of your own; its default for None.
+        dtype: "float32" or "float64", what the model will be served in: its constants and
+            parameters are rounded to it. (A recipe has a dtype to train in.)
         device: "cpu" or "cuda".
         seed: of everything random, instead of the recipe's.
         validation_fraction: share of the rows that validate and do not train, instead of the
             recipe's; at least 0 and under 1.
         watch: called after each epoch with what is known then; ends the fit if it returns True.
-        resume: the checkpoint of a fit of the same model and recipe that was stopped; the result
-            has the same bits as if it had not been.
+        resume: the checkpoint of a fit of the same model, recipe and dtype that was stopped; the
+            result has the same bits as if it had not been.
 
     Returns:
         The fit, certified by the judge if the recipe goes on until the optimum.
 
     Raises:
-        UnknownNameError: no such model, recipe or device.
+        UnknownNameError: no such model, recipe, dtype or device.
         DivergedError: the loss became infinite or nan; holds the fit so far.
         StoppedError: ``watch`` ended it; holds the fit so far.
         NotAtOptimumError: a recipe that goes on until the optimum ended elsewhere.
-        TrainError: the data do not determine the parameters, or cannot be split.
+        TrainError: the data do not determine the parameters, or cannot be split; or a forward
+            cannot be fitted to float64's optimum, as it does more than + - * and negation.
     """
     model = find_model(name) if isinstance(name, str) else name
     chosen = recipe if isinstance(recipe, Recipe) else find_recipe(model, recipe)
@@ -168,8 +177,9 @@ def fit(
         chosen = replace(chosen, seed=seed)
     if validation_fraction is not None:
         chosen = replace(chosen, validation_fraction=validation_fraction)
-    outcome = run(model, chosen, _device(device, chosen), watch, resume)
-    result = _certified(model, chosen, device, outcome)
+    served = _dtype(dtype)
+    outcome = run(model, chosen, _device(device, chosen), watch, resume, served)
+    result = _certified(model, chosen, served, device, outcome)
     if outcome.end == "diverged":
         raise DivergedError(result)
     if outcome.end == "stopped":
@@ -179,22 +189,29 @@ def fit(
     return result
 
 
-def _certified(model: ModelSpec, recipe: Recipe, device: str, outcome: Outcome) -> Fit:
+def _certified(
+    model: ModelSpec, recipe: Recipe, dtype: DType, device: str, outcome: Outcome
+) -> Fit:
     """Judge the outcome of a run and write everything down."""
     dataset = outcome.training
     try:
-        verdict = _judge(model, recipe, dataset)
+        verdict = _judge(model, recipe, dtype, dataset)
     except UndeterminedError as error:
         raise TrainError(f"{model.name}: {error}") from error
     except OverflowError as error:
         raise TrainError(
-            f"{model.name}: the optimum lies beyond the largest {DTYPE}; scale the data"
+            f"{model.name}: the optimum lies beyond the largest {dtype}; scale the data"
         ) from error
-    found = {name: _float32(value) for name, value in outcome.values.items()}
+    found = {name: round_to(value, dtype) for name, value in outcome.values.items()}
     finite = all(map(math.isfinite, found.values()))
     linear = model.expand is None
     if finite and recipe.until == "optimum":
-        found = verdict.settle(found) if linear else _settle_by_outputs(model, found, dataset)
+        if dtype == "float64" and outcome.end != "stopped":
+            found = refine(model, recipe, dataset, found)
+        if linear:
+            found = verdict.settle(found)
+        else:
+            found = _settle_by_outputs(model, recipe, dataset, dtype, found)
     last = outcome.epochs[-1]
     # The last step can overshoot although the loss before it was finite.
     diverged = last.number if outcome.end == "diverged" else None if finite else last.number + 1
@@ -203,6 +220,7 @@ def _certified(model: ModelSpec, recipe: Recipe, device: str, outcome: Outcome) 
     result = Fit(
         model=model,
         recipe=recipe,
+        dtype=dtype,
         device=device,
         dataset=dataset,
         validation=outcome.validation,
@@ -222,7 +240,7 @@ def _certified(model: ModelSpec, recipe: Recipe, device: str, outcome: Outcome) 
     return result
 
 
-def _judge(model: ModelSpec, recipe: Recipe, dataset: Dataset) -> Verdict:
+def _judge(model: ModelSpec, recipe: Recipe, dtype: DType, dataset: Dataset) -> Verdict:
     factor, mean = REDUCTIONS[recipe.loss]
     if recipe.batches == "stream":  # the loss of a step is that of a batch
         factor *= recipe.batch_size / dataset.rows
@@ -232,9 +250,9 @@ def _judge(model: ModelSpec, recipe: Recipe, dataset: Dataset) -> Verdict:
     return judge(
         columns,
         y,
-        designs(model, recipe),
+        designs(model, recipe, dtype),
         mean=mean,
-        dtype=DTYPE,
+        dtype=dtype,
         factor=factor,
     )
 
@@ -247,26 +265,41 @@ def _coefficients(model: ModelSpec, parameters: Mapping[str, float]) -> Mapping[
 
 
 def _settle_by_outputs(
-    model: ModelSpec, parameters: Mapping[str, float], dataset: Dataset
+    model: ModelSpec,
+    recipe: Recipe,
+    dataset: Dataset,
+    dtype: DType,
+    parameters: Mapping[str, float],
 ) -> dict[str, float]:
     """Set parameters to zero that cannot be seen in any output, as the judge does for linear ones.
 
     Without a parameter, no output may move by half a unit in the last place of the largest one.
     """
-    x = torch.tensor(dataset.x)
 
-    def outputs(numbers: Mapping[str, float]) -> torch.Tensor:
-        result: torch.Tensor = fitted_module(model, numbers, model.variants[-1], torch.float64)(x)
-        return result
+    def outputs(numbers: Mapping[str, float]) -> Wide:
+        if dtype == "float64":  # whose own rounding would show
+            return wide_outputs(model, recipe, numbers, dataset.x)
+        numbers = {**recipe.constants, **numbers}
+        served = fitted_module(model, numbers, model.variants[-1], torch.float32)
+        return wide(served.double()(torch.tensor(dataset.x)).numpy())
 
     full = outputs(parameters)
-    half_ulp = math.ldexp(1.0, math.frexp(full.abs().max().item())[1] - 25)
+    minus, largest = full.negative(), float(np.abs(full.high).max())
+    digits = 24 if dtype == "float32" else 53
+    half_ulp = math.ldexp(1.0, math.frexp(largest)[1] - digits - 1)
     return {
         name: value
-        if (outputs({**parameters, name: 0.0}) - full).abs().max().item() >= half_ulp
+        if np.abs(outputs({**parameters, name: 0.0}).plus(minus).high).max() >= half_ulp
         else 0.0
         for name, value in parameters.items()
     }
+
+
+def _dtype(name: str) -> DType:
+    for dtype in DTYPES:
+        if name == dtype:
+            return dtype
+    raise UnknownNameError(unknown("dtype", name, [*DTYPES]))
 
 
 def _device(name: str, recipe: Recipe) -> torch.device:
@@ -279,9 +312,5 @@ def _device(name: str, recipe: Recipe) -> torch.device:
     return torch.device(name)
 
 
-def _float32(value: float) -> float:
-    return torch.tensor(value, dtype=torch.float64).float().item()
-
-
-def _float32_bits(value: float) -> int:
-    return int.from_bytes(struct.pack("<f", value), "little")
+def _bits(value: float, dtype: DType) -> int:
+    return int.from_bytes(struct.pack("<f" if dtype == "float32" else "<d", value), "little")

@@ -17,8 +17,8 @@ from train._datasets import DATASETS, Dataset, load_dataset
 from train._errors import TrainError
 from train._gradients import STRATEGIES, Forward, Gradient, State, loss_of
 from train._models import ModelSpec, designs
-from train._modules import set_values, values
-from train._recipes import REDUCTIONS, Draw, Recipe
+from train._modules import round_constants, set_values, values
+from train._recipes import REDUCTIONS, Draw, DType, Recipe
 from train._steps import Stepper, make_stepper
 
 # A fit stands still when so many epochs in a row move no prediction by more than this share of
@@ -83,6 +83,7 @@ def run(
     device: torch.device,
     watch: Watcher | None,
     resume: Mapping[str, Any] | None,
+    dtype: DType = "float32",
 ) -> Outcome:
     """Train a model by a recipe; everything random comes from the recipe's seed.
 
@@ -91,19 +92,22 @@ def run(
         recipe: how.
         device: where.
         watch: called after each epoch.
-        resume: an earlier outcome's checkpoint of the same model and recipe.
+        resume: an earlier outcome's checkpoint of the same model, recipe and dtype.
+        dtype: what the model is served in; its constants are rounded to it.
     """
     with torch.random.fork_rng(devices=[]):
         # The CPU's alone: torch.manual_seed would change the GPU's for the caller.
         torch.default_generator.manual_seed(recipe.seed)
-        return _Run(model, recipe, device).train(watch, resume)
+        return _Run(model, recipe, device, dtype).train(watch, resume)
 
 
 class _Run:
     """A model, its data and its stepper, made ready from a recipe."""
 
-    def __init__(self, model: ModelSpec, recipe: Recipe, device: torch.device) -> None:
-        self._model, self._recipe, self._device = model, recipe, device
+    def __init__(
+        self, model: ModelSpec, recipe: Recipe, device: torch.device, dtype: DType
+    ) -> None:
+        self._model, self._recipe, self._device, self._dtype = model, recipe, device, dtype
         self._streamed: list[tuple[Tensor, Tensor]] = []
         dataset = _dataset(model, recipe)
         self._training, self._validation = _split(dataset, recipe)
@@ -177,6 +181,7 @@ class _Run:
         if not recipe.module:
             set_values(module, recipe.constants)
             set_values(module, {k: _start(start) for k, start in recipe.start.items()})
+        round_constants(module, self._dtype)
         if recipe.library == "torch":
             return module.to(self._device, getattr(torch, recipe.dtype))
         return _numpy_state(module, recipe)
@@ -265,7 +270,7 @@ class _Run:
         # So few numbers are numpy's: torch's linear algebra wakes all its threads for them, and
         # waits for these longer than the whole fit takes.
         gram = np.zeros((len(names), len(names)))
-        for design in designs(self._model, self._recipe):
+        for design in designs(self._model, self._recipe, self._dtype):
             for start in range(0, len(self._x), _BLOCK):
                 x = self._x[start : start + _BLOCK]
                 columns = [_polynomial(design[name], x.reshape(len(x), -1)) for name in names]
@@ -294,7 +299,12 @@ class _Run:
         """Return what a fit must share with the checkpoint from which it goes on."""
         settings = self._recipe.settings()
         del settings["epochs"]
-        return {"model": self._model.name, "recipe": self._recipe.name, **settings}
+        return {
+            "model": self._model.name,
+            "recipe": self._recipe.name,
+            "served in": self._dtype,
+            **settings,
+        }
 
     def _checkpoint(self) -> dict[str, Any]:
         is_module = isinstance(self._state, nn.Module)
@@ -308,7 +318,7 @@ class _Run:
         if checkpoint.get("fit") != self._identity():
             raise TrainError(
                 f"{self._model.name}: the checkpoint is not one of recipe {self._recipe.name!r} "
-                "with these settings; only the epochs can change"
+                f"with these settings and for {self._dtype}; only the epochs can change"
             )
         if isinstance(self._state, nn.Module):
             self._state.load_state_dict(checkpoint["state"])

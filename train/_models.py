@@ -22,8 +22,9 @@ from train._modules import (
     LinearPlane,
     Plane,
     Thermometer,
+    round_to,
 )
-from train._recipes import Draw, Recipe, lbfgs
+from train._recipes import Draw, DType, Recipe, lbfgs
 
 # What a parameter is multiplied by: coefficient by exponents, one exponent a feature; a coefficient
 # may be the name of one of the model's constants. {(4,): 1, (5,): 1} is x⁴ + x⁵.
@@ -76,7 +77,8 @@ class ModelSpec:
         variants: the forms in which it is served; the loss is the mean over these. The last one
             is the default.
         description: what a user should know before using it.
-        constants: constants by name, for use in ``terms``.
+        constants: constants by name, for use in ``terms``; rounded to the dtype that is served,
+            as the module's buffers are.
         modules: other modules that recipes train, by name; they compute the same function.
         expand: for a model that is not linear in its parameters, turns these into the
             coefficients of a polynomial, exactly.
@@ -104,9 +106,16 @@ class ModelSpec:
         return tuple(name for name, _ in self.module().named_parameters())
 
 
-def designs(model: ModelSpec, recipe: Recipe) -> list[Design]:
-    """Return the terms of each variant as numbers, with the constants that a recipe sets."""
-    constants = {**model.constants, **recipe.constants}
+def designs(model: ModelSpec, recipe: Recipe, dtype: DType) -> list[Design]:
+    """Return the terms of each variant as numbers.
+
+    The constants are the model's, or what the recipe sets instead, rounded to the dtype that the
+    model is served in.
+    """
+    constants = {
+        name: round_to(value, dtype)
+        for name, value in {**model.constants, **recipe.constants}.items()
+    }
     return [
         {
             name: {e: constants[c] if isinstance(c, str) else c for e, c in basis.items()}

@@ -17,9 +17,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-# The thermometer's normalization is part of the model that is served, so it is the float32
-# nearest to 0.1 (13421773 * 2**-27), also while the parameters are fitted in float64.
-SCALE = torch.tensor(0.1, dtype=torch.float32).item()
+from train._recipes import DType
+
+# The thermometer's normalization. It is part of the model that is served, so a fit rounds it to the
+# dtype of that (see ``round_constants``).
+SCALE = 0.1
 
 
 def _parameter(value: float) -> nn.Parameter:
@@ -207,6 +209,20 @@ class Legendre(nn.Module):
         """Evaluate through the custom function, as the tutorial does."""
         p3: Tensor = LegendreP3.apply(self.c + self.d * x)  # type: ignore[no-untyped-call]
         return self.a + self.b * p3
+
+
+def round_to(value: float, dtype: DType) -> float:
+    """Round a double once to a dtype, ties to even, overflow to infinity."""
+    return torch.tensor(value, dtype=torch.float64).to(getattr(torch, dtype)).item()
+
+
+def round_constants(module: nn.Module, dtype: DType) -> None:
+    """Round a module's constants to the dtype that it is served in, also to train in a wider one.
+
+    The optimum depends on them: float32's 0.1 has another one than float64's.
+    """
+    for buffer in module.buffers():
+        buffer.copy_(buffer.to(getattr(torch, dtype)))
 
 
 def set_values(module: nn.Module, numbers: Mapping[str, float]) -> None:

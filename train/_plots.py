@@ -78,7 +78,7 @@ def to_gif(pictures: Iterable[Image]) -> bytes:
     return buffer.getvalue()
 
 
-def live(model: ModelSpec, recipe: Recipe) -> Callable[[Epoch], None]:
+def live(model: ModelSpec, recipe: Recipe, dtype: str = "float32") -> Callable[[Epoch], None]:
     """Open a window and return what redraws the curve and the loss as epochs go by.
 
     The points are the model's fixed sample, also for a recipe that draws fresh ones.
@@ -96,7 +96,7 @@ def live(model: ModelSpec, recipe: Recipe) -> Callable[[Epoch], None]:
             "the same as an animation"
         )
     fixed = load_dataset(model.dataset) if isinstance(model.dataset, str) else model.dataset
-    scene = _Scene(model, recipe.constants, fixed, None)
+    scene = _Scene(model, recipe.constants, dtype, fixed, None)
     window, (left, right) = pyplot.subplots(1, 2, figsize=(11, 4.5), layout="constrained")
     pyplot.show(block=False)
     epochs: list[Epoch] = []
@@ -120,16 +120,17 @@ def live(model: ModelSpec, recipe: Recipe) -> Callable[[Epoch], None]:
 
 
 class _Scene(NamedTuple):
-    """What stands still while a curve moves: the model, its constants, the points."""
+    """What stands still while a curve moves: the model, its constants and dtype, the points."""
 
     model: ModelSpec
     constants: Mapping[str, float]
+    dtype: str
     dataset: Dataset
     validation: Dataset | None
 
 
 def _scene(fit: Fit) -> _Scene:
-    return _Scene(fit.model, fit.recipe.constants, fit.dataset, fit.validation)
+    return _Scene(fit.model, fit.recipe.constants, fit.dtype, fit.dataset, fit.validation)
 
 
 def _draw_curve(axes: Axes, scene: _Scene, parameters: Mapping[str, float]) -> None:
@@ -143,9 +144,10 @@ def _draw_curve(axes: Axes, scene: _Scene, parameters: Mapping[str, float]) -> N
         shown = [scene.dataset] if scene.validation is None else [scene.dataset, scene.validation]
         left, right = min(d.x.min() for d in shown), max(d.x.max() for d in shown)
         bottom, top = min(d.y.min() for d in shown), max(d.y.max() for d in shown)
-        grid = torch.linspace(float(left), float(right), 400)
+        dtype = getattr(torch, scene.dtype)
+        grid = torch.linspace(float(left), float(right), 400, dtype=dtype)
         for variant, style in zip(scene.model.variants, ("-", "--", ":"), strict=False):
-            module = fitted_module(scene.model, numbers, variant, torch.float32)
+            module = fitted_module(scene.model, numbers, variant, dtype)
             label = f"Prediction {variant.name}".strip()
             axes.plot(grid.numpy(), module(grid).numpy(), style, label=label)
         axes.set_xlabel(_label(scene.model.input.meaning, scene.model.input.unit))

@@ -7,6 +7,7 @@ from dataclasses import MISSING, dataclass, field, fields
 from typing import Literal
 
 Loss = Literal["mean", "sum", "half-sum", "half-mean"]
+DType = Literal["float32", "float64"]
 
 # What a sum of squared errors is multiplied by, and whether it is divided by the rows as well.
 REDUCTIONS: Mapping[Loss, tuple[float, bool]] = {
@@ -54,7 +55,7 @@ class Recipe:
         seed: of everything random.
         until: "optimum" stops when the predictions stand still and asks the judge to certify the
             result; "epochs" runs through.
-        dtype: the dtype of parameters and data while fitting.
+        dtype: the dtype of parameters and data while fitting, whatever they are served in.
         library: what computes; numpy needs gradient and optimizer by hand.
     """
 
@@ -79,7 +80,7 @@ class Recipe:
     validation_fraction: float = 0.0
     seed: int = 0
     until: Literal["optimum", "epochs"] = "epochs"
-    dtype: Literal["float32", "float64"] = "float32"
+    dtype: DType = "float32"
     library: Literal["torch", "numpy"] = "torch"
 
     @property

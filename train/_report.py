@@ -26,6 +26,7 @@ def as_record(fit: Fit) -> dict[str, Any]:
             name: _finite(value) if isinstance(value, float) else value
             for name, value in fit.recipe.settings().items()
         },
+        "dtype": fit.dtype,
         "device": fit.device,
         "seed": fit.recipe.seed if fit.recipe.is_random else None,
         "dataset": {
@@ -59,19 +60,22 @@ def as_text(fit: Fit) -> str:
     """Return a few lines for people."""
     units = f" {fit.model.output.unit}²" if fit.model.output.unit != "1" else ""
     seed = f", seed {fit.recipe.seed}" if fit.recipe.is_random else ""
+    # So many digits tell any two numbers of the dtype apart.
+    digits = 9 if fit.dtype == "float32" else 17
+    width = digits + 7
     lines = [
         f"{fit.name}: recipe {fit.recipe.name}, {fit.epochs:,} epochs on {fit.device}, "
         f"{fit.dataset.rows:,} rows of {fit.dataset.name}{seed}",
-        f"  {'loss':14}{fit.loss:>16.9g}{units}   ({fit.recipe.loss} of squared errors)",
-        f"  {'best possible':14}{fit.best_loss:>16.9g}{units}",
+        f"  {'loss':14}{fit.loss:>{width}.9g}{units}   ({fit.recipe.loss} of squared errors)",
+        f"  {'best possible':14}{fit.best_loss:>{width}.9g}{units}",
     ]
     if fit.validation_loss is not None:
-        lines.append(f"  {'validation':14}{fit.validation_loss:>16.9g}{units}")
+        lines.append(f"  {'validation':14}{fit.validation_loss:>{width}.9g}{units}")
     for name, value in fit.parameters.items():
-        optimum = "" if fit.optimum is None else f"   optimum {fit.optimum[name]:.9g}"
-        lines.append(f"  {name:14}{value:>16.9g}{optimum}")
+        optimum = "" if fit.optimum is None else f"   optimum {fit.optimum[name]:.{digits}g}"
+        lines.append(f"  {name:14}{value:>{width}.{digits}g}{optimum}")
     for name, value in (fit.gradient or {}).items():
-        lines.append(f"  {'gradient ' + name:14}{value:>16.9g}")
+        lines.append(f"  {'gradient ' + name:14}{value:>{width}.9g}")
     exact = "the optimum's bits"
     lines.append(f"  judge: {exact if fit.differing_bits == 0 else verdict(fit)}")
     lines += [f"  {sentence}" for sentence in advice(fit)]

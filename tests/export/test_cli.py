@@ -115,6 +115,21 @@ def test_wrong_names_say_what_to_type(tmp_path, monkeypatch, arguments, message)
     assert list(tmp_path.iterdir()) == []  # names are looked up before the first fit
 
 
+def test_float64_models_are_written_and_checked_on_request(tmp_path):
+    arguments = ["f2c", "--dtype", "float64", "--out", str(tmp_path)]
+    result = CliRunner().invoke(main, arguments)
+    assert (result.exit_code, result.output) == (0, f"wrote {tmp_path / 'f2c'}\n")
+    card = json.loads((tmp_path / "f2c" / "model.json").read_text("utf-8"))
+    assert card["dtype"] == "float64"
+    assert card["constants"] == {"scale": 0.1}
+    result = CliRunner().invoke(main, [*arguments, "--check"])
+    assert (result.exit_code, result.output) == (0, f"{tmp_path / 'f2c'}: same bytes\n")
+    # Without the option, it is held against float32.
+    result = CliRunner().invoke(main, ["f2c", "--out", str(tmp_path), "--check"])
+    assert result.exit_code == 1
+    assert 'key \'dtype\' is "float64", afresh "float32"' in result.output
+
+
 def test_a_variant_named_twice_is_written_once(tmp_path):
     arguments = ["dynamic_net.order3", "dynamic_net.order3", "--out", str(tmp_path)]
     result = CliRunner().invoke(main, arguments)

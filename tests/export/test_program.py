@@ -142,11 +142,13 @@ def test_a_literal_has_to_fit_the_dtype():
     with pytest.raises(ExportError) as caught:
         trace(own, "x", "y")
     assert "the number 2.1, which is no torch.float32" in str(caught.value)
-    assert "register_buffer(name, torch.tensor(value))" in str(caught.value)
+    assert "register_buffer(name, torch.tensor(value, dtype=torch.float64))" in str(caught.value)
     # What is no float32 may well be a double; and the advice works.
     assert trace(own.double(), "x", "y").constants["k1"] == 2.1
-    buffered = module(lambda m, x: m.w * (x * m.k), w=1.0, k=torch.tensor(2.1))
-    assert trace(buffered, "x", "y").constants["k"] == torch.tensor(2.1).item()
+    k = torch.tensor(2.1, dtype=torch.float64)
+    buffered = module(lambda m, x: m.w * (x * m.k), w=1.0, k=k)
+    assert trace(buffered, "x", "y").constants["k"] == 2.1
+    assert trace(buffered.float(), "x", "y").constants["k"] == k.float().item()
 
 
 # What is refused.

@@ -158,6 +158,8 @@ def test_one_file_cannot_hold_several_models(tmp_path, option):
         (["--table", "--recipe", "sgd"], 2, "--table runs every recipe as it is"),
         (["--table", "--epochs", "1"], 2, "--table runs every recipe as it is"),
         (["--table", "--json"], 2, "it takes no other option"),
+        (["--table", "--dtype", "float64"], 2, "it takes no other option"),
+        (["f2c", "--dtype", "float16"], 2, "'float16' is not one of 'float32', 'float64'"),
         (["--table", "--device", "cuda"], 2, "it takes no other option"),
         (["--table", "--out", "folder"], 2, "it takes no other option"),
     ],

@@ -14,9 +14,13 @@ from torch import nn
 import train
 from train import _loop
 from train._datasets import load_dataset
+from train._fit import _settle_by_outputs
 from train._judge import judge
 from train._models import designs
-from train._modules import SCALE, Cubic, Line
+from train._modules import Cubic, Line
+
+# The thermometer's normalization in a model that is served in float32.
+SCALE = np.float32(0.1).item()
 
 LINEAR = ["f2c", "line", "plane", "sin_cubic", "dynamic_net"]
 MODELS = [*LINEAR, "sin_legendre"]
@@ -46,8 +50,8 @@ def recipe(model, name=None, **changes):
     return dataclasses.replace(train._models.find_recipe(rows, name), **changes)
 
 
-def bits(parameters):
-    return {name: np.float32(value).tobytes() for name, value in parameters.items()}
+def bits(parameters, kind=np.float32):
+    return {name: kind(value).tobytes() for name, value in parameters.items()}
 
 
 # At the optimum.
@@ -78,7 +82,7 @@ def test_the_optimum_is_numpys_as_far_as_floats_go(fitted, name):
                 for basis in design.values()
             ]
         )
-        for design in designs(fit.model, fit.recipe)
+        for design in designs(fit.model, fit.recipe, fit.dtype)
     ]
     matrix, targets = np.concatenate(blocks), np.tile(fit.dataset.y, len(blocks))
     solution, (residual,), *_ = np.linalg.lstsq(matrix, targets, rcond=None)
@@ -105,16 +109,121 @@ def test_the_legendre_polynomial_is_the_best_cubic_in_disguise(fitted):
     assert b * d**3 * 5 / 2 == pytest.approx(cubic.parameters["d"], rel=1e-6)
 
 
-@pytest.mark.parametrize(("shift", "seen"), [(1e-3, True), (1e-7, True), (2e-8, False)])
-def test_a_parameter_that_shows_in_no_output_is_zero(shift, seen):
-    # The sine reaches 1.2 in the fit, where half a unit in float32's last place is 6e-8.
+# Served in float64.
+
+
+@pytest.mark.parametrize("name", LINEAR)
+def test_a_float64_fit_has_the_bits_of_its_own_optimum(fitted, name):
+    fit = fitted(name, dtype="float64")
+    assert fit.dtype == "float64"
+    assert fit.differing_bits == 0
+    assert fit.at_optimum
+    assert bits(fit.parameters, np.float64) == bits(fit.optimum, np.float64)
+    # The optimum of f2c is another one: its 0.1 is. The other one's, with more digits, are near.
+    single = fitted(name)
+    assert single.dtype == "float32"
+    for key, value in fit.parameters.items():
+        assert (float(np.float32(value)) != value) == bool(value)
+        assert single.parameters[key] == pytest.approx(value, rel=2e-7)
+    assert fit.best_loss <= fit.loss <= fit.best_loss * (1 + 2.0**-50)
+    for variant in fit.model.variants:
+        assert {p.dtype for p in fit.module(variant).parameters()} == {torch.float64}
+
+
+def test_a_flipped_bit_of_a_double_is_counted(fitted):
+    fit = fitted("line", dtype="float64")
+    w = (np.float64(fit.parameters["w"]).view(np.uint64) ^ np.uint64(1 << 40 | 1)).view(np.float64)
+    other = dataclasses.replace(fit, parameters={**fit.parameters, "w": float(w)})
+    assert other.differing_bits == 2
+    assert not other.at_optimum
+
+
+def test_the_thermometers_tenth_is_that_of_the_dtype(fitted):
+    for dtype, tenth in (("float32", SCALE), ("float64", 0.1)):
+        fit = fitted("f2c", dtype=dtype)
+        assert fit.module(fit.model.variants[0]).scale.item() == tenth
+        # The optimum by the textbook, in fractions, for that constant.
+        u = [Fraction(tenth) * Fraction(x) for x in fit.dataset.x.tolist()]
+        c = list(map(Fraction, fit.dataset.y.tolist()))
+        mean_u, mean_c = sum(u) / 11, sum(c) / 11
+        w = sum((x - mean_u) * y for x, y in zip(u, c, strict=True))
+        w /= sum((x - mean_u) ** 2 for x in u)
+        assert fit.parameters["w"] == np.dtype(dtype).type(float(w))
+        assert fit.parameters["b"] == np.dtype(dtype).type(float(mean_c - w * mean_u))
+
+
+@pytest.mark.parametrize(("dtype", "served"), [("float32", 1.0), ("float64", 1 + 2.0**-24.1)])
+def test_a_constant_is_rounded_before_the_fit(own_model, dtype, served):
+    # It moves w by a whole unit in float32's last place.
+    class Scaled(Line):
+        def __init__(self):
+            super().__init__()
+            self.register_buffer("scale", torch.tensor(1 + 2.0**-24.1, dtype=torch.float64))
+
+        def forward(self, x):
+            return self.w * (self.scale * x) + self.b
+
+    x = np.linspace(0.0, 4.0, 20)
+    data = train.Dataset("own", x, 1.99 * x + np.cos(x))
+    terms = {"w": {(1,): "scale"}, "b": {(0,): 1}}
+    model = own_model(Scaled, data, terms, constants={"scale": 1 + 2.0**-24.1})
+    fit = train.fit(model, dtype=dtype)
+    assert fit.differing_bits == 0
+    assert fit.module(model.variants[0]).scale.item() == served
+
+
+def test_the_legendre_polynomial_is_the_best_cubic_in_float64_too(fitted):
+    fit = fitted("sin_legendre", dtype="float64")
+    assert fit.at_optimum
+    assert fit.loss == fit.best_loss  # to the last bit of a double
+    assert not dataclasses.replace(fit, loss=fit.best_loss * (1 + 1e-14)).at_optimum
+    assert fit.parameters["a"] == fit.parameters["c"] == 0.0
+
+
+def test_a_recipe_of_a_tutorial_is_not_refined():
+    # It ends where its epochs end; float32 is what it trains in, and float64 holds that.
+    single = train.fit("f2c", recipe=recipe("f2c", "sgd", epochs=100))
+    double = train.fit("f2c", recipe=recipe("f2c", "sgd", epochs=100), dtype="float64")
+    assert double.parameters == single.parameters
+    assert double.recipe.dtype == "float32"
+    assert double.differing_bits > 0
+
+
+def test_an_unknown_dtype_is_an_error():
+    with pytest.raises(train.UnknownNameError, match=r"no dtype named 'float46'\. Did you mean"):
+        train.fit("f2c", dtype="float46")
+
+
+@pytest.mark.parametrize(
+    ("dtype", "shift", "seen"),
+    [
+        ("float32", 1e-3, True),
+        ("float32", 1e-7, True),
+        ("float32", 2e-8, False),
+        ("float64", 1e-7, True),
+        ("float64", 2.0**-51, True),
+        ("float64", 2.0**-56, False),
+    ],
+)
+def test_a_parameter_that_shows_in_no_output_is_zero(dtype, shift, seen):
+    # The curve stays below 1, where half a unit in the last place is 3e-8 or 6e-17.
     sine = load_dataset("sine")
     data = train.Dataset("lifted", sine.x, sine.y + shift)
     model = dataclasses.replace(train._models.find_model("sin_legendre"), dataset=data)
-    fit = train.fit(model)
+    fit = train.fit(model, dtype=dtype)
     assert fit.at_optimum
     assert fit.parameters["a"] == (pytest.approx(shift, rel=1e-3) if seen else 0.0)
     assert fit.parameters["c"] == 0.0
+
+
+@pytest.mark.parametrize(("dtype", "digits"), [("float32", 24), ("float64", 53)])
+def test_half_a_unit_in_the_last_place_of_the_largest_output_is_seen(fitted, dtype, digits):
+    # Although float64's own outputs would move by a whole unit, or not at all.
+    fit = fitted("sin_legendre", dtype=dtype)
+    for share, seen in ((0.9, False), (1.1, True)):
+        given = {**fit.parameters, "a": share * 2.0 ** (-digits - 1)}
+        settled = _settle_by_outputs(fit.model, fit.recipe, fit.dataset, dtype, given)
+        assert settled == (given if seen else fit.parameters)
 
 
 @pytest.mark.parametrize("name", PRINTED)

@@ -7,7 +7,6 @@ import pytest
 
 import train
 from train._models import MODELS, designs, find_model, find_recipe, unknown
-from train._modules import SCALE
 
 
 def test_the_names_are_listed_once():
@@ -68,9 +67,12 @@ def test_all_systems_and_their_recipes_are_there():
 
 def test_constants_of_a_design_are_the_models_or_the_recipes():
     f2c = find_model("f2c")
-    assert designs(f2c, find_recipe(f2c, "sgd")) == [{"w": {(1,): SCALE}, "b": {(0,): 1}}]
-    # "raw" takes the readings without ×0.1.
-    assert designs(f2c, find_recipe(f2c, "raw")) == [{"w": {(1,): 1.0}, "b": {(0,): 1}}]
+    for dtype, scale in (("float32", 13421773 * 2.0**-27), ("float64", 0.1)):
+        of_model = designs(f2c, find_recipe(f2c, "sgd"), dtype)
+        assert of_model == [{"w": {(1,): scale}, "b": {(0,): 1}}]
+        # "raw" takes the readings without ×0.1.
+        of_recipe = designs(f2c, find_recipe(f2c, "raw"), dtype)
+        assert of_recipe == [{"w": {(1,): 1.0}, "b": {(0,): 1}}]
 
 
 def test_an_unknown_name_gets_a_suggestion():

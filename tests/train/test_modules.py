@@ -9,7 +9,16 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from train._models import MODELS, designs
-from train._modules import SCALE, Cubic, DynamicNet, LegendreP3, Thermometer, set_values, values
+from train._modules import (
+    Cubic,
+    DynamicNet,
+    LegendreP3,
+    Thermometer,
+    round_constants,
+    round_to,
+    set_values,
+    values,
+)
 
 VARIANTS = [
     pytest.param(name, index, id=f"{name}.{variant.name}".rstrip("."))
@@ -38,7 +47,7 @@ def filled(model, values):
 def test_forward_is_the_sum_of_the_terms(name, index, numbers, point):
     model = MODELS[name]
     module, parameters = filled(model, numbers)
-    terms = designs(model, model.recipes[0])[index]
+    terms = designs(model, model.recipes[0], "float64")[index]
     exact = {key: Fraction(value) for key, value in parameters.items()}
     coefficients = model.expand(exact) if model.expand else exact
     assert set(terms) == set(coefficients)
@@ -85,10 +94,20 @@ def test_parameters_and_buffers_are_scalars(name, index):
         assert tensor.dtype == torch.float64
 
 
-def test_the_scale_is_the_float32_nearest_to_a_tenth():
-    assert SCALE == 13421773 * 2.0**-27
-    assert Thermometer().scale.item() == SCALE
-    assert Thermometer().float().scale.item() == SCALE  # going to float32 loses nothing
+@pytest.mark.parametrize(("dtype", "scale"), [("float32", 13421773 * 2.0**-27), ("float64", 0.1)])
+def test_the_scale_is_the_float_of_the_dtype_nearest_to_a_tenth(dtype, scale):
+    module = Thermometer()
+    round_constants(module, dtype)
+    assert module.scale.item() == scale
+    assert module.scale.dtype == torch.float64  # to train in
+    assert module.to(getattr(torch, dtype)).scale.item() == scale  # nothing is lost on the way
+
+
+def test_numbers_are_rounded_once():
+    assert round_to(0.1, "float64") == 0.1
+    assert round_to(0.1, "float32") == 13421773 * 2.0**-27
+    assert round_to(1 + 2.0**-24, "float32") == 1.0  # a tie, to even
+    assert round_to(1e39, "float32") == math.inf
 
 
 @pytest.mark.parametrize("order", [3, 4, 5])

@@ -14,7 +14,7 @@ from train import _report
 # The list of what --json holds, and what else there is.
 KEYS = {
     *("model", "recipe", "device", "seed", "epochs", "loss", "validation_loss", "best_loss"),
-    *("gradient", "parameters", "diverged_at"),
+    *("gradient", "parameters", "diverged_at", "dtype"),
     *("settings", "dataset", "optimum", "differing_bits", "verdict", "stopped"),
 }
 
@@ -47,6 +47,8 @@ def test_a_record_survives_json(fitted, name):
     assert set(record) == KEYS
     assert json.loads(json.dumps(record, allow_nan=False)) == record
     assert (record["model"], record["recipe"], record["device"]) == (name, "lbfgs", "cpu")
+    # What it is served in, and what it was trained in.
+    assert (record["dtype"], record["settings"]["dtype"]) == ("float32", "float64")
     assert record["parameters"] == dict(fit.parameters)
     assert record["settings"]["optimizer"] == "LBFGS"
     assert record["dataset"]["sha256"] == fit.dataset.sha256
@@ -58,6 +60,26 @@ def test_a_record_survives_json(fitted, name):
     for missing in ("seed", "validation_loss", "gradient", "diverged_at"):
         assert record[missing] is None
     assert record["stopped"] is False
+
+
+def test_a_float64_fit_shows_all_its_digits(fitted):
+    fit = fitted("f2c", dtype="float64")
+    assert _report.as_record(fit)["dtype"] == "float64"
+    lines = _report.as_text(fit).splitlines()
+    for name, line in zip("wb", lines[3:5], strict=True):
+        shown, value, word, optimum = line.split()
+        assert (shown, word) == (name, "optimum")
+        assert float(value) == float(optimum) == fit.parameters[name]
+    ends = [
+        line.index(text) + len(text)
+        for line, text in zip(
+            lines[1:5],
+            [f"{fit.loss:.9g}"] * 2 + [f"{fit.parameters[n]:.17g}" for n in "wb"],
+            strict=True,
+        )
+    ]
+    assert len(set(ends)) == 1  # one column
+    assert lines[5] == "  judge: the optimum's bits"
 
 
 def test_a_record_holds_what_a_recipe_has_more(recipe):

@@ -62,6 +62,25 @@ def test_the_default_fit_goes_on_to_the_same_bits(fitted, stopped, tmp_path, nam
     assert same(train.fit(name, resume=saved.state), whole)
 
 
+def test_a_float64_fit_goes_on_as_one(fitted, stopped, tmp_path):
+    for name in ("f2c", "sin_legendre"):
+        whole = fitted(name, dtype="float64")
+        for epoch in (1, whole.epochs - 1, whole.epochs):
+            fit = stopped(name, epoch, dtype="float64")
+            if name == "f2c":  # nothing is refined before the end
+                assert fit.parameters == fit.history[-1].parameters
+            saved = through_a_file(fit, tmp_path)
+            assert saved.dtype == "float64"
+            assert same(train.fit(name, dtype=saved.dtype, resume=saved.state), whole)
+
+
+def test_a_checkpoint_of_the_other_dtype_is_refused(stopped):
+    # Their constants differ: what was done for one says nothing for the other.
+    checkpoint = stopped("f2c", 2).checkpoint
+    with pytest.raises(train.TrainError, match=r"is not one of recipe 'lbfgs' .* and for float64"):
+        train.fit("f2c", dtype="float64", resume=checkpoint)
+
+
 def test_a_checkpoint_is_not_used_up(recipe, stopped):
     # An optimizer that went on in the checkpoint's own tensors would spoil it for the second time.
     for name, chosen in (("dynamic_net", "sgd"), ("sin_cubic", "rmsprop"), ("sin_cubic", None)):
@@ -231,6 +250,15 @@ def test_the_command_goes_on_and_leaves_what_out_promised(stopped, recipe, tmp_p
     assert again.output.endswith("nothing was stopped there\n")
 
 
+def test_the_command_goes_on_in_float64(stopped, tmp_path):
+    through_a_file(stopped("f2c", 2, dtype="float64"), tmp_path)
+    result = invoke("--resume", tmp_path, "--json")
+    assert result.exit_code == 0
+    assert result.output == invoke("f2c", "--dtype", "float64", "--json").output
+    record = json.loads(result.output)
+    assert (record["dtype"], record["differing_bits"]) == ("float64", 0)
+
+
 def test_the_command_can_write_elsewhere(stopped, recipe, tmp_path):
     through_a_file(stopped("f2c", 2, recipe=recipe("f2c", "raw", epochs=5)), tmp_path)
     assert invoke("--resume", tmp_path, "--out", tmp_path / "new").exit_code == 0
@@ -242,7 +270,8 @@ def test_the_command_can_write_elsewhere(stopped, recipe, tmp_path):
     ("more", "message"),
     [
         (["f2c"], "Name the models to fit, or type one of --all, --table, --resume."),
-        (["--recipe", "sgd"], "--resume goes on as it began; it takes no other recipe."),
+        (["--recipe", "sgd"], "--resume goes on as it began; it takes no other recipe or dtype."),
+        (["--dtype", "float32"], "--resume goes on as it began"),
         (["--learning-rate", "1"], "--resume goes on as it began"),
         (["--epochs", "9"], "--resume goes on as it began"),
         (["--seed", "1"], "--resume goes on as it began"),
