@@ -11,9 +11,10 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from fractions import Fraction
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from train import Fit
+if TYPE_CHECKING:
+    from train import Fit
 
 Matrix = list[list[Fraction]]
 Exponents = tuple[int, ...]

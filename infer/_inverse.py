@@ -59,6 +59,10 @@ class Inverse:
 
     The program's constants define an exact polynomial, the exact curve. It is cut where it turns
     within the domain; the domain's ends are rounded to the dtype first, as every input is.
+
+    Attributes:
+        pieces: the parts of the domain between the turns.
+        turns: where the exact curve turns within the domain.
     """
 
     def __init__(self, card: ModelCard) -> None:
@@ -88,6 +92,7 @@ class Inverse:
         self._scale = math.lcm(*(value.denominator for value in curve))
         self._integers = [int(value * self._scale) for value in curve]
         self._breaks = monotone_breaks(curve, low, high, _PLACES)
+        self.turns = self._breaks[1:-1]
         try:
             self._marks = [_Mark.at(curve, place, low, high) for place in self._breaks]
             self.pieces = [self._piece(curve, index) for index in range(len(self._breaks) - 1)]

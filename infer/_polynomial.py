@@ -149,7 +149,18 @@ def _sign(a: list[int], x: int) -> int:
 
 
 def monotone_breaks(a: Polynomial, low: Fraction, high: Fraction, places: int) -> list[Fraction]:
-    """Return low, where the polynomial turns between, and high."""
+    """Return low, where the polynomial turns between, and high.
+
+    A turn is exact if it is a simple fraction, among them most doubles; any other is at most a
+    part of 2^-places of the range too low.
+    """
     width = high - low
-    turns = sign_changes(derivative(substitute(a, low, width)), places)
-    return [low, *(low + width * Fraction(turn, 1 << places) for turn in turns), high]
+    unit = width / (1 << places)
+    slope = derivative(a)
+    turns = []
+    for turn in sign_changes(substitute(slope, low, width), places):
+        place = low + unit * turn
+        simple = place.limit_denominator(1 << 60)
+        exact = abs(simple - place) <= unit and not value_at(slope, simple)
+        turns.append(simple if exact else place)
+    return [low, *turns, high]
