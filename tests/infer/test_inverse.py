@@ -87,6 +87,8 @@ def ends(model):
 def exact_root(curve, low, high, y):
     """Return the root of a curve that is monotone between two numbers, to 400 places."""
     a, b = Fraction(low), Fraction(high)
+    if a <= 0 <= b and value_at(curve, Fraction(0)) == y:
+        return Fraction(0)  # where doubles are dense without end
     rising = value_at(curve, b) > value_at(curve, a)
     for _ in range(400):
         middle = (a + b) / 2
