@@ -294,7 +294,10 @@ def _uncertainty_facts(card: ModelCard) -> list[tuple[str, str]]:
         facts.append(("residual sd", f"{found.residual_sd:.6g}{unit}, {count} degrees of freedom"))
     if (error := card.evaluation_error) is not None:
         facts.append(
-            ("evaluation", f"within {error.absolute:.3g}{unit} ({error.ulp:.3g} ulp) of the fit")
+            (
+                "evaluation",
+                f"within {error.absolute:.3g}{unit} ({error.ulp:.3g} ulp) of the exact curve",
+            )
         )
     return facts
 
