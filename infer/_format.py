@@ -168,24 +168,16 @@ def _read_document(document: Any) -> ModelCard:
 
 def _check_uncertainty(found: Uncertainty, features: int) -> None:
     terms = len(found.powers)
-    lengths = [
-        (f"powers[{index}]", len(row), features, "a feature")
-        for index, row in enumerate(found.powers)
-    ]
-    lengths += [
-        ("center", len(found.center), features, "a feature"),
-        ("half_width", len(found.half_width), features, "a feature"),
-        ("curve", len(found.curve), terms, "a term"),
-        ("factor", len(found.factor), terms, "a term"),
-    ]
-    lengths += [
-        (f"factor[{index}]", len(row), terms, "a term") for index, row in enumerate(found.factor)
-    ]
-    for key, length, expected, each in lengths:
-        if length != expected:
-            raise _InvalidError(
-                f"uncertainty.{key}", f"{expected} item(s), one {each}", str(length)
-            )
+    by_feature = {"center": found.center, "half_width": found.half_width}
+    by_feature |= {f"powers[{index}]": row for index, row in enumerate(found.powers)}
+    by_term = {"curve": found.curve, "factor": found.factor}
+    by_term |= {f"factor[{index}]": row for index, row in enumerate(found.factor)}
+    for items, expected, each in ((by_feature, features, "feature"), (by_term, terms, "term")):
+        for key, item in items.items():
+            if len(item) != expected:
+                raise _InvalidError(
+                    f"uncertainty.{key}", f"{expected} item(s), one a {each}", str(len(item))
+                )
 
 
 # Readers: each takes a JSON value and its key, returns the value to keep or raises _InvalidError.
