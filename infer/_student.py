@@ -16,7 +16,7 @@ from functools import lru_cache
 _STEP = 1 / 16
 # Nodes beyond these add less than one part in 1e18.
 _FIRST, _LAST = -64, 64
-_SERIES = (-1 / 8, 1 / 128, 5 / 1024, -21 / 32768, -399 / 262144, 869 / 4194304, 39325 / 33554432)
+_SERIES = (-1 / 8, 1 / 128, 5 / 1024, -21 / 32768, -399 / 262144, 869 / 4194304)
 
 
 @lru_cache(maxsize=64)

@@ -1,6 +1,7 @@
 """``Model.inverse`` by its definition, tried out value by value; and ``Model.inverse_interval``."""
 
 import math
+import random
 from fractions import Fraction
 from functools import cache
 
@@ -29,6 +30,8 @@ OWN = {
     "falling": ((10.0, 40.0), (50.0, -0.75, 0.0, -0.001)),
     "quintic": ((0.0, 1.0), (-0.3, 1.0, -0.2, 0.1, 0.05, 0.7)),
     "far": ((1000.0, 1001.0), (-3.0, 0.7, 0.01)),
+    # (x - 10)² with its terms a hundred times its value: answers scatter by their rounding.
+    "rough": ((10.5, 12.0), (1000.0, -200.0, 10.0)),
     "steep": ((-1.0, 1.0), (0.001, 5000.0, 0.0, 3.0)),
 }
 
@@ -122,13 +125,16 @@ def test_the_inverse_is_what_its_definition_says(model, name, dtype):
     low, high = sorted(map(float, (model(end) for end in ends(model))))
     margin = (high - low) * 1e-3
 
-    @given(st.floats(low + margin, high - margin), st.booleans())
-    @settings(deadline=None, max_examples=25)
-    def check(y, is_served):
-        y = from_number(y, dtype) if is_served else y
+    @given(st.floats(low + margin, high - margin))
+    @settings(deadline=None, max_examples=15)
+    def check(y):
         assert model.inverse(y) == by_definition(model, y)
 
     check()
+    generator = random.Random(name + dtype)  # noqa: S311 - plain numbers have too few digits
+    for _ in range(100 if name == "rough" else 10):
+        y = model(generator.uniform(*model.card.domain[0]))
+        assert model.inverse(y) == by_definition(model, y)
 
 
 @each
@@ -186,6 +192,22 @@ def test_the_rounding_of_an_answer_is_bounded(programs, dtype):
         assert abs(Fraction(compile_floats(program)(x)) - exact) <= bound
 
     check()
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_the_bound_of_the_rounding_is_near_to_the_worst(dtype, line):
+    """Each product doubles what its operands bring along, each sum adds it up."""
+    generator = random.Random(4)  # noqa: S311
+    lines = ["s1 = a * x", "s2 = s1 * s1", "s3 = s2 * s2", "s4 = s3 - x", "y = s4 - b"]
+    a = from_number(0.7310585786300049, dtype)
+    document = line(dtype=dtype, parameters={"a": a, "b": a}, program=lines)
+    document["inputs"][0]["dtype"] = document["outputs"][0]["dtype"] = dtype
+    model = served(document)
+    curve = of_program(model.card.compiled)
+    inputs = [from_number(generator.uniform(1.7, 1.8), dtype) for _ in range(3000)]
+    bound = rounding(model.card.compiled, 1.7, 1.8)
+    worst = max(abs(Fraction(model(x)) - value_at(curve, Fraction(x))) for x in inputs)
+    assert bound / 3 < worst <= bound
 
 
 # Reached twice, or never.
@@ -255,6 +277,22 @@ def test_a_turn_is_reached_once(line):
         model.inverse(1.0)
     with pytest.raises(InputError, match=r"never reached: .* -1 to 1.5 V, .* from 0 to 2.25$"):
         model.inverse(-1e-3)
+
+
+def test_an_end_between_two_doubles_counts_as_what_it_is(line):
+    """The curve reaches the end's rounded value before the end, or not at all."""
+    reached = set()
+    for step in range(20):
+        end = 1.1 + step * 2**-52
+        y = end * end
+        model = served(horner("parabola", (-end, 2.0), (0.0, 0.0, 1.0), "float64", line))
+        if Fraction(y) > Fraction(end) ** 2:
+            assert model.inverse(y) == pytest.approx(end)
+        else:
+            with pytest.raises(InputError, match=r"at 2 places"):
+                model.inverse(y)
+        reached.add(Fraction(y) > Fraction(end) ** 2)
+    assert reached == {True, False}
 
 
 def test_a_pause_is_no_turn(line):
@@ -380,22 +418,36 @@ def test_an_interval_ends_with_the_domain():
     assert model.inverse_interval(10.0, sigma=0.1) < model.inverse_interval(10.0, sigma=0.0)
 
 
-def test_an_interval_stops_at_the_first_exit(line):
+@pytest.mark.parametrize("side", [1.0, -1.0])
+def test_an_interval_stops_at_the_first_exit(line, side):
     """The band of this curve widens so fast that it takes the answer in again further on."""
     found = Uncertainty(0.1, 30, ((0,), (1,), (2,)), (0.0,), (1.0,), (0.0, 1.0, 0.0), (), 1.0)
     factor = [[0.1, 0.0, 0.0], [0.0, 0.1, 0.0], [0.0, 0.0, 10.0]]
     document = {
-        **horner("wide", (0.0, 1.0), (0.0, 1.0), "float64", line),
+        **horner("wide", sorted((0.0, side)), (0.0, 1.0), "float64", line),
         "uncertainty": {**found._asdict(), "factor": factor},
     }
     model = served(document)
-    below, above = model.inverse_interval(0.1, 0.9, "confidence")
-    assert above < 0.2
-    bottom, top = model.interval(0.9, 0.9, "confidence")
-    assert bottom <= 0.1 <= top
-    bottom, top = model.interval((above + 0.2) / 2, 0.9, "confidence")
-    assert not bottom <= 0.1 <= top
-    assert model.interval(below, 0.9, "confidence").high == pytest.approx(0.1)
+    y = 0.1 * side
+    near, far = sorted(model.inverse_interval(y, 0.9, "confidence"), key=abs)
+
+    def contains(x):
+        low, high = model.interval(x, 0.9, "confidence")
+        return low <= y <= high
+
+    assert abs(near) < 0.1 < abs(far) < 0.2
+    assert contains(far)
+    assert not contains(side * (abs(far) + 1e-9))
+    assert contains(0.9 * side)
+
+
+def test_an_interval_beside_the_input_is_left_alone(measured):
+    """The fit is beside what is served by more than the width of its interval there."""
+    factor = [[0.0, 0.0], [0.0, 10.0]]
+    model = served(measured(curve=[-2.74, 1.0], factor=factor))
+    low, high = model.interval(-1.5, kind="confidence")
+    assert low < -2.75 < high
+    assert model.inverse_interval(-2.75, kind="confidence") == (0.5, 0.5)
 
 
 def test_a_fit_without_residuals_has_an_interval_of_a_point(measured):
