@@ -40,6 +40,20 @@ LINE = {
         "versions": {"numpy": "2.0", "torch": "2.9"},
     },
     "files": {},
+    "uncertainty": None,
+    "evaluation_error": None,
+}
+
+# What three readings of the line tell, at x = -1, 0 and 2.
+UNCERTAINTY = {
+    "residual_sd": 0.25,
+    "degrees_of_freedom": 1,
+    "powers": [[0], [1]],
+    "center": [0.5],
+    "half_width": [2.0],
+    "curve": [-2.75, 1.0],
+    "factor": [[0.625, 0.0], [0.125, 0.875]],
+    "typical_sigma": 1.0,
 }
 
 # Two features, and the steps that no shipped model has: pick, subtract, negate.
@@ -72,6 +86,12 @@ def _a_plain_environment(monkeypatch):
 def line():
     """Return a function that makes a valid document, with changes at the top level."""
     return lambda **changes: copy.deepcopy({**LINE, **changes})
+
+
+@pytest.fixture
+def measured(line):
+    """Return a function like ``line`` for a model that knows its uncertainty."""
+    return lambda **changes: line(uncertainty={**copy.deepcopy(UNCERTAINTY), **changes})
 
 
 @pytest.fixture

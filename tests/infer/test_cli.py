@@ -271,7 +271,7 @@ def test_check_refuses_what_is_no_count(run, arguments):
 def test_help_version_and_typing_errors(run):
     help_ = run("--help")
     assert help_.returncode == 0
-    for name in ("list", "show", "run", "check"):
+    for name in ("list", "show", "run", "invert", "check"):
         assert name in help_.stdout.decode()
         assert run(name, "--help").returncode == 0
     assert lines(run("--version")) == ["infer, version 0.1.0"]

@@ -68,6 +68,26 @@ BEYOND_THE_SCHEMA = {
         ({"inputs": [{"shape": ["...", 2]}]}, r"'domain'.*\d pair\(s\), one a feature, found \d"),
     ],
     "domain-order": [({"domain": [[2, 1]]}, "the smaller value first")],
+    "term-count": [
+        ({"uncertainty": {"curve": [1]}}, r"uncertainty\.curve'.*one a term, found \d"),
+        ({"uncertainty": {"powers": [[0]]}}, r"uncertainty\.curve'.*one a term, found \d"),
+        ({"uncertainty": {"factor": [[1, 2]]}}, r"uncertainty\.factor'.*one a term, found \d"),
+        (
+            {"uncertainty": {"factor": [[1, 2], [1]]}},
+            r"uncertainty\.factor\[\d\]'.*one a term, found \d",
+        ),
+    ],
+    "feature-count": [
+        (
+            {"uncertainty": {"powers": [[0], [1, 1]]}},
+            r"uncertainty\.powers\[\d\]'.*one a feature, found \d",
+        ),
+        ({"uncertainty": {"center": [1, 2]}}, r"uncertainty\.center'.*one a feature, found \d"),
+        (
+            {"uncertainty": {"half_width": [1, 2]}},
+            r"uncertainty\.half_width'.*one a feature, found \d",
+        ),
+    ],
     "representable": [
         ({"parameters": {"a": 0.1}}, r"parameters\.\w+'.*a value of float32"),
         ({"constants": {"c": 1e39}}, r"constants\.\w+'.*a value of float32"),
@@ -106,9 +126,9 @@ def merged(document, changes):
 
 
 @pytest.mark.parametrize("label", BEYOND_THE_SCHEMA)
-def test_what_the_schema_cannot_say_the_loader_refuses(label, line):
+def test_what_the_schema_cannot_say_the_loader_refuses(label, measured):
     for change, message in BEYOND_THE_SCHEMA[label]:
-        document = line(digest=BLANK)
+        document = {**measured(), "digest": BLANK}
         data = encode(document if callable(change) else merged(document, change))
         if callable(change):
             assert change(data) != data
@@ -207,6 +227,17 @@ def valid(plane):
             "model.pt2": {"size": 3, "sha256": BLANK},
         },
         constants={"c": 0.25},
+        uncertainty={
+            "residual_sd": 0.5,
+            "degrees_of_freedom": 3,
+            "powers": [[0, 0], [0, 2]],
+            "center": [1.5, 2.5],
+            "half_width": [0.5, 1],
+            "curve": [0, 2.5],
+            "factor": [[1, 0], [0.5, 0.25]],
+            "typical_sigma": 1,
+        },
+        evaluation_error={"absolute": 0.5, "ulp": 1},
     )
     document["program"][-1:] = ["s4 = s3 + c", "y = -s4"]
     assert assert_same_verdict(document)

@@ -17,8 +17,8 @@ import infer
 import train
 from infer._check import check_integrity, check_parity
 from infer._cli import main
-from infer._floats import shortest
 from infer._patterns import inputs, random_patterns, specials
+from infer._shortest import shortest
 from infer._store import find
 
 # A constant, two features, literals in the forward, and the longest program.

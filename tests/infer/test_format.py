@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from infer._card import Dataset, FileRecord, Port
+from infer._card import Dataset, EvaluationError, FileRecord, Port, Uncertainty
 from infer._errors import ArtifactError
 from infer._format import MAX_CARD_BYTES, read_card, render
 
@@ -73,6 +73,55 @@ def test_every_field_reaches_the_card(plane):
     assert (card.training.loss, card.training.best_loss) == (2.5, 2.5)
     assert card.training.versions == {"numpy": "2.0", "torch": "2.9"}
     assert card.files == {"model.pt": FileRecord(707, "ab" * 32)}
+
+
+def test_the_uncertainty_reaches_the_card(measured):
+    document = {**measured(), "evaluation_error": {"absolute": 0.5, "ulp": 2}}
+    card = read_card(render(document), "")
+    assert card.uncertainty == Uncertainty(
+        residual_sd=0.25,
+        degrees_of_freedom=1,
+        powers=((0,), (1,)),
+        center=(0.5,),
+        half_width=(2.0,),
+        curve=(-2.75, 1.0),
+        factor=((0.625, 0.0), (0.125, 0.875)),
+        typical_sigma=1.0,
+    )
+    assert {type(value) for row in card.uncertainty.factor for value in row} == {float}
+    assert card.evaluation_error == EvaluationError(0.5, 2.0)
+
+
+# A change to a valid uncertainty, the key below it that is refused, and what is said about it.
+UNCERTAIN = {
+    "sd below zero": ({"residual_sd": -1}, "residual_sd", "a number of at least 0"),
+    "no degrees": ({"degrees_of_freedom": 0}, "degrees_of_freedom", "at least 1"),
+    "half a degree": ({"degrees_of_freedom": 1.5}, "degrees_of_freedom", "a whole number"),
+    "no terms": ({"powers": []}, "powers", "a list of 1"),
+    "root": ({"powers": [[0], [0.5]]}, r"powers\[1\]\[0\]", "a whole number"),
+    "pole": ({"powers": [[0], [-1]]}, r"powers\[1\]\[0\]", "at least 0"),
+    "high power": ({"powers": [[0], [101]]}, r"powers\[1\]\[0\]", "up to 100"),
+    "two powers": ({"powers": [[0], [1, 1]]}, r"powers\[1\]", r"1 item\(s\), one a feature"),
+    "two centers": ({"center": [0, 1]}, "center", r"1 item\(s\), one a feature"),
+    "center as text": ({"center": ["0"]}, r"center\[0\]", "a number"),
+    "center true": ({"center": [True]}, r"center\[0\]", "a number, found true"),
+    "no width": ({"half_width": [0]}, r"half_width\[0\]", "a number above 0"),
+    "two widths": ({"half_width": [1, 1]}, "half_width", r"1 item\(s\), one a feature"),
+    "short curve": ({"curve": [1]}, "curve", r"2 item\(s\), one a term, found 1"),
+    "huge curve": ({"curve": [1, 10**400]}, r"curve\[1\]", "a finite number"),
+    "huge negative": ({"curve": [1, -(10**400)]}, r"curve\[1\]", "a finite number"),
+    "one row": ({"factor": [[1, 1]]}, "factor", r"2 item\(s\), one a term, found 1"),
+    "short row": ({"factor": [[1, 1], [1]]}, r"factor\[1\]", r"2 item\(s\), one a term"),
+    "null in a row": ({"factor": [[1, 1], [1, None]]}, r"factor\[1\]\[1\]", "a number"),
+    "no sigma": ({"typical_sigma": 0}, "typical_sigma", "a number above 0"),
+}
+
+
+@pytest.mark.parametrize(("changes", "key", "message"), UNCERTAIN.values(), ids=UNCERTAIN)
+def test_an_uncertainty_that_makes_no_sense_is_refused(measured, changes, key, message):
+    found, text = refusal(render(measured(**changes)))
+    assert re.fullmatch(rf"uncertainty\.{key}", found)
+    assert re.search(message, text)
 
 
 def test_cards_are_frozen(line):
@@ -161,6 +210,13 @@ REFUSED = {
     "card in files": ({"files": {"model.json": {}}}, "files.model.json", "in this folder"),
     "file as text": ({"files": {"model.pt": "x"}}, "files.model.pt", "an object"),
     "file without hash": ({"files": {"model.pt": {"size": 1}}}, "files.model.pt.sha256", "there"),
+    "uncertainty as text": ({"uncertainty": "1"}, "uncertainty", "an object"),
+    "error as a number": ({"evaluation_error": 1}, "evaluation_error", "an object"),
+    "error below zero": (
+        {"evaluation_error": {"absolute": -1, "ulp": 1}},
+        "evaluation_error.absolute",
+        "a number of at least 0",
+    ),
     "training as null": ({"training": None}, "training", "an object, found null"),
 }
 
@@ -200,12 +256,17 @@ def objects(value, path=()):
             yield from objects(item, (*path, index))
 
 
-def test_a_missing_or_an_extra_key_is_refused_at_every_level(line):
-    document = line(files={"model.pt": {"size": 1, "sha256": "0" * 64}}, digest="0" * 64)
+def test_a_missing_or_an_extra_key_is_refused_at_every_level(measured):
+    document = {
+        **measured(),
+        "files": {"model.pt": {"size": 1, "sha256": "0" * 64}},
+        "evaluation_error": {"absolute": 0, "ulp": 0},
+        "digest": "0" * 64,
+    }
     names_are_free = [("parameters",), ("constants",), ("files",)]
     names_are_free += [("training", "settings"), ("training", "versions")]
     fixed = [path for path in objects(document) if path not in names_are_free]
-    assert len(fixed) == 6
+    assert len(fixed) == 8
     for path in fixed:
         target = document
         for part in path:

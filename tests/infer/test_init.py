@@ -9,6 +9,7 @@ FACE = [
     "ArtifactError",
     "InferError",
     "InputError",
+    "Interval",
     "Model",
     "ModelCard",
     "ModelNotFoundError",
@@ -39,6 +40,8 @@ def loaded_after(program):
         "import infer; infer.load('f2c')(98.6)",
         "import infer; infer.load('f2c')(98)",
         "import infer; infer.load('f2c', runtime='python')([[98.6], [50.0]])",
+        "import infer; infer.load('f2c').interval([98.6, 50.0]); infer.load('f2c').inverse(20.0)",
+        "import infer; infer.load('f2c').inverse_interval(20.0)",
     ],
 )
 def test_nothing_heavy_is_imported_on_nobodys_behalf(program):
