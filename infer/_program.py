@@ -131,8 +131,10 @@ def compile_floats(program: Program) -> Callable[..., float]:
     is then rounded by storing it in a one-element ``array('f')``. Rounding twice is innocuous
     here: a product of two 24-bit significands is exact in 53 bits, and a sum rounded to 53 bits
     and then to 24 equals the sum rounded once, because 53 >= 2 * 24 + 2 (S. A. Figueroa, "When
-    is double rounding innocuous?", ACM SIGNUM Newsletter 30(3), 1995). The cell is local to the
-    call, so threads do not share it.
+    is double rounding innocuous?", ACM SIGNUM Newsletter 30(3), 1995). The ends of the range
+    change nothing: a product is exact in double however small, a sum is a multiple of 2**-149 and
+    needs no rounding where it is subnormal, and infinite is what 24 bits round to 2**128 or more,
+    the same number either way. The cell is local to the call, so threads do not share it.
     """
     arguments = [f"x{index}" for index in range(program.features or 1)]
     place = {name: repr(value) for name, value in program.constants.items()}
