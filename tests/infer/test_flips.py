@@ -160,7 +160,7 @@ def test_a_flipped_file_with_the_right_hash_is_refused_or_computes(file, copied)
         capture_output=True,
         text=True,
         check=False,
-        timeout=1800,
+        timeout=3600,
     )
     # A runtime may print something of its own in between.
     lines = re.findall(r"^bit (\d+): (.+)$", result.stdout, re.MULTILINE)
