@@ -3,7 +3,9 @@
 For float32 a step computes in double and is then rounded. Rounding twice is innocuous here: a
 product of two 24-bit significands is exact in 53 bits, and a sum rounded to 53 bits and then to 24
 equals the sum rounded once, because 53 >= 2 * 24 + 2 (S. A. Figueroa, "When is double rounding
-innocuous?", ACM SIGNUM Newsletter 30(3), 1995).
+innocuous?", ACM SIGNUM Newsletter 30(3), 1995). The ends of the range change nothing: a product is
+exact in double however small, a sum is a multiple of 2**-149 and needs no rounding where it is
+subnormal, and infinite is what 24 bits round to 2**128 or more, the same number either way.
 
 There are two ways to round a double p to float32. Storing it in an ``array('f')`` works for all of
 them. Where p is neither tiny nor huge, three operations do it in half the time: with

@@ -64,4 +64,10 @@ def load(artifact: Artifact, device: str) -> OnnxRuntimeEvaluator:
             f"{artifact.path('model.onnx')}: onnxruntime {onnxruntime.__version__} "
             f"cannot load it: {error}"
         ) from error
+    found = len(session.get_inputs()), len(session.get_outputs())
+    if found != (1, 1):
+        raise ArtifactError(
+            f"{artifact.path('model.onnx')}: expected one input and one output, "
+            f"found {found[0]} and {found[1]}"
+        )
     return OnnxRuntimeEvaluator(session)

@@ -22,7 +22,10 @@ def load(artifact: Artifact, device: str) -> TorchEvaluator:
             # TorchScript is deprecated since torch 2.9; this file is where we accept that.
             warnings.filterwarnings("ignore", r"`torch\.jit\.load` is deprecated")
             module = torch.jit.load(io.BytesIO(data), map_location=place)  # type: ignore[no-untyped-call]
-    except (RuntimeError, ValueError) as error:
+        taken = [argument.name for argument in module.forward.schema.arguments]
+        if len(taken) != 2:
+            raise ValueError(f"expected a forward of self and an input, found one of {taken}")
+    except (AttributeError, MemoryError, RuntimeError, ValueError) as error:
         raise ArtifactError(
             f"{artifact.path('model.pt')}: torch {torch.__version__} cannot load it: {error}"
         ) from error

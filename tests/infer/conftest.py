@@ -12,6 +12,7 @@ import pytest
 from hypothesis import strategies as st
 
 from infer._format import render
+from infer._patterns import specials
 from infer._program import parse
 
 SHA256 = "0123456789abcdef" * 4
@@ -139,6 +140,29 @@ def patterns():
         return array.view("uint32" if dtype == "float32" else "uint64")
 
     return to_patterns
+
+
+@pytest.fixture
+def million():
+    """Return a function from a card to inputs: the specials, then a million random bit patterns.
+
+    They are an array of shape (n,), or (n, k) for k features.
+    """
+
+    def make(card):
+        width = card.features or 1
+        unsigned = {"float32": np.uint32, "float64": np.uint64}[card.dtype]
+        generator = np.random.default_rng(20_260)
+        patterns = generator.integers(
+            0, np.iinfo(unsigned).max, (1_000_000, width), unsigned, endpoint=True
+        )
+        corners = np.array(specials(card.dtype), card.dtype)[:, None]
+        if card.features:
+            corners = generator.choice(corners[:, 0], (10_000, width))
+        rows = np.concatenate([corners, patterns.view(card.dtype)])
+        return rows if card.features else rows[:, 0]
+
+    return make
 
 
 @pytest.fixture

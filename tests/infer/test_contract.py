@@ -3,7 +3,6 @@
 import copy
 import json
 import re
-import shutil
 import subprocess
 from pathlib import Path
 
@@ -305,7 +304,7 @@ def test_the_page_has_every_key_in_its_tables():
     assert sorted(port) == sorted(keys(SCHEMA["$defs"]["port"]))
 
 
-@pytest.mark.skipif(shutil.which("sha256sum") is None, reason="needs sha256sum")
+@pytest.mark.needs("sha256sum")
 def test_the_command_of_the_page_verifies_a_digest(copied):
     (command,) = re.findall(r"^\$ (sed .*)$", PAGE, re.MULTILINE)
     for name in NAMES:
@@ -322,7 +321,7 @@ def test_the_command_of_the_page_verifies_a_digest(copied):
         assert run() == ""
 
 
-@pytest.mark.skipif(shutil.which("node") is None, reason="needs node")
+@pytest.mark.needs("node")
 @pytest.mark.parametrize("model", [*NAMES, "own_plane", "own_plane in float64"])
 def test_the_evaluator_of_the_page_gives_the_same_bits(model, plane, write, tmp_path):
     """The corners and 1,000 random bit patterns, in Node."""

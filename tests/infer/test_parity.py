@@ -16,13 +16,11 @@ import pytest
 import torch
 
 import infer
-from infer._patterns import specials
 from infer._store import find
 from train._fit import fitted_module
 from train._models import find_model
 
 MODELS = infer.list_models()
-COUNT = 1_000_000
 SHAPES = [(), (0,), (1,), (7,), (3, 5), (2, 1, 4)]
 
 # TorchScript's profiling executor rewrites the graph after the first calls.
@@ -93,21 +91,6 @@ def ways(artifact):
     return result
 
 
-def inputs(card):
-    """Return specials and random patterns as an array of shape (n,), or (n, k) for k features."""
-    width = card.features or 1
-    unsigned = {"float32": np.uint32, "float64": np.uint64}[card.dtype]
-    generator = np.random.default_rng(20_260)
-    patterns = generator.integers(
-        0, np.iinfo(unsigned).max, (COUNT, width), unsigned, endpoint=True
-    )
-    corners = np.array(specials(card.dtype), card.dtype)[:, None]
-    if card.features:
-        corners = generator.choice(corners[:, 0], (10_000, width))
-    rows = np.concatenate([corners, patterns.view(card.dtype)])
-    return rows if card.features else rows[:, 0]
-
-
 def bits(array):
     """Return bit patterns, the same for every nan."""
     array = np.array(array)
@@ -116,9 +99,9 @@ def bits(array):
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_a_million_inputs_give_the_same_bits(name):
+def test_a_million_inputs_give_the_same_bits(name, million):
     artifact = find(name)
-    x = inputs(artifact.card)
+    x = million(artifact.card)
     floats = infer.load(name, runtime="python")(x.tolist())
     expected = bits(np.array(floats, artifact.card.dtype))
     differing = {}

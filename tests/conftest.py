@@ -1,0 +1,62 @@
+"""What tests need beside Python packages: where it is missing, they skip and say what to type.
+
+Such a test is marked ``@pytest.mark.needs("node", …)``, by names of the table below. Where the
+environment variable ``SAMEBITS_REQUIRE`` is set, as in ``.ci/run``, it fails instead of skipping.
+"""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+WEB = Path(__file__).parent / "web"
+
+
+def _lacks_node():
+    wanted = json.loads((WEB / "package.json").read_text("utf-8"))["engines"]["node"]
+    oldest = int(re.fullmatch(r">=(\d+)", wanted)[1])
+    if shutil.which("node") is None:
+        return f"no node here; install Node.js {oldest} or newer"
+    found = subprocess.run(["node", "--version"], capture_output=True, text=True, check=True).stdout
+    if int(re.match(r"v(\d+)", found)[1]) < oldest:
+        return f"node is {found.strip()}; install Node.js {oldest} or newer"
+    return None
+
+
+def _lacks_npm_packages():
+    # npm keeps a copy of the lock file there, of what it has installed.
+    installed = WEB / "node_modules" / ".package-lock.json"
+    wanted = json.loads((WEB / "package-lock.json").read_text("utf-8"))["packages"]
+    found = json.loads(installed.read_text("utf-8"))["packages"] if installed.is_file() else {}
+    versions = {name: package.get("version") for name, package in found.items()}
+    if any(name and versions.get(name) != row["version"] for name, row in wanted.items()):
+        return "the packages of tests/web are not installed; type: npm ci --prefix tests/web"
+    return None
+
+
+def _lacks_sha256sum():
+    return None if shutil.which("sha256sum") else "no sha256sum here; install GNU coreutils"
+
+
+# By the name that a test gives: a function that tells why it is missing, None if it is there.
+NEEDS = {
+    "node": cache(_lacks_node),
+    "npm packages": cache(_lacks_npm_packages),
+    "sha256sum": cache(_lacks_sha256sum),
+}
+
+
+def pytest_runtest_setup(item):
+    """Skip a test for want of what it needs; fail it where everything must be there."""
+    for marker in item.iter_markers("needs"):
+        for name in marker.args:
+            reason = NEEDS[name]()
+            if reason is not None and os.environ.get("SAMEBITS_REQUIRE"):
+                pytest.fail(f"{reason}; $SAMEBITS_REQUIRE permits no skip", pytrace=False)
+            if reason is not None:
+                pytest.skip(reason)
