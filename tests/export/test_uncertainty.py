@@ -13,7 +13,7 @@ import pytest
 import infer
 from export._uncertainty import uncertainty, uncertainty_of
 from infer._format import read_card, render
-from infer._model import Model
+from infer._model import open_model
 from infer._store import Artifact
 from train._models import MODELS
 
@@ -53,7 +53,7 @@ def served(exported):
         name = "plane" if len(rows[0]) == 2 else "f2c"
         document = json.loads((exported / name / "model.json").read_text("utf-8"))
         document["uncertainty"] = uncertainty_of(rows, y, powers)
-        return Model(Artifact("", read_card(render(document), name)), "python", "cpu")
+        return open_model(Artifact("", read_card(render(document), name)), "python", "cpu")
 
     return load
 

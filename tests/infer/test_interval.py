@@ -10,7 +10,7 @@ import torch
 import infer
 from infer import InputError, Interval
 from infer._format import read_card, render
-from infer._model import Model
+from infer._model import open_model
 from infer._store import Artifact
 from infer._student import quantile
 
@@ -35,7 +35,7 @@ def measured_model(measured):
 
     def load(document=None, **changes):
         card = read_card(render(document or measured(**changes)), "own")
-        return Model(Artifact("", card), "python", "cpu")
+        return open_model(Artifact("", card), "python", "cpu")
 
     return load
 

@@ -17,7 +17,7 @@ from infer._card import Uncertainty
 from infer._floats import from_number
 from infer._format import read_card, render
 from infer._inverse import NEIGHBOURS, from_ordinal, ordinal, rounding
-from infer._model import Model
+from infer._model import open_model
 from infer._polynomial import of_program, value_at
 from infer._store import Artifact, find
 
@@ -60,7 +60,7 @@ def horner(name, domain, coefficients, dtype, line):
 def served(document):
     """Return the model of a document, without a folder."""
     card = read_card(render(document), document["name"])
-    return Model(Artifact("", card), "python", "cpu")
+    return open_model(Artifact("", card), "python", "cpu")
 
 
 @pytest.fixture
