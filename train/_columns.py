@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from train._errors import CalibrationError
-from train._exact import power_of_two
+from train._judge import power_of_two
 
 Doubles = NDArray[np.float64]
 

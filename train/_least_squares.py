@@ -9,8 +9,9 @@ from fractions import Fraction
 from itertools import product
 
 from train._errors import CalibrationError
-from train._exact import DependentError, floor_log2, orthogonalize, power_of_two, root
-from train._sums import Exponents, Sums, plus
+from train._exact import DependentError, orthogonalize, root
+from train._judge import Exponents, floor_log2, plus, power_of_two
+from train._sums import Sums
 
 # Significant bits of the half width, so that numbers around the center stay short.
 _BITS = 8

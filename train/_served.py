@@ -17,8 +17,7 @@ import numpy as np
 
 from train._columns import Doubles
 from train._errors import CalibrationError
-from train._exact import floor_log2, power_of_two, round_fraction
-from train._sums import Exponents
+from train._judge import Exponents, floor_log2, power_of_two, round_fraction
 
 if TYPE_CHECKING:
     from torch import nn
