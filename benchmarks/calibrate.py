@@ -17,7 +17,6 @@ import importlib.util
 import json
 import math
 import multiprocessing
-import resource
 import statistics
 import tempfile
 import time
@@ -166,21 +165,25 @@ def one_pass(path: Path, degree: int) -> tuple[float, float, int]:
     """
     from pyarrow import parquet
 
-    def fit(most: int | None) -> int:
-        sums = train.Sums(degree)
-        for batch in parquet.ParquetFile(path).iter_batches(batch_size=BATCH):
-            sums.add(batch.column(0), batch.column(1))
-            if most is not None and sums.rows >= most:
-                break
-        train.calibrate_from(sums)
-        return sums.rows
-
-    fit(1)  # libraries are loaded now
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    train.calibrate(range(9), range(9))  # libraries are loaded now
+    before = peak_memory()
     start = time.perf_counter()
-    rows = fit(None)
+    sums = train.Sums(degree)
+    # Without pre_buffer=False it reads ahead through the whole file.
+    for batch in parquet.ParquetFile(path, pre_buffer=False).iter_batches(batch_size=BATCH):
+        sums.add(batch.column(0), batch.column(1))
+    train.calibrate_from(sums)
     took = time.perf_counter() - start
-    return took, (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024.0, rows
+    return took, peak_memory() - before, sums.rows
+
+
+def peak_memory() -> float:
+    """Return this process's peak memory in bytes (ru_maxrss would count its parent's too)."""
+    status = Path("/proc/self/status")
+    if not status.exists():
+        return math.nan
+    line = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM"))
+    return float(line.split()[1]) * 1024
 
 
 def growth(most: int, degree: int) -> None:
