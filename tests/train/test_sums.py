@@ -90,6 +90,7 @@ def test_sums_are_what_they_say(terms):
     [
         [2.0**53 - 1] * 9000,  # every digit as large as it gets, all products of one sign
         [2.0**53 - 1, 1 - 2.0**53] * 4500,
+        [float((2**20 - 1) * (1 + 2**21))] * 30_001,  # odd sums beyond 2**53
         [float(sum(1 << (21 * k + 20) for k in range(3)) >> 11)] * 9000,
         [0.0] * 100,
         [5e-324, 1.7e308] * 50,  # too far for digits
