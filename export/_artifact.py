@@ -16,6 +16,7 @@ from export._folder import staged, write_files
 from export._onnx import to_onnx
 from export._program import plain_name, trace
 from export._torchscript import to_torchscript
+from export._uncertainty import uncertainty
 from infer._check import check_integrity, check_parity
 from infer._errors import ArtifactError
 from infer._floats import bits
@@ -135,6 +136,8 @@ def _document(fit: Fit, variant: Variant, module: nn.Module) -> dict[str, Any]:
             "versions": {name: version(name).partition("+")[0] for name in _LIBRARIES},
         },
         "files": {},
+        "uncertainty": uncertainty(fit),
+        "evaluation_error": None,
     }
 
 

@@ -65,6 +65,46 @@ class Training(NamedTuple):
     versions: Mapping[str, str]
 
 
+class Uncertainty(NamedTuple):
+    """What the readings of a fit tell about its curve.
+
+    With u_j = (x_j - center_j) / half_width_j and the terms t_i = Π_j u_j^powers[i][j], the curve
+    is Σ curve_i·t_i. Its variance, in units of ``residual_sd`` squared, is Σ_r (Σ_i
+    factor[r][i]·t_i)².
+
+    Attributes:
+        residual_sd: standard deviation of a reading of standard uncertainty 1.
+        degrees_of_freedom: number of readings less the number of terms.
+        powers: exponents of each term, one a feature.
+        center: what is subtracted from each feature.
+        half_width: what each feature is divided by then.
+        curve: the exact fit, a coefficient a term.
+        factor: an orthonormal function a row, as coefficients of the terms.
+        typical_sigma: standard uncertainty of a typical reading, 1 for an unweighted fit.
+    """
+
+    residual_sd: float
+    degrees_of_freedom: int
+    powers: tuple[tuple[int, ...], ...]
+    center: tuple[float, ...]
+    half_width: tuple[float, ...]
+    curve: tuple[float, ...]
+    factor: tuple[tuple[float, ...], ...]
+    typical_sigma: float
+
+
+class EvaluationError(NamedTuple):
+    """How far the served answer is from the exact curve, at worst over the domain.
+
+    Attributes:
+        absolute: in the output's unit.
+        ulp: in units in the last place of the answer.
+    """
+
+    absolute: float
+    ulp: float
+
+
 @dataclass(frozen=True)
 class ModelCard:
     """Everything that ``model.json`` holds; docs/artifact-format.md describes each field.
@@ -85,6 +125,9 @@ class ModelCard:
         program: the steps, a line each.
         training: how the parameters were found.
         files: size and hash of each file beside ``model.json``.
+        uncertainty: what the readings tell about the curve, None if the model was not fitted to
+            measurements or has as many terms as readings.
+        evaluation_error: how far the served answer is from the exact curve, None if not known.
         digest: SHA-256 of ``model.json`` itself, its own 64 digits taken as zeros.
         compiled: the program, checked and ready to run.
     """
@@ -104,6 +147,8 @@ class ModelCard:
     program: tuple[str, ...]
     training: Training
     files: Mapping[str, FileRecord]
+    uncertainty: Uncertainty | None
+    evaluation_error: EvaluationError | None
     digest: str
     compiled: Program
 

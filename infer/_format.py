@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any, TypeVar
 
-from infer._card import Dataset, FileRecord, ModelCard, Port, Training
+from infer._card import Dataset, EvaluationError, FileRecord, ModelCard, Port, Training, Uncertainty
 from infer._errors import ArtifactError
 from infer._floats import DType, is_representable
 from infer._program import ProgramError, parse
@@ -24,6 +24,9 @@ FORMAT_VERSION = 1
 CARD_FILE = "model.json"
 SIBLING_FILES = ("model.onnx", "model.pt")
 MAX_CARD_BYTES = 1 << 20
+# Of the curve in "uncertainty": limits that keep a hostile card from costing time.
+MAX_EXPONENT = 100
+MAX_TERMS = 10_000
 
 NAME_PATTERN = r"[a-z][a-z0-9_]*(\.[a-z0-9_]+)?"
 _VARIABLE_PATTERN = r"[a-z][a-z0-9_]*"
@@ -32,6 +35,8 @@ _SHA256_PATTERN = r"[0-9a-f]{64}"
 _PRINTABLE_PATTERN = r"[^\x00-\x1f\x7f-\x9f\ud800-\udfff]+"
 _DIGEST_FIELD = re.compile(rb'"digest": "([0-9a-f]{64})"')
 _DIGEST_BLANK = b'"digest": "' + b"0" * 64 + b'"'
+
+_PLAIN = {int, float}  # not bool, although it is an int
 
 T = TypeVar("T")
 Reader = Callable[[Any, str], T]
@@ -134,6 +139,8 @@ def _read_document(document: Any) -> ModelCard:
         raise _InvalidError(
             "domain", f"{features or 1} pair(s), one a feature", str(len(fields["domain"]))
         )
+    if fields["uncertainty"] is not None:
+        _check_uncertainty(fields["uncertainty"], features or 1)
     constants = {**fields["constants"], **fields["parameters"]}
     for key in ("parameters", "constants"):
         for name, value in fields[key].items():
@@ -157,6 +164,28 @@ def _read_document(document: Any) -> ModelCard:
         line = fields["program"][error.line]
         raise _InvalidError(f"program[{error.line}]", str(error), repr(line)) from None
     return ModelCard(**fields, compiled=program)
+
+
+def _check_uncertainty(found: Uncertainty, features: int) -> None:
+    terms = len(found.powers)
+    lengths = [
+        (f"powers[{index}]", len(row), features, "a feature")
+        for index, row in enumerate(found.powers)
+    ]
+    lengths += [
+        ("center", len(found.center), features, "a feature"),
+        ("half_width", len(found.half_width), features, "a feature"),
+        ("curve", len(found.curve), terms, "a term"),
+        ("factor", len(found.factor), terms, "a term"),
+    ]
+    lengths += [
+        (f"factor[{index}]", len(row), terms, "a term") for index, row in enumerate(found.factor)
+    ]
+    for key, length, expected, each in lengths:
+        if length != expected:
+            raise _InvalidError(
+                f"uncertainty.{key}", f"{expected} item(s), one {each}", str(length)
+            )
 
 
 # Readers: each takes a JSON value and its key, returns the value to keep or raises _InvalidError.
@@ -203,12 +232,42 @@ def _at_least_zero(value: Any, key: str) -> float:
     return number
 
 
+def _positive(value: Any, key: str) -> float:
+    number = _number(value, key)
+    if number <= 0:
+        raise _InvalidError(key, "a number above 0", _show(value))
+    return number
+
+
 def _count(value: Any, key: str) -> int:
     _at_least_zero(value, key)
     whole = int(value)
     if whole != value:
         raise _InvalidError(key, "a whole number", _show(value))
     return whole
+
+
+def _from_one(value: Any, key: str) -> int:
+    count = _count(value, key)
+    if count < 1:
+        raise _InvalidError(key, "a whole number of at least 1", _show(value))
+    return count
+
+
+def _exponent(value: Any, key: str) -> int:
+    count = _count(value, key)
+    if count > MAX_EXPONENT:
+        raise _InvalidError(key, f"a whole number up to {MAX_EXPONENT}", _show(value))
+    return count
+
+
+def _numbers(value: Any, key: str) -> tuple[float, ...]:
+    """Read a list of numbers, without a call for each: a command reads dozens on every start."""
+    if isinstance(value, list) and 1 <= len(value) <= MAX_TERMS and {*map(type, value)} <= _PLAIN:
+        largest = sys.float_info.max
+        if -largest <= min(value) and max(value) <= largest:
+            return tuple(map(float, value))
+    return _list(value, key, _number, 1, MAX_TERMS)  # says what is wrong
 
 
 def _dtype(value: Any, key: str) -> DType:
@@ -248,6 +307,10 @@ def _object(value: Any, key: str, readers: Mapping[str, Reader[Any]]) -> dict[st
 
 def _record(kind: Callable[..., T], readers: Mapping[str, Reader[Any]]) -> Reader[T]:
     return lambda value, key: kind(**_object(value, key, readers))
+
+
+def _optional(reader: Reader[T]) -> Reader[T | None]:
+    return lambda value, key: None if value is None else reader(value, key)
 
 
 def _mapping(
@@ -329,6 +392,24 @@ _DOCUMENT: Mapping[str, Reader[Any]] = {
         r"[a-z]+\.[a-z0-9]+",
         f"one of {', '.join(SIBLING_FILES)}, a file in this folder",
         SIBLING_FILES,
+    ),
+    "uncertainty": _optional(
+        _record(
+            Uncertainty,
+            {
+                "residual_sd": _at_least_zero,
+                "degrees_of_freedom": _from_one,
+                "powers": _list_of(_list_of(_exponent, 1, 10_000), 1, MAX_TERMS),
+                "center": _numbers,
+                "half_width": _list_of(_positive, 1, 10_000),
+                "curve": _numbers,
+                "factor": _list_of(_numbers, 1, MAX_TERMS),
+                "typical_sigma": _positive,
+            },
+        )
+    ),
+    "evaluation_error": _optional(
+        _record(EvaluationError, {"absolute": _at_least_zero, "ulp": _at_least_zero})
     ),
     "digest": _sha256,
 }

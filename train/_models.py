@@ -76,6 +76,8 @@ class ModelSpec:
         variants: the forms in which it is served; the loss is the mean over these. The last one
             is the default.
         description: what a user should know before using it.
+        measured: whether the data are readings that scatter around the curve, so that their
+            residuals tell how uncertain it is. The parameters then are one a monomial.
         constants: constants by name, for use in ``terms``.
         modules: other modules that recipes train, by name; they compute the same function.
         expand: for a model that is not linear in its parameters, turns these into the
@@ -90,6 +92,7 @@ class ModelSpec:
     recipes: tuple[Recipe, ...]
     variants: tuple[Variant, ...]
     description: str
+    measured: bool = False
     constants: Mapping[str, float] = field(default_factory=dict)
     modules: Mapping[str, Callable[[], nn.Module]] = field(default_factory=dict)
     expand: Callable[[Coefficients], Coefficients] | None = None
@@ -177,6 +180,7 @@ _SPECS = (
             "the curve corrects this thermometer, its errors included, and can be no better than "
             "its readings."
         ),
+        measured=True,
         constants={"scale": SCALE},
     ),
     ModelSpec(
@@ -223,6 +227,7 @@ _SPECS = (
             "The points scatter by 3 around y = 2x + 1. The line that is served fits a fixed "
             "sample of 1,000 of them; the recipes of the tutorial see a new batch at each step."
         ),
+        measured=True,
     ),
     ModelSpec(
         name="plane",
@@ -267,6 +272,7 @@ _SPECS = (
             "The rows scatter by 0.01 around y = 2·x0 - 3.4·x1 + 4.2. The plane that is served "
             "fits a fixed sample of 1,000 of them."
         ),
+        measured=True,
         modules={"linear": LinearPlane},
     ),
     ModelSpec(

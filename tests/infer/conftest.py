@@ -40,6 +40,8 @@ LINE = {
         "versions": {"numpy": "2.0", "torch": "2.9"},
     },
     "files": {},
+    "uncertainty": None,
+    "evaluation_error": None,
 }
 
 # Two features, and the steps that no shipped model has: pick, subtract, negate.
