@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import errno
 import os
 import shutil
 import sys
@@ -18,12 +19,15 @@ _OLD = "-old"
 
 
 @contextlib.contextmanager
-def staged(target: Path) -> Iterator[Path]:
+def staged(target: Path, *, replace: bool = True) -> Iterator[Path]:
     """Give an empty folder beside the target; at the end of the block it takes its place.
 
     If the block raises, or the process is killed at any point, the target is what it was. What a
     killed process left beside the target is removed by the next one to write there. Processes
     that write to one target at the same time replace each other's folders, whole ones.
+
+    Raises:
+        FileExistsError: the target is there by then, and ``replace`` is false.
     """
     target = Path(os.path.abspath(target))  # noqa: PTH100 - keeps a symbolic link as it is
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -40,6 +44,8 @@ def staged(target: Path) -> Iterator[Path]:
             yield staging
             _sync(staging)
             with _locked(target.parent, wait=True):
+                if not replace and os.path.lexists(target):
+                    raise FileExistsError(errno.EEXIST, "appeared in the meantime", str(target))
                 _take_place(staging, target)
         finally:
             shutil.rmtree(staging, ignore_errors=True)

@@ -70,7 +70,6 @@ def open_arrow(source: Source, kind: str) -> ArrowTable:
     """
     import pyarrow as pa
 
-    source.keep()
     with closing(source.open()) as stream:
         try:
             names = tuple(_schema(stream, kind).names)

@@ -87,3 +87,26 @@ def integers(values: list[int]) -> NDArray[np.int64] | list[int]:
         return np.array(values, dtype=np.int64)
     except OverflowError:
         return values
+
+
+def join(parts: Sequence[Numbers]) -> Numbers:
+    """Return one column from its parts, exactly."""
+    if len(parts) == 1:
+        return parts[0]
+    if any(part.places is None for part in parts):
+        return Numbers(np.concatenate([part.as_doubles() for part in parts]), None)
+    places = max(part.places or 0 for part in parts)
+    scaled = [_scaled(part, places) for part in parts]
+    if any(isinstance(values, list) for values in scaled):
+        return Numbers([int(value) for values in scaled for value in values], places)
+    return Numbers(np.concatenate(scaled), places)
+
+
+def _scaled(part: Numbers, places: int) -> NDArray[Any] | list[int]:
+    """Return whole numbers in smaller units."""
+    factor = 10 ** (places - (part.places or 0))
+    if isinstance(part.values, list) or factor == 1:
+        return [value * factor for value in part.values] if factor > 1 else part.values
+    if int(np.abs(part.values).max(initial=0)) < (1 << 62) // factor:
+        return np.asarray(part.values * factor)
+    return [value * factor for value in part.values.tolist()]

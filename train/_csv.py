@@ -99,14 +99,13 @@ class TextTable:
                 for numbers, cells in rows:
                     skipped = int(waits_for_header and bool(cells))
                     waits_for_header = waits_for_header and not skipped
-                    size = self.source.size
-                    share = min(1.0, stream.tell() / size) if size else None
+                    share = min(1.0, stream.tell() / self.source.size)
                     yield self._block(numbers[skipped:], cells[skipped:], picked, share)
             except UnicodeDecodeError as error:
                 raise _undecodable(self.source.name, self.encoding, error) from None
 
     def _block(
-        self, numbers: NDArray[np.int64], rows: _Rows, picked: Sequence[int], share: float | None
+        self, numbers: NDArray[np.int64], rows: _Rows, picked: Sequence[int], share: float
     ) -> RawBlock:
         width = len(self.names)
         flaws: dict[int, str] = {}

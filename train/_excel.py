@@ -68,7 +68,6 @@ def open_excel(source: Source) -> ExcelTable:
     Raises:
         ReadingsError: it is damaged, or empty.
     """
-    source.keep()
     with _sheet(source) as sheet:
         first = list(islice(_filled(sheet), 2))
         title = str(sheet.title)

@@ -1,106 +1,56 @@
-"""Where readings come from: a file, or a stream that can be read only once."""
+"""Where readings come from: a file, or a stream, of which a copy is made on the disk."""
 
 from __future__ import annotations
 
-import io
 import os
 import shutil
 import tempfile
 import weakref
 from pathlib import Path
-from typing import BinaryIO, cast
-
-from train._errors import ReadingsError
+from typing import BinaryIO
 
 
 class Source:
-    """The bytes of a file, a pipe or standard input.
+    """The bytes of a file, a pipe or standard input; they can be read more than once.
 
     Attributes:
         name: what to call it in an error.
-        size: number of bytes; None if nobody knows.
-        rereadable: whether it can be opened more than once.
+        size: number of bytes.
     """
 
     def __init__(self, origin: Path | BinaryIO, name: str) -> None:
-        """Name an origin; nothing is read yet.
+        """Take a file as it is; a stream is read to its end.
 
         Args:
             origin: a path, or an open stream of bytes, which is not closed here.
             name: what to call it in an error.
         """
         self.name = name
-        self._path = origin if isinstance(origin, Path) and origin.is_file() else None
-        self._stream: BinaryIO | None = None
-        self._copy: BinaryIO | None = None
-        if self._path is None:
-            if isinstance(origin, Path):
-                origin = origin.open("rb")
-                weakref.finalize(self, origin.close)
-            self._stream = origin
-        self.size = self._path.stat().st_size if self._path is not None else None
-        self.rereadable = self._path is not None
-        self._head = b""
+        self._path: Path | None = None
+        if not isinstance(origin, Path):
+            self._keep(origin)
+        elif origin.is_file():
+            self._path, self.size = origin, origin.stat().st_size
+        else:  # a named pipe
+            with origin.open("rb") as stream:
+                self._keep(stream)
 
-    def head(self, count: int) -> tuple[bytes, bool]:
-        """Return the first bytes, and whether these are all; a stream keeps them for ``open``."""
-        if self._path is not None:
-            with self._path.open("rb") as file:
-                data = file.read(count + 1)
-            return data[:count], len(data) <= count
-        stream = cast("BinaryIO", self._stream)
-        # A pipe gives what is there, not what was asked for.
-        while len(self._head) <= count and (data := stream.read(count + 1 - len(self._head))):
-            self._head += data
-        return self._head[:count], len(self._head) <= count
+    def _keep(self, stream: BinaryIO) -> None:
+        self._copy = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as this source
+        weakref.finalize(self, self._copy.close)
+        shutil.copyfileobj(stream, self._copy)
+        self._copy.flush()
+        self.size = self._copy.tell()
 
     def open(self) -> BinaryIO:
-        """Return a stream that stands at the beginning.
-
-        Raises:
-            ReadingsError: it was read already and is gone.
-        """
+        """Return a stream that stands at the beginning."""
         if self._path is not None:
             return self._path.open("rb")
-        if self._copy is not None:
-            stream = os.fdopen(os.dup(self._copy.fileno()), "rb")
-            stream.seek(0)
-            return stream
-        if self._stream is None:
-            raise ReadingsError(f"{self.name} can be read only once")
-        rest, self._stream = self._stream, None
-        return io.BufferedReader(_Chain(self._head, rest))
+        stream = os.fdopen(os.dup(self._copy.fileno()), "rb")
+        stream.seek(0)
+        return stream
 
-    def keep(self) -> None:
-        """Make it possible to go back and to open again: copies a stream to the disk."""
-        if self.rereadable:
-            return
-        copy = tempfile.TemporaryFile()  # noqa: SIM115
-        weakref.finalize(self, copy.close)
+    def head(self, count: int) -> tuple[bytes, bool]:
+        """Return the first bytes, and whether these are all."""
         with self.open() as stream:
-            shutil.copyfileobj(stream, copy)
-        copy.flush()
-        self._copy = copy
-        self.size = copy.tell()
-        self.rereadable = True
-
-
-class _Chain(io.RawIOBase):
-    """Bytes that were read from a stream, and then the rest of it."""
-
-    def __init__(self, head: bytes, rest: BinaryIO) -> None:
-        self._head = memoryview(head)
-        self._rest = rest
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
-        if not self._head:
-            data = self._rest.read(len(buffer))
-            buffer[: len(data)] = data
-            return len(data)
-        count = min(len(buffer), len(self._head))
-        buffer[:count] = self._head[:count]
-        self._head = self._head[count:]
-        return count
+            return stream.read(count), self.size <= count

@@ -69,7 +69,7 @@ class LeftOut(NamedTuple):
 
 
 class Readings:
-    """Readings of a file, in blocks; can be read again if the file can.
+    """Readings of a file, in blocks.
 
     Attributes:
         name: the file.
@@ -78,16 +78,15 @@ class Readings:
         x_names: names of the input or the features; empty for a column without.
         y_name: name of the reference.
         assumed: which columns were taken if nobody said it, for people.
-        rereadable: whether ``blocks`` can be called again.
         left_out: the first rows that were left out, by the latest ``blocks``.
         left_out_count: how many were.
     """
 
     def __init__(
-        self, table: Table, source: Source, choice: Choice, *, skip_invalid: bool = False
+        self, table: Table, name: str, choice: Choice, *, skip_invalid: bool = False
     ) -> None:
         """Take some columns of a table; nothing is read yet."""
-        self.name = source.name
+        self.name = name
         self.layout = table.layout
         self.row_word = table.row_word
         self.x_names = tuple(table.names[index] for index in choice.x)
@@ -95,16 +94,11 @@ class Readings:
         self.assumed = choice.assumed
         self.left_out: list[LeftOut] = []
         self.left_out_count = 0
-        self._table, self._source, self._choice = table, source, choice
+        self._table, self._choice = table, choice
         self._skip_invalid = skip_invalid
 
-    @property
-    def rereadable(self) -> bool:
-        """Whether ``blocks`` can be called again."""
-        return self._source.rereadable
-
     def blocks(self) -> Iterator[Block]:
-        """Yield the readings, some ten thousand rows at a time.
+        """Yield the readings, some ten thousand rows at a time; from the beginning, each time.
 
         Raises:
             ReadingsError: a row is not valid and may not be left out, or the file is damaged.
@@ -199,7 +193,7 @@ def open_readings(
     source = Source(origin, str(origin) if isinstance(origin, Path) else "standard input")
     table = _open_table(source)
     choice = choose(table.names, x=x, y=y, features=features, sigma=sigma, file=source.name)
-    return Readings(table, source, choice, skip_invalid=skip_invalid)
+    return Readings(table, source.name, choice, skip_invalid=skip_invalid)
 
 
 def _open_table(source: Source) -> Table:
