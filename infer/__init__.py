@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from infer._errors import InputError as InputError
     from infer._errors import ModelNotFoundError as ModelNotFoundError
     from infer._errors import RuntimeUnavailableError as RuntimeUnavailableError
+    from infer._interval import Interval as Interval
     from infer._model import Model as Model
     from infer._model import load as load
     from infer._runtimes import list_runtimes as list_runtimes
@@ -29,6 +30,7 @@ _HOME = {
     "ArtifactError": "_errors",
     "InferError": "_errors",
     "InputError": "_errors",
+    "Interval": "_interval",
     "Model": "_model",
     "ModelCard": "_card",
     "ModelNotFoundError": "_errors",

@@ -8,7 +8,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, BinaryIO, TypeVar
+from typing import Any, BinaryIO, Protocol, TypeVar
 
 import click
 
@@ -78,6 +78,25 @@ def answer_options(command: Command) -> Command:
     return command
 
 
+def interval_options(command: Command) -> Command:
+    """Add the options of commands that can answer with an interval."""
+    for option in (
+        click.option(
+            "--kind",
+            type=click.Choice(["prediction", "confidence"]),
+            help="Of --interval: for a new reading (the default), or for the curve itself.",
+        ),
+        click.option(
+            "--interval",
+            type=click.FloatRange(0, 100, min_open=True, max_open=True),
+            metavar="PERCENT",
+            help="Also print where the truth lies with that probability: low and high.",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
 def answer_all(
     name: str | os.PathLike[str],
     values: Sequence[str],
@@ -86,6 +105,9 @@ def answer_all(
     runtime: str,
     as_json: bool,
     quiet: bool,
+    interval: float | None = None,
+    kind: str | None = None,
+    inverse: bool = False,
 ) -> None:
     """Print one answer a line, for each value, or for each line of standard input.
 
@@ -97,15 +119,25 @@ def answer_all(
         runtime: see ``infer.load``.
         as_json: print JSON objects.
         quiet: do not tell about values outside the range that the fit saw.
+        interval: print low and high of the interval too, of so many percent.
+        kind: of the interval, see ``Model.interval``.
+        inverse: the values are answers, the inputs are asked for.
 
     Raises:
-        click.UsageError: there is no value, or an option that does not exist.
+        click.UsageError: there is no value, or an option that does not exist or lacks another.
     """
     _refuse_unknown_options(values)
     if not values and sys.stdin.isatty():
         raise click.UsageError("Give a value, or pipe numbers in, one a line.")
+    if kind is not None and interval is None:
+        raise click.UsageError("--kind goes with --interval.")
     with errors_for_people():
-        answers = _Answers(load(name, runtime=runtime), digits, as_json, quiet)
+        model = load(name, runtime=runtime)
+        answers: Answers = _Answers(model, digits, as_json, quiet)
+        if inverse or interval is not None:
+            from infer._interval_answer import make_answers
+
+            answers = make_answers(model, digits, as_json, quiet, interval, kind, inverse)
         given = [value for value in values if value != "-"]
         if len(given) < len(values) - 1:
             raise InputError("standard input (-) can be read once only")
@@ -121,6 +153,14 @@ def answer_all(
             )
             first += len(batch)
         answers.print_all([(value, f"value {value!r}") for value in values[before + 1 :]])
+
+
+class Answers(Protocol):
+    """Answers numbers given as text."""
+
+    def print_all(self, texts: Sequence[tuple[str, str]]) -> None:
+        """Print the answer to each text; beside it stands what to call it in an error."""
+        ...
 
 
 class _Answers:

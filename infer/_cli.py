@@ -9,7 +9,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from infer._answer import NumbersCommand, answer_all, answer_options, errors_for_people
+from infer._answer import (
+    NumbersCommand,
+    answer_all,
+    answer_options,
+    errors_for_people,
+    interval_options,
+)
 from infer._table import table
 
 if TYPE_CHECKING:
@@ -72,6 +78,7 @@ def show(name: str, as_json: bool) -> None:
 @main.command(cls=NumbersCommand)
 @click.argument("name")
 @answer_options
+@interval_options
 def run(
     name: str,
     values: tuple[str, ...],
@@ -79,13 +86,57 @@ def run(
     runtime: str,
     as_json: bool,
     quiet: bool,
+    interval: float | None,
+    kind: str | None,
 ) -> None:
     """Compute a model, one answer a line.
 
     With -, or without a value and with a pipe, reads one number a line. The features of a model
     with several are separated by commas: infer run plane 1.5,2
     """
-    answer_all(name, values, digits=digits, runtime=runtime, as_json=as_json, quiet=quiet)
+    answer_all(
+        name,
+        values,
+        digits=digits,
+        runtime=runtime,
+        as_json=as_json,
+        quiet=quiet,
+        interval=interval,
+        kind=kind,
+    )
+
+
+@main.command(cls=NumbersCommand)
+@click.argument("name")
+@answer_options
+@interval_options
+def invert(
+    name: str,
+    values: tuple[str, ...],
+    digits: int | None,
+    runtime: str,
+    as_json: bool,
+    quiet: bool,
+    interval: float | None,
+    kind: str | None,
+) -> None:
+    """Find the input that gives an answer, one a line.
+
+    Within the domain, exact to the last bit that the curve resolves. An answer that is reached
+    twice or never is an error. With --interval, also the lowest and the highest input whose
+    interval contains the answer; neither leaves the domain.
+    """
+    answer_all(
+        name,
+        values,
+        digits=digits,
+        runtime=runtime,
+        as_json=as_json,
+        quiet=quiet,
+        interval=interval,
+        kind=kind,
+        inverse=True,
+    )
 
 
 @main.command()
@@ -234,6 +285,20 @@ def _proof_facts(artifact: Artifact) -> list[tuple[str, str]]:
     ]
 
 
+def _uncertainty_facts(card: ModelCard) -> list[tuple[str, str]]:
+    """Return how far off readings and answers are, for a card that says so."""
+    unit = "" if card.output.unit == "1" else f" {card.output.unit}"
+    facts = []
+    if (found := card.uncertainty) is not None:
+        count = f"{found.degrees_of_freedom:,}"
+        facts.append(("residual sd", f"{found.residual_sd:.6g}{unit}, {count} degrees of freedom"))
+    if (error := card.evaluation_error) is not None:
+        facts.append(
+            ("evaluation", f"within {error.absolute:.3g}{unit} ({error.ulp:.3g} ulp) of the fit")
+        )
+    return facts
+
+
 def _units(card: ModelCard) -> str:
     return f"{card.input.unit} → {card.output.unit}"
 
@@ -256,6 +321,7 @@ def _card_text(artifact: Artifact) -> str:
         ("data", f"{training.dataset.name}, {training.dataset.rows:,} rows"),
         ("recipe", f"{training.recipe} ({settings})"),
         ("loss", f"{training.loss:.9g}, best possible {training.best_loss:.9g}"),
+        *_uncertainty_facts(card),
         ("files", ", ".join(f"{name} {record.size:,} B" for name, record in card.files.items())),
         *_proof_facts(artifact),
         ("folder", artifact.folder),

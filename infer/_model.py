@@ -7,6 +7,7 @@ import sys
 from typing import TYPE_CHECKING, Any, overload
 
 from infer import _nested
+from infer._arrays import real_array
 from infer._card import ModelCard
 from infer._errors import InputError
 from infer._runtimes import Evaluator, list_runtimes, load_runtime
@@ -16,6 +17,10 @@ if TYPE_CHECKING:
     import numpy as np
     import torch
     from numpy.typing import NDArray
+
+    from infer._interval import Band, Interval, Kind
+    from infer._inverse import Inverse
+    from infer._inverse_interval import Finder
 
 
 # A list of so many floats is computed on an array, if numpy is loaded; of so many more, numpy is
@@ -43,6 +48,9 @@ class Model:
         # One float on the python runtime needs no container at all.
         elementwise = artifact.card.features is None
         self._scalar = getattr(self._evaluator, "floats", None) if elementwise else None
+        # What an inverse needs to know about the curve is worked out once.
+        self._inverse: Inverse | None = None
+        self._finders: dict[Band, Finder] = {}
 
     @property
     def name(self) -> str:
@@ -119,6 +127,113 @@ class Model:
             raise InputError(self._wrong_axis("a single number"))
         return self._run_floats([_nested.to_float(x, self._card.dtype)])[0]
 
+    def interval(
+        self,
+        x: Any,
+        level: float = 0.95,
+        kind: Kind = "prediction",
+        sigma: float | None = None,
+    ) -> Interval:
+        """Return where the truth lies with a probability, by Student's t.
+
+        It is centred on the exact fit, computed in doubles from the card's ``uncertainty``; x is
+        taken as the double that it is, not rounded to the model's dtype. The same bits on
+        every machine, in every container.
+
+        Args:
+            x: as for a call.
+            level: the probability, between 0 and 1.
+            kind: "prediction" is where a new reading lies, "confidence" where the curve itself.
+            sigma: for a prediction, the standard uncertainty of the new reading, in the unit that
+                the fit was weighted in; the readings' typical one for None (1 without weights).
+
+        Returns:
+            ``Interval(low, high)``, each a double, or a container like x's of doubles in the
+            shape of the answers.
+
+        Raises:
+            InputError: x is not what a call takes, the model has no uncertainty, the level is not
+                between 0 and 1, or there is no such kind.
+        """
+        from infer._interval import interval
+
+        return interval(self._card, self._wrong_axis, x, level, kind, sigma)
+
+    def inverse(self, y: Any) -> Any:
+        """Return the input in the domain for which the model answers y.
+
+        The program's constants define an exact polynomial. First comes its real root, the place
+        in the domain where it is y. Among the value of the model's dtype that is nearest to the
+        root and 64 neighbours on either side (none beyond the domain), the result is the one
+        whose served answer is nearest to y, of several the one nearest to the root, of two as near
+        the lower one. So ``model(model.inverse(model(x)))`` has the bits of ``model(x)``, but for
+        flat places, where 64 neighbours are not enough to outweigh the answer's rounding.
+
+        A y beyond the curve's range by no more than the answer's rounding belongs to the end.
+
+        Args:
+            y: a real number, a nested list, an ndarray or a Tensor; taken as the doubles that
+                they are.
+
+        Returns:
+            The same kind of container, in the model's dtype and in y's shape.
+
+        Raises:
+            InputError: y is reached at several places of the domain (tells where) or never (tells
+                the range), or is not a real number; or the model has several features or is
+                constant.
+        """
+        from infer._containers import Computation, apply
+
+        inverse = self.ready_inverse()
+        computation = Computation(None, str, 1, lambda y: (inverse(y),), None, self._card.dtype)
+        return apply(computation, y)[0]
+
+    def inverse_interval(
+        self,
+        y: Any,
+        level: float = 0.95,
+        kind: Kind = "prediction",
+        sigma: float | None = None,
+    ) -> Interval:
+        """Return the inputs around ``inverse(y)`` whose interval contains y (Fieller's method).
+
+        The ends are where ``interval`` has y as one of its own ends; where it still contains y at
+        an end of the domain, that end is the result.
+
+        Args:
+            y: as for ``inverse``.
+            level: as for ``interval``, like kind and sigma.
+            kind: "prediction" if y is a reading, "confidence" if y is the true value.
+            sigma: the standard uncertainty of the reading y.
+
+        Returns:
+            ``Interval(low, high)`` in the input's unit, each a double, or a container like y's.
+
+        Raises:
+            InputError: as ``inverse`` and ``interval``.
+        """
+        from infer._containers import Computation, apply
+        from infer._interval import Interval, band
+
+        inverse = self.ready_inverse()
+        chosen = band(self._card, level, kind, sigma)
+        find = self._finders.get(chosen)
+        if find is None:
+            from infer._inverse_interval import inverse_interval
+
+            find = inverse_interval(chosen, inverse, *self._card.domain[0])
+            self._finders[chosen] = find
+        return Interval(*apply(Computation(None, str, 2, find, None, "float64"), y))
+
+    def ready_inverse(self) -> Inverse:
+        """Return what ``inverse`` asks; for the package itself, which wants its errors first."""
+        if self._inverse is None:  # two threads may both make it, and make the same
+            from infer._inverse import Inverse
+
+            self._inverse = Inverse(self._card)
+        return self._inverse
+
     def _wrong_axis(self, found: str) -> str:
         features = self._card.features
         return (
@@ -152,12 +267,7 @@ class Model:
     def _call_array(self, x: NDArray[Any], out: Any = None) -> NDArray[np.floating[Any]]:
         import numpy as np
 
-        if isinstance(x, np.ma.MaskedArray):
-            raise InputError("expected a plain array, found a masked one; type x.filled(nan)")
-        x = np.asarray(x)  # a subclass may have shapes of its own: a matrix stays a matrix
-        dtype = x.dtype
-        if dtype.kind not in "biuf":
-            raise InputError(f"expected an array of real numbers, found dtype {dtype}")
+        x = real_array(x)
         features, shape = self._card.compiled.features, x.shape
         if features is not None:
             if not shape or shape[-1] != features:

@@ -11,6 +11,7 @@ formulas for numerical integration", Publ. RIMS 9, 1974). Newton's method turns 
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 
 _STEP = 1 / 16
 # Nodes beyond these add less than one part in 1e18.
@@ -18,6 +19,7 @@ _FIRST, _LAST = -64, 64
 _SERIES = (-1 / 8, 1 / 128, 5 / 1024, -21 / 32768, -399 / 262144, 869 / 4194304, 39325 / 33554432)
 
 
+@lru_cache(maxsize=64)
 def quantile(level: float, degrees_of_freedom: float) -> float:
     """Return t such that Student's T lies in [-t, t] with the probability ``level``.
 

@@ -9,6 +9,7 @@ FACE = [
     "ArtifactError",
     "InferError",
     "InputError",
+    "Interval",
     "Model",
     "ModelCard",
     "ModelNotFoundError",
