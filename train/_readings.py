@@ -76,7 +76,8 @@ class Readings:
         layout: what the file was taken for, for people.
         row_word: what a row's number counts, "line" or "row".
         x_names: names of the input or the features; empty for a column without.
-        y_name: name of the reference.
+        y_name: name of the reference; empty without.
+        sigma_name: name or number of its standard uncertainty's column; None without one.
         assumed: which columns were taken if nobody said it, for people.
         left_out: the first rows that were left out, by the latest ``blocks``.
         left_out_count: how many were.
@@ -91,6 +92,7 @@ class Readings:
         self.row_word = table.row_word
         self.x_names = tuple(table.names[index] for index in choice.x)
         self.y_name = table.names[choice.y]
+        self.sigma_name = None if choice.sigma is None else _name(table.names, choice.sigma)
         self.assumed = choice.assumed
         self.left_out: list[LeftOut] = []
         self.left_out_count = 0
@@ -306,6 +308,10 @@ def _known(names: Sequence[str]) -> str:
     if not any(names):
         return f"There is no header; the columns are numbered 1 to {len(names)}."
     return f"Columns: {', '.join(_shown(names, index) for index in range(len(names)))}."
+
+
+def _name(names: Sequence[str], index: int) -> str:
+    return names[index] or str(index + 1)
 
 
 def _shown(names: Sequence[str], index: int) -> str:
