@@ -13,7 +13,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from train._calibration import Calibration as Calibration
+    from train._calibration import Candidate as Candidate
+    from train._calibration import Coefficient as Coefficient
+    from train._calibration import calibrate as calibrate
+    from train._calibration import calibrate_from as calibrate_from
+    from train._calibration import uncertainty_of as uncertainty_of
+    from train._columns import Decimals as Decimals
     from train._datasets import Dataset as Dataset
+    from train._errors import CalibrationError as CalibrationError
     from train._errors import DivergedError as DivergedError
     from train._errors import NotAtOptimumError as NotAtOptimumError
     from train._errors import StoppedError as StoppedError
@@ -21,6 +29,7 @@ if TYPE_CHECKING:
     from train._errors import UnknownNameError as UnknownNameError
     from train._fit import Fit as Fit
     from train._fit import fit as fit
+    from train._least_squares import Uncertainty as Uncertainty
     from train._loop import Epoch as Epoch
     from train._models import ModelSpec as ModelSpec
     from train._models import Quantity as Quantity
@@ -29,9 +38,19 @@ if TYPE_CHECKING:
     from train._recipes import Draw as Draw
     from train._recipes import Recipe as Recipe
     from train._recipes import lbfgs as lbfgs
+    from train._review import Block as Block
+    from train._review import Residual as Residual
+    from train._served import Served as Served
+    from train._sums import Sums as Sums
 
 _HOME = {
+    "Block": "_review",
+    "Calibration": "_calibration",
+    "CalibrationError": "_errors",
+    "Candidate": "_calibration",
+    "Coefficient": "_calibration",
     "Dataset": "_datasets",
+    "Decimals": "_columns",
     "DivergedError": "_errors",
     "Draw": "_recipes",
     "Epoch": "_loop",
@@ -40,13 +59,20 @@ _HOME = {
     "NotAtOptimumError": "_errors",
     "Quantity": "_models",
     "Recipe": "_recipes",
+    "Residual": "_review",
+    "Served": "_served",
     "StoppedError": "_errors",
+    "Sums": "_sums",
     "TrainError": "_errors",
+    "Uncertainty": "_least_squares",
     "UnknownNameError": "_errors",
     "Variant": "_models",
+    "calibrate": "_calibration",
+    "calibrate_from": "_calibration",
     "fit": "_fit",
     "lbfgs": "_recipes",
     "list_models": "_models",
+    "uncertainty_of": "_calibration",
 }
 
 __all__ = [*_HOME]  # noqa: PLE0604

@@ -86,3 +86,18 @@ class NotAtOptimumError(TrainError):
             f"{dict(fit.parameters)}, {distance}. Give it more epochs or a rate nearer to 1."
         )
         self.fit = fit
+
+
+class CalibrationError(TrainError, ValueError):
+    """The readings, or what is asked of them, do not make a calibration; the commands exit with 2.
+
+    Attributes:
+        row: the row of the readings that is wrong, counted from 1; None if it is not one row.
+    """
+
+    exit_code = 2
+
+    def __init__(self, message: str, row: int | None = None) -> None:
+        super().__init__(message if row is None else f"row {row:,}: {message}")
+        self.message = message
+        self.row = row

@@ -1,0 +1,217 @@
+"""Readings as exact numbers: a column is whole numbers times one rational factor.
+
+A double is taken as exactly that double, a float32 likewise, a decimal as that decimal.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from decimal import Decimal
+from fractions import Fraction
+from numbers import Integral, Rational, Real
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from train._errors import CalibrationError
+from train._exact import power_of_two
+
+Doubles = NDArray[np.float64]
+
+# Within it, scaling by a power of two loses no bit of a double.
+_REACH = 960
+
+
+class Decimals(NamedTuple):
+    """A column of decimals: integers[i] / 10**places.
+
+    Attributes:
+        integers: n whole numbers, as an integer array or a sequence of int.
+        places: digits behind the decimal point; may be negative.
+    """
+
+    integers: Sequence[int] | NDArray[Any]
+    places: int
+
+
+class Column(NamedTuple):
+    """A column of n exact numbers: values[i] · factor.
+
+    Attributes:
+        values: doubles, none of them wide, or any whole numbers.
+        factor: a positive number.
+    """
+
+    values: Doubles | list[int]
+    factor: Fraction
+
+    def whole(self) -> tuple[list[int], Fraction]:
+        """Return whole numbers and the unit that they count."""
+        if isinstance(self.values, list):
+            return self.values, self.factor
+        exponent = lowest_bit(self.values)
+        scaled = np.ldexp(self.values, -exponent)
+        return list(map(int, scaled.tolist())), self.factor * power_of_two(exponent)
+
+    def doubles(self) -> Doubles:
+        """Return the nearest doubles."""
+        if isinstance(self.values, list):
+            ratio = self.factor
+            try:
+                return np.array([n * ratio.numerator / ratio.denominator for n in self.values])
+            except OverflowError as error:
+                raise CalibrationError("a number is too large for a double") from error
+        if self.factor == 1:
+            return self.values
+        if self.factor.numerator == 1 and float(self.factor.denominator) == self.factor.denominator:
+            return self.values / float(self.factor.denominator)  # rounded once
+        return Column(*self.whole()).doubles()
+
+    def take(self, rows: NDArray[np.int64] | slice) -> Column:
+        """Return some of the rows."""
+        if not isinstance(self.values, list):
+            return Column(self.values[rows], self.factor)
+        if isinstance(rows, slice):
+            return Column(self.values[rows], self.factor)
+        return Column([self.values[row] for row in rows.tolist()], self.factor)
+
+    def __len__(self) -> int:
+        """Return the number of rows."""
+        return len(self.values)
+
+
+def lowest_bit(values: Doubles) -> int:
+    """Return the largest e for which all values are whole multiples of 2**e; 0 if all are zero."""
+    nonzero = values[values != 0]
+    if not len(nonzero):
+        return 0
+    mantissas, exponents = np.frexp(nonzero)
+    whole = np.ldexp(mantissas, 53).astype(np.int64)
+    zeros = np.frexp((whole & -whole).astype(np.float64))[1] - 1
+    return int((exponents + zeros).min()) - 53
+
+
+def column(values: Any, name: str, first_row: int = 1) -> Column:
+    """Read a column of numbers.
+
+    Args:
+        values: an array, a series, or a sequence of int, float, Decimal, Fraction or numpy
+            numbers; or Decimals.
+        name: what it is called in errors.
+        first_row: number of its first row in errors.
+
+    Raises:
+        CalibrationError: it is not a column of finite real numbers.
+    """
+    if isinstance(values, Decimals):
+        unit = Fraction(10) ** -values.places
+        return _small(values.integers, unit)
+    if hasattr(values, "to_numpy"):  # pandas, polars, pyarrow
+        values = values.to_numpy()
+    elif hasattr(values, "detach"):  # torch
+        values = values.detach().cpu().numpy()
+    if not isinstance(values, np.ndarray):
+        values = _array(values, name)
+    if values.ndim != 1:
+        raise CalibrationError(f"{name} has shape {values.shape}; give one number a row")
+    if values.dtype.kind == "f" and values.dtype.itemsize <= 8:
+        return Column(_checked(values.astype(np.float64, copy=False), name, first_row), Fraction(1))
+    if values.dtype.kind in "iu":
+        return _small(values, Fraction(1))
+    if values.dtype.kind == "O":
+        return _objects(values.tolist(), name, first_row)
+    if values.dtype.kind == "f":  # long double
+        return _objects(list(values), name, first_row)
+    raise CalibrationError(f"{name} holds {values.dtype.name}; give real numbers")
+
+
+def _array(values: Any, name: str) -> NDArray[Any]:
+    try:
+        entries = list(values)
+    except TypeError:
+        raise CalibrationError(
+            f"{name} is {type(values).__name__}; give a sequence of numbers"
+        ) from None
+    if all(type(entry) is float for entry in entries):
+        return np.array(entries, dtype=np.float64)
+    result = np.empty(len(entries), dtype=object)
+    for index, entry in enumerate(entries):
+        result[index] = entry
+    return result
+
+
+def _checked(values: Doubles, name: str, first_row: int) -> Doubles:
+    finite = np.isfinite(values)
+    if not finite.all():
+        index = int(np.argmin(finite))
+        value = float(values[index])
+        raise CalibrationError(f"{name} is {value}, not a finite number", first_row + index)
+    return values
+
+
+def _small(integers: Sequence[int] | NDArray[Any], unit: Fraction) -> Column:
+    """Hold whole numbers in doubles if they fit."""
+    if isinstance(integers, np.ndarray) and integers.dtype.kind in "iu":
+        if not len(integers) or max(abs(int(integers.min())), abs(int(integers.max()))) <= 1 << 53:
+            return Column(integers.astype(np.float64), unit)
+        return Column(integers.tolist(), unit)
+    listed = [int(n) for n in integers]
+    if max(map(abs, listed), default=0) <= 1 << 53:
+        return Column(np.array(listed, dtype=np.float64), unit)
+    return Column(listed, unit)
+
+
+def _objects(entries: list[Any], name: str, first_row: int) -> Column:
+    """Read numbers of any kinds."""
+    ratios = [_ratio(entry, name, first_row + index) for index, entry in enumerate(entries)]
+    denominator = math.lcm(*{below for _, below in ratios})
+    return _small(
+        [above * (denominator // below) for above, below in ratios], Fraction(1, denominator)
+    )
+
+
+def _ratio(entry: Any, name: str, row: int) -> tuple[int, int]:
+    if isinstance(entry, (bool, np.bool_)) or not isinstance(entry, (Real, Decimal)):
+        shown = "missing" if entry is None else repr(entry)
+        raise CalibrationError(f"{name} is {shown}, not a number", row)
+    if isinstance(entry, Rational):
+        return int(entry.numerator), int(entry.denominator)
+    if isinstance(entry, Integral):
+        return int(entry), 1
+    exact: Any = entry if hasattr(entry, "as_integer_ratio") else float(entry)
+    try:
+        above, below = exact.as_integer_ratio()
+    except (OverflowError, ValueError):
+        raise CalibrationError(f"{name} is {entry}, not a finite number", row) from None
+    return int(above), int(below)
+
+
+def extent(values: Doubles) -> tuple[int, int] | None:
+    """Return e and b for which the values are whole multiples of 2**e under 2**(e + b).
+
+    Returns:
+        None if the values reach so far that scaling them could lose bits.
+    """
+    low = lowest_bit(values)
+    high = max(math.frexp(float(np.abs(values).max(initial=0.0)))[1], low)
+    if min(low, -high) < -_REACH or high - low > _REACH:
+        return None
+    return low, high - low
+
+
+def digits(values: Doubles, low: int, bits: int, width: int) -> list[Doubles]:
+    """Split doubles exactly: values = 2**low · Σ digit[i] · 2**(width·i).
+
+    Returns:
+        The digits, lowest first, each a whole number of at most 2**(width - 1) in magnitude. One
+        bit more than the number has is enough, for its sign.
+    """
+    rest = values * 2.0**-low
+    result = []
+    for index in range(-(-(bits + 1) // width) - 1, 0, -1):
+        top = np.rint(rest * 2.0 ** (-width * index))
+        rest = rest - top * 2.0 ** (width * index)
+        result.append(top)
+    return [rest, *reversed(result)]

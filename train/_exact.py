@@ -1,0 +1,131 @@
+"""Rational arithmetic that ends in one rounding."""
+
+from __future__ import annotations
+
+import math
+import struct
+from collections.abc import Sequence
+from fractions import Fraction
+from typing import NamedTuple
+
+
+def power_of_two(exponent: int) -> Fraction:
+    """Return 2**exponent."""
+    return Fraction(1 << exponent) if exponent >= 0 else Fraction(1, 1 << -exponent)
+
+
+def floor_log2(value: Fraction) -> int:
+    """Return the e for which a positive number lies in [2^e, 2^(e + 1))."""
+    e = value.numerator.bit_length() - value.denominator.bit_length()
+    return e if value >= power_of_two(e) else e - 1
+
+
+def round_fraction(value: Fraction, dtype: str) -> float:
+    """Round a rational number once to float32 or float64, ties to even.
+
+    Raises:
+        OverflowError: it is beyond the largest finite number of the dtype.
+    """
+    if dtype == "float64" or not value:
+        return float(value)
+    # The exponent of the last place: 24 significant bits, or the subnormals' 2**-149.
+    last = power_of_two(max(floor_log2(abs(value)) - 23, -149))
+    result = float(round(value / last) * last)  # round() of a Fraction takes ties to even
+    struct.pack("<f", result)  # raises OverflowError past the largest float32
+    return result
+
+
+def root(square: Fraction) -> Fraction:
+    """Return a number that rounds to the same double as the square root does.
+
+    It has at least 70 significant bits, and its last one is set if digits were cut off: it lies on
+    the same side of every double, and of every midpoint between two, as the root.
+    """
+    if not square:
+        return Fraction(0)
+    shift = 140 - floor_log2(square)
+    shift += shift & 1
+    scaled = square * power_of_two(shift)
+    whole = scaled.numerator // scaled.denominator
+    digits = math.isqrt(whole)
+    cut = digits * digits != scaled
+    return (2 * digits + cut) * power_of_two(-shift // 2 - 1)
+
+
+def common_unit(left: Fraction, right: Fraction) -> Fraction:
+    """Return the largest number of which both positive numbers are whole multiples."""
+    return Fraction(
+        math.gcd(left.numerator, right.numerator), math.lcm(left.denominator, right.denominator)
+    )
+
+
+class Orthogonal(NamedTuple):
+    """What elimination makes of a Gram matrix G of p columns: L⁻¹·G·L⁻ᵀ is diagonal.
+
+    Attributes:
+        rows: p rows of p integers; row k is row k of L⁻¹ (unit lower triangular) times minors[k].
+        minors: the leading principal minors of G of the orders 0 to p; the squared length of the
+            k-th orthogonalized column is minors[k + 1] / minors[k].
+        products: p rows; the product of the k-th orthogonalized column with the column j, times
+            minors[k], for j >= k.
+    """
+
+    rows: list[list[int]]
+    minors: list[int]
+    products: list[list[int]]
+
+
+def orthogonalize(gram: Sequence[Sequence[int]], free: int = 0) -> Orthogonal:
+    """Orthogonalize columns one after the other, knowing nothing but their products.
+
+    This is fraction-free elimination; a Gram matrix needs no pivoting. Each step divides by the
+    pivot before it, which leaves no remainder (E. H. Bareiss, "Sylvester's identity and multistep
+    integer-preserving Gaussian elimination", Mathematics of Computation 22, 1968).
+
+    Args:
+        gram: p rows of p integers, symmetric.
+        free: so many of the last columns may depend on those before them.
+
+    Returns:
+        The orthogonalized columns, as combinations of the columns up to each.
+
+    Raises:
+        DependentError: a column is a combination of those before it.
+    """
+    size = len(gram)
+    work = [[*row, *(int(i == k) for i in range(size))] for k, row in enumerate(gram)]
+    minors = [1]
+    for k in range(size):
+        head, before = work[k][k], minors[-1]
+        if not head and k < size - free:
+            raise DependentError(k)
+        minors.append(head)
+        width = size + k + 1  # further to the right all is as it was
+        if not head:
+            break
+        for i in range(k + 1, size):
+            row, top, factor = work[i], work[k], work[i][k]
+            row[k + 1 : size] = [
+                (head * a - factor * b) // before
+                for a, b in zip(row[k + 1 : size], top[k + 1 : size], strict=True)
+            ]
+            row[size:width] = [
+                (head * a - factor * b) // before
+                for a, b in zip(row[size:width], top[size:width], strict=True)
+            ]
+            row[size + i] = head
+            row[k] = 0
+    minors += [0] * (size + 1 - len(minors))
+    return Orthogonal([row[size:] for row in work], minors, [row[:size] for row in work])
+
+
+class DependentError(ValueError):
+    """A column depends on those before it.
+
+    Attributes:
+        column: its index.
+    """
+
+    def __init__(self, column: int) -> None:
+        super().__init__(f"column {column} depends on those before it")
+        self.column = column

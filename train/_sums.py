@@ -1,0 +1,526 @@
+"""Sums of products of powers over readings: exact, so their order does not matter.
+
+Two ways lead to the same integers. Python's own integers take any numbers. Doubles are split into
+digits of 21 bits, which are held in doubles again, and products of digits are summed by matrix
+multiplication; every partial sum stays below 2^53, so no order, no processor and no fused
+multiply-add changes a bit (K. Ozaki et al., "Error-free transformations of matrix multiplication by
+using fast routines of matrix multiplication and its applications", Numerical Algorithms 59, 2012).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cached_property
+from itertools import combinations_with_replacement
+from operator import mul
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from train._columns import Column, Doubles, column, digits, extent
+from train._errors import CalibrationError
+from train._exact import common_unit, floor_log2, power_of_two
+
+Exponents = tuple[int, ...]
+# Exponents of the features, and the power of y.
+Moment = tuple[Exponents, int]
+
+# Significant bits of a weight 1/sigma². Weights like 1/0.3² have no end in binary; cut at 320 bits
+# they change no correctly rounded result but one that lies within 1e-90 of a rounding boundary.
+WEIGHT_BITS = 320
+
+_WIDTH = 21
+# 2^13 products of two digits of 2^20 sum to 2^53 at most. Fewer rows stay in the cache.
+_ROWS = 1 << 12
+# So short that the library for matrices does not start threads, which would wait for each other.
+_PRODUCTS = 1 << 17
+# Rows after which the sums move from 64-bit to unbounded integers.
+_SLICE = 1 << 20
+# From how many rows, and up to how many digits, splitting pays.
+_FEW_ROWS = 48
+_MOST_DIGITS = 600
+_INTEGER_ROWS = 1 << 11
+# Up to so many different weights in a block, each is summed for itself.
+_FEW_WEIGHTS = 32
+
+
+def plus(left: Exponents, right: Exponents) -> Exponents:
+    """Return the exponents of a product."""
+    return tuple(map(sum, zip(left, right, strict=True)))
+
+
+def polynomial(degree: int) -> tuple[Exponents, ...]:
+    """Return the terms 1, x, ..., x^degree."""
+    return tuple((power,) for power in range(degree + 1))
+
+
+def plane(features: int) -> tuple[Exponents, ...]:
+    """Return the terms 1, x1, ..., xk."""
+    none = (0,) * features
+    return (none, *(tuple(int(i == k) for i in range(features)) for k in range(features)))
+
+
+class Sums:
+    """Exact sums over readings, from which a calibration follows.
+
+    They grow by blocks, in any order, and those of several machines can be added: the result has
+    the same bits however the rows are split. They are small, and can be pickled.
+
+    Attributes:
+        terms: the exponents of what y is a combination of; always with the constant and each
+            feature.
+        weighted: whether each reading has its own standard uncertainty.
+        rows: number of readings so far.
+        domain: smallest and largest value of each feature.
+        peak: largest magnitude of y.
+        sigma_squares: sum of the squared standard uncertainties, if weighted.
+        units: what one counts in each feature, in y, and in the weights.
+        whole: the sums of w·x^exponents·y^power in these units, by (exponents, power).
+    """
+
+    def __init__(
+        self,
+        degree_or_terms: int | Sequence[Sequence[int]] = 1,
+        *,
+        features: int = 1,
+        weighted: bool = False,
+    ) -> None:
+        """Begin with no readings.
+
+        Args:
+            degree_or_terms: the largest degree of a polynomial, or the exponents of each term, one
+                a feature.
+            features: number of features; with more than one, a degree must be 1.
+            weighted: whether each reading comes with its standard uncertainty.
+        """
+        if isinstance(degree_or_terms, int):
+            terms = polynomial(degree_or_terms) if features == 1 else plane(features)
+            if degree_or_terms < 1 or (features > 1 and degree_or_terms > 1):
+                raise CalibrationError(
+                    f"degree is {degree_or_terms}; give 1 or more, and 1 with several features"
+                )
+        else:
+            given = {tuple(exponents) for exponents in degree_or_terms}
+            features = len(next(iter(given)))
+            terms = tuple(sorted(given | set(plane(features)), key=lambda e: (sum(e), e[::-1])))
+        self.terms = terms
+        self.features = features
+        self.weighted = weighted
+        self.rows = 0
+        self.domain: list[tuple[Fraction, Fraction]] = []
+        self.peak = Fraction(0)
+        self.sigma_squares = Fraction(0)
+        self.units: list[Fraction] = []
+        self.whole: dict[Moment, int] = dict.fromkeys(moments(terms), 0)
+
+    def add(self, x: Any, y: Any, sigma: Any = None, *, first_row: int | None = None) -> None:
+        """Add readings.
+
+        Args:
+            x: a column of n numbers, see ``train.Decimals`` and ``train.calibrate``; with several
+                features, a sequence of such columns.
+            y: a column of n numbers.
+            sigma: a column of n positive numbers, if weighted.
+            first_row: number of the first of these rows, for errors; by default they follow the
+                rows so far.
+
+        Raises:
+            CalibrationError: these are no columns of equal length of finite numbers.
+        """
+        self.add_columns(
+            *read_block(
+                x,
+                y,
+                sigma,
+                features=self.features,
+                weighted=self.weighted,
+                first_row=first_row if first_row is not None else self.rows + 1,
+            )
+        )
+
+    def add_columns(self, x: Sequence[Column], y: Column, sigma: Column | None) -> None:
+        """Add readings that are checked."""
+        if not len(y):
+            return
+        part = Sums(self.terms, weighted=self.weighted)
+        part.rows = len(y)
+        part.domain = [_range(feature) for feature in x]
+        part.peak = max(map(abs, _range(y)))
+        if sigma is None:
+            part.units, part.whole = _sum([*x, y], self.terms)
+            self._merge(part)
+            return
+        for group, weight, sigma_squares, rows in _groups([*x, y], sigma):
+            part.rows, part.sigma_squares = rows, sigma_squares
+            part.units, part.whole = _sum(group, self.terms, weight)
+            self._merge(part)
+
+    def merge(self, other: Sums) -> None:
+        """Add the readings of other sums to these.
+
+        Raises:
+            CalibrationError: the others are sums over other terms.
+        """
+        if (self.terms, self.weighted) != (other.terms, other.weighted):
+            raise CalibrationError("only sums over the same terms can be added")
+        if other.rows:
+            self._merge(other)
+
+    def __add__(self, other: Sums) -> Sums:
+        """Return the sums over the readings of both."""
+        result = Sums(self.terms, weighted=self.weighted)
+        result.merge(self)
+        result.merge(other)
+        return result
+
+    def _merge(self, other: Sums) -> None:
+        if not self.units:
+            self.units, self.whole = list(other.units), dict(other.whole)
+            self.domain = list(other.domain)
+        else:
+            units = [common_unit(a, b) for a, b in zip(self.units, other.units, strict=True)]
+            mine, theirs = self._in_units(units), other._in_units(units)
+            self.units = units
+            self.whole = {moment: mine[moment] + theirs[moment] for moment in mine}
+            self.domain = [
+                (min(a, c), max(b, d))
+                for (a, b), (c, d) in zip(self.domain, other.domain, strict=True)
+            ]
+        self.rows += other.rows
+        self.peak = max(self.peak, other.peak)
+        self.sigma_squares += other.sigma_squares
+
+    def _in_units(self, units: Sequence[Fraction]) -> dict[Moment, int]:
+        if units == self.units:
+            return self.whole
+        ratios = [int(mine / unit) for mine, unit in zip(self.units, units, strict=True)]
+        return {
+            (exponents, power): value * _product(ratios, exponents, power)
+            for (exponents, power), value in self.whole.items()
+        }
+
+    def value(self, exponents: Exponents, power: int = 0) -> Fraction:
+        """Return the exact sum of w·x^exponents·y^power, where w is 1 or 1/sigma²."""
+        unit: Fraction = _product(self.units, exponents, power)
+        return self.whole[exponents, power] * unit
+
+    @property
+    def sha256(self) -> str:
+        """SHA-256 over the exact sums of the products of any two of 1, each x, and y.
+
+        It does not depend on the order of the rows, nor on the degree. One line of text for each
+        sum: exponents, power of y, numerator, denominator.
+        """
+        lines = [f"rows {self.rows}", f"sigma {self.sigma_squares}"]
+        lines += [
+            f"{' '.join(map(str, exponents))} {power} {self.value(exponents, power)}"
+            for exponents, power in sorted(moments(plane(self.features)))
+        ]
+        return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+
+def moments(terms: Sequence[Exponents]) -> list[Moment]:
+    """Return the sums that a fit of these terms needs."""
+    none = (0,) * len(terms[0])
+    squares = {plus(e, f) for e, f in combinations_with_replacement(terms, 2)}
+    return [*((e, 0) for e in sorted(squares)), *((e, 1) for e in terms), (none, 2)]
+
+
+def read_block(
+    x: Any, y: Any, sigma: Any, *, features: int, weighted: bool, first_row: int = 1
+) -> tuple[list[Column], Column, Column | None]:
+    """Read and check the columns of a block.
+
+    Raises:
+        CalibrationError: they are no columns of equal length of finite numbers.
+    """
+    if weighted != (sigma is not None):
+        raise CalibrationError("give sigma for all readings, or for none")
+    columns = [x] if features == 1 else list(x)
+    if len(columns) != features:
+        raise CalibrationError(f"x has {len(columns)} features, expected {features}")
+    names = ["x"] if features == 1 else [f"x{k + 1}" for k in range(features)]
+    xs = [column(c, name, first_row) for c, name in zip(columns, names, strict=True)]
+    ys = column(y, "y", first_row)
+    sigmas = None if sigma is None else column(sigma, "sigma", first_row)
+    for name, other in (*zip(names, xs, strict=True), ("sigma", sigmas)):
+        if other is not None and len(other) != len(ys):
+            raise CalibrationError(
+                f"{name} has {len(other):,} rows and y has {len(ys):,}; give as many of each"
+            )
+    if sigmas is not None:
+        for row, value in enumerate(sigmas.values):
+            if value <= 0:
+                shown = float(Fraction(value) * sigmas.factor)
+                raise CalibrationError(
+                    f"sigma is {shown:g}; a standard uncertainty is larger than 0", first_row + row
+                )
+    return xs, ys, sigmas
+
+
+def _product(factors: Sequence[Any], exponents: Exponents, power: int) -> Any:
+    result = factors[len(exponents)] ** power
+    if len(factors) > len(exponents) + 1:
+        result *= factors[-1]  # the weights
+    for factor, exponent in zip(factors, exponents, strict=False):
+        result *= factor**exponent
+    return result
+
+
+def _range(column: Column) -> tuple[Fraction, Fraction]:
+    values: Any = column.values
+    if isinstance(values, list):
+        return min(values) * column.factor, max(values) * column.factor
+    return (
+        Fraction(float(values.min())) * column.factor,
+        Fraction(float(values.max())) * column.factor,
+    )
+
+
+def weight(sigma: Fraction) -> Fraction:
+    """Return 1/sigma², rounded to WEIGHT_BITS significant bits."""
+    exact = 1 / (sigma * sigma)
+    last = power_of_two(floor_log2(exact) - WEIGHT_BITS + 1)
+    return round(exact / last) * last
+
+
+def _groups(
+    columns: Sequence[Column], sigma: Column
+) -> Iterator[tuple[Sequence[Column], Fraction | Column, Fraction, int]]:
+    """Yield rows of one weight, or all rows with their weights, and the sums of sigma²."""
+    values = sigma.values if isinstance(sigma.values, list) else sigma.values.tolist()
+    distinct = sorted(set(values))
+    exact = {value: Fraction(value) * sigma.factor for value in distinct}
+    weights = {value: weight(exact[value]) for value in distinct}
+    if len(distinct) <= _FEW_WEIGHTS:
+        index = {value: k for k, value in enumerate(distinct)}
+        group = np.array([index[value] for value in values])
+        for k, value in enumerate(distinct):
+            rows = np.flatnonzero(group == k)
+            taken = columns if len(distinct) == 1 else [c.take(rows) for c in columns]
+            yield taken, weights[value], exact[value] ** 2 * len(rows), len(rows)
+        return
+    unit = power_of_two(-max(w.denominator.bit_length() - 1 for w in weights.values()))
+    whole = {value: int(w / unit) for value, w in weights.items()}
+    integers, scale = sigma.whole()
+    squares = sum(map(mul, integers, integers)) * scale * scale
+    yield columns, Column([whole[v] for v in values], unit), squares, len(values)
+
+
+def _sum(
+    columns: Sequence[Column], terms: Sequence[Exponents], weight: Fraction | Column | None = None
+) -> tuple[list[Fraction], dict[Moment, int]]:
+    """Return the unit of each column, and the sums in these units; the last column is y.
+
+    With a weight, the last unit is that of the weights.
+    """
+    found = None
+    if not isinstance(weight, Column) and len(columns[0]) >= _FEW_ROWS:
+        found = _sum_digits(columns, terms)
+    if found is None:
+        found = _sum_integers(columns, terms, weight if isinstance(weight, Column) else None)
+    units, sums = found
+    if isinstance(weight, Column):
+        return [*units, weight.factor], sums
+    if weight is not None:
+        numerator = weight.numerator
+        return [*units, Fraction(1, weight.denominator)], {
+            moment: value * numerator for moment, value in sums.items()
+        }
+    return units, sums
+
+
+def _sum_integers(
+    columns: Sequence[Column], terms: Sequence[Exponents], weight: Column | None = None
+) -> tuple[list[Fraction], dict[Moment, int]]:
+    """Sum with Python's integers."""
+    wholes, units = zip(*(column.whole() for column in columns), strict=True)
+    weights = None if weight is None else weight.values
+    return list(units), power_sums(wholes[:-1], wholes[-1], terms, weights)
+
+
+def power_sums(
+    x: Sequence[Sequence[int]],
+    y: Sequence[int],
+    terms: Sequence[Exponents],
+    weights: Any = None,
+) -> dict[Moment, int]:
+    """Return the sums of w·x^e, w·x^e·y and w·y² over the rows, by (e, power of y).
+
+    The exponents e are those that the normal equations of the terms ask for.
+    """
+    none = (0,) * len(x)
+    # Each product of terms is formed from one pair of them; any pair will do.
+    pairs = {plus(e, f): (e, f) for e, f in combinations_with_replacement(terms, 2)}
+    sums = dict.fromkeys(moments(terms), 0)
+    for start in range(0, len(y), _INTEGER_ROWS):
+        block = slice(start, start + _INTEGER_ROWS)
+        targets = list(y[block])
+        values = powers(terms, [feature[block] for feature in x], len(targets))
+        by_weight = values
+        if weights is not None:
+            by_weight = {e: list(map(mul, column, weights[block])) for e, column in values.items()}
+        for e, (left, right) in pairs.items():
+            if right == none:
+                left, right = right, left  # noqa: PLW2901
+            sums[e, 0] += sum(
+                by_weight[right] if left == none else map(mul, values[left], by_weight[right])
+            )
+        for e in terms:
+            sums[e, 1] += sum(map(mul, by_weight[e], targets))
+        sums[none, 2] += sum(map(mul, map(mul, by_weight[none], targets), targets))
+    return sums
+
+
+def powers(
+    terms: Sequence[Exponents], columns: Sequence[Sequence[int]], rows: int
+) -> dict[Exponents, Sequence[int]]:
+    """Return the values of each term, each from the one below it."""
+    known: dict[Exponents, Sequence[int]] = {(0,) * len(columns): [1] * rows}
+
+    def values(exponents: Exponents) -> Sequence[int]:
+        if exponents not in known:
+            feature, below = _below(exponents)
+            column = columns[feature]
+            known[exponents] = list(map(mul, values(below), column)) if any(below) else column
+        return known[exponents]
+
+    return {exponents: values(exponents) for exponents in terms}
+
+
+def _below(exponents: Exponents) -> tuple[int, Exponents]:
+    """Return a feature, and the term that gives this one when it is multiplied by that feature."""
+    feature = next(index for index, power in enumerate(exponents) if power)
+    return feature, tuple(p - (i == feature) for i, p in enumerate(exponents))
+
+
+@dataclass(frozen=True)
+class _Layout:
+    """Which rows of one table of digits hold which term; y is the last entry."""
+
+    terms: Sequence[Exponents]
+    bits: Sequence[int]  # of each feature, and of y
+
+    def _count(self, exponents: Exponents) -> int:
+        """Return how many digits hold a term: one bit more than the number, for its sign."""
+        bits: int = sum(map(mul, exponents, self.bits))
+        return -(-(bits + 1) // _WIDTH)
+
+    @cached_property
+    def places(self) -> dict[Exponents | None, slice]:
+        """Rows of the table; None stands for y."""
+        # The terms on the left come first, so that one slice of the table holds them.
+        order = [*self.left, *(e for e in self.terms if e not in self.left)]
+        counts = [-(-(self.bits[-1] + 1) // _WIDTH), *map(self._count, order)]
+        ends = np.cumsum(counts).tolist()
+        keys: list[Exponents | None] = [None, *order]
+        return {k: slice(end - n, end) for k, n, end in zip(keys, counts, ends, strict=True)}
+
+    @cached_property
+    def left(self) -> list[Exponents]:
+        """The terms whose products with all terms give every sum."""
+        degree = len(self.terms) - 1
+        if tuple(self.terms) == polynomial(degree):
+            return [(0,), (degree,)]
+        return list(self.terms)
+
+    @property
+    def height(self) -> int:
+        """Rows of the table."""
+        return int(max(place.stop for place in self.places.values()))
+
+    @property
+    def left_height(self) -> int:
+        """Rows of the table that hold y and the terms on the left."""
+        return int(max(self.places[e].stop for e in (None, *self.left)))
+
+
+def _sum_digits(
+    columns: Sequence[Column], terms: Sequence[Exponents]
+) -> tuple[list[Fraction], dict[Moment, int]] | None:
+    """Sum with matrix products of digits; None where they would be too many."""
+    doubles = [c.values for c in columns if not isinstance(c.values, list)]
+    known = [found for values in doubles if (found := extent(values)) is not None]
+    if len(known) < len(columns) or not all(_below(e)[1] in terms for e in terms if any(e)):
+        return None
+    layout = _Layout(terms, [bits for _, bits in known])
+    if layout.height > _MOST_DIGITS:
+        return None
+    table = np.zeros((layout.height, _ROWS))
+    units = [c.factor * power_of_two(low) for c, (low, _) in zip(columns, known, strict=True)]
+    sums = dict.fromkeys(moments(terms), 0)
+    rows = len(doubles[0])
+    for start in range(0, rows, _SLICE):
+        total = np.zeros((layout.left_height, layout.height), dtype=np.int64)
+        for begin in range(start, min(start + _SLICE, rows), _ROWS):
+            block = slice(begin, min(begin + _ROWS, start + _SLICE, rows))
+            filled = table[:, : block.stop - block.start]
+            _fill(filled, layout, [values[block] for values in doubles], [low for low, _ in known])
+            total += _products(filled, layout.left_height)
+        _collect(sums, layout, total)
+    return units, sums
+
+
+def _fill(table: Doubles, layout: _Layout, block: Sequence[Doubles], lows: Sequence[int]) -> None:
+    """Write the digits of y and of each term into the table."""
+    places, none = layout.places, (0,) * len(layout.terms[0])
+    singles = [
+        digits(values, low, layout.bits[index], _WIDTH)
+        for index, (values, low) in enumerate(zip(block, lows, strict=True))
+    ]
+    table[places[None]] = singles.pop()
+    table[places[none]] = 1.0
+    for exponents in sorted(layout.terms, key=sum):
+        if exponents == none:
+            continue
+        feature, below = _below(exponents)
+        if below == none:
+            table[places[exponents]] = singles[feature]
+        else:
+            _multiply(table[places[below]], singles[feature], table[places[exponents]])
+
+
+def _multiply(left: Doubles, right: Sequence[Doubles], result: Doubles) -> None:
+    """Multiply numbers in digits: all products of two digits, then carries."""
+    height, room = len(left) + len(right) - 1, len(result)
+    sums = np.zeros((max(height, room), left.shape[1]))
+    for place, digit in enumerate(right):
+        sums[place : place + len(left)] += left * digit
+    for place in range(room - 1):
+        carry = np.rint(sums[place] * 2.0**-_WIDTH)
+        sums[place] -= carry * 2.0**_WIDTH
+        sums[place + 1] += carry
+    # What stands above the last place cancels with what stands in it, but for one digit.
+    for place in range(height - 1, room - 1, -1):
+        sums[place - 1] += sums[place] * 2.0**_WIDTH
+    result[:] = sums[:room]
+
+
+def _products(table: Doubles, left: int) -> NDArray[np.int64]:
+    """Return the sums of the products of the first rows with all rows."""
+    height, rows = table.shape
+    step = max(_PRODUCTS // (left * height), 16)
+    whole = rows // step * step
+    shape = (height, -1, step)
+    batch = table[:, :whole].reshape(shape).transpose(1, 0, 2)
+    total = (batch[:, :left] @ batch.transpose(0, 2, 1)).sum(axis=0)
+    rest = table[:, whole:]
+    return np.asarray(total + rest[:left] @ rest.T, dtype=np.int64)
+
+
+def _collect(sums: dict[Moment, int], layout: _Layout, total: NDArray[np.int64]) -> None:
+    """Add up the products of digits, each at its place."""
+    places, none = layout.places, (0,) * len(layout.terms[0])
+    wanted: dict[Moment, tuple[Exponents | None, Exponents | None]] = {
+        (plus(e, f), 0): (e, f) for e in layout.left for f in layout.terms
+    }
+    wanted |= {(e, 1): (None, e) for e in layout.terms}
+    wanted[none, 2] = (None, None)
+    for moment, (left, right) in wanted.items():
+        for i, row in enumerate(total[places[left], places[right]].tolist()):
+            for j, value in enumerate(row):
+                sums[moment] += value << _WIDTH * (i + j)
