@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
@@ -13,7 +14,7 @@ from torch import nn
 
 from export._calibration import document
 from export._errors import ExportError
-from export._folder import staged, write_files
+from export._folder import refuse_to_replace, staged, write_files
 from export._onnx import to_onnx
 from export._program import plain_name, trace
 from export._torchscript import to_torchscript
@@ -21,7 +22,7 @@ from export._uncertainty import uncertainty
 from infer._check import check_integrity, check_parity
 from infer._errors import ArtifactError
 from infer._floats import bits
-from infer._format import CARD_FILE, FORMAT_VERSION, SIBLING_FILES, read_card, render
+from infer._format import CARD_FILE, FORMAT_VERSION, NAME_PATTERN, read_card, render
 from infer._model import load
 from infer._patterns import inputs
 from infer._store import find
@@ -32,6 +33,8 @@ from train._models import unknown
 # Random bit patterns compared before an artifact is written, beside the special values. The test
 # suite compares a million.
 _PROOF_COUNT = 1 << 12
+# The name of a calibration that was given none.
+UNNAMED = "calibration"
 _LIBRARIES = ("mpmath", "numpy", "onnx", "onnxscript", "torch")
 
 
@@ -50,7 +53,7 @@ def save(
     """Write the artifacts of a fit, or of a calibration, each proven before it is in place.
 
     A fit can have several variants, so it takes the folder that holds theirs. A calibration is one
-    artifact, so it takes that artifact's own.
+    artifact, so it takes that artifact's own; one that was given no name takes the folder's.
 
     Args:
         fit: what to write.
@@ -90,8 +93,11 @@ def _save_variant(fit: Fit, variant: Variant, out: Path, *, replace: bool) -> Pa
 def _save_calibration(calibration: Calibration, folder: Path, *, replace: bool) -> Path:
     refuse_to_replace(folder, replace=replace)
     module = calibration.served.module().requires_grad_(requires_grad=False)
-    files = build_from(document(calibration, calibration.name, module, _versions()), module)
-    return _write(folder, calibration.name, files, module, replace=replace)
+    # Only a folder of the card's name can be found by name.
+    unnamed = calibration.name == UNNAMED and re.fullmatch(NAME_PATTERN, folder.name)
+    name = folder.name if unnamed else calibration.name
+    files = build_from(document(calibration, name, module, _versions()), module)
+    return _write(folder, name, files, module, replace=replace)
 
 
 def _write(
@@ -215,26 +221,3 @@ def _prove(folder: Path, module: nn.Module, name: str) -> None:
             )
     if problems:
         raise ExportError(f"{name} was not written: " + "; ".join(problems))
-
-
-def refuse_to_replace(folder: Path, *, replace: bool = True) -> None:
-    """Raise if the target is something whose loss the user would regret.
-
-    Raises:
-        ExportError: it is no artifact, or one that is not to be replaced.
-    """
-    if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
-        raise ExportError(f"{folder} is in the way: expected a folder, or nothing")
-    if folder.is_dir():
-        foreign = sorted(
-            entry.name
-            for entry in folder.iterdir()
-            if entry.name not in (CARD_FILE, *SIBLING_FILES)
-        )
-        if foreign:
-            raise ExportError(
-                f"{folder} holds {foreign[0]!r}, which is no part of an artifact; move it away or "
-                "choose another --out"
-            )
-        if not replace:
-            raise ExportError(f"{folder} is there already; replace it with --force")

@@ -12,6 +12,9 @@ import uuid
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from export._errors import ExportError
+from infer._format import CARD_FILE, SIBLING_FILES
+
 _AT_FDCWD = -100
 _RENAME_EXCHANGE = 2
 # Ends the name of a target that was moved aside.
@@ -49,6 +52,29 @@ def staged(target: Path, *, replace: bool = True) -> Iterator[Path]:
                 _take_place(staging, target)
         finally:
             shutil.rmtree(staging, ignore_errors=True)
+
+
+def refuse_to_replace(folder: Path, *, replace: bool = True) -> None:
+    """Raise if the target is something whose loss the user would regret.
+
+    Raises:
+        ExportError: it is no artifact, or one that is not to be replaced.
+    """
+    if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
+        raise ExportError(f"{folder} is in the way: expected a folder, or nothing")
+    if folder.is_dir():
+        foreign = sorted(
+            entry.name
+            for entry in folder.iterdir()
+            if entry.name not in (CARD_FILE, *SIBLING_FILES)
+        )
+        if foreign:
+            raise ExportError(
+                f"{folder} holds {foreign[0]!r}, which is no part of an artifact; move it away or "
+                "choose another --out"
+            )
+        if not replace:
+            raise ExportError(f"{folder} is there already; replace it with --force")
 
 
 def write_files(folder: Path, files: Mapping[str, bytes]) -> None:

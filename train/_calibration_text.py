@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 from typing import Any
@@ -11,6 +12,8 @@ from train._words import equation, labelled, number, plain, raised, slope_unit, 
 
 # An equation longer than this goes on in the next line.
 _WIDTH = 88
+# Where the curve is looked at to see whether it turns.
+_STEPS = 200
 _KINDS = {0: "a constant", 1: "a line", 2: "a parabola", 3: "a cubic"}
 
 
@@ -224,3 +227,29 @@ def _wrapped(text: str) -> str:
 
 def _indent(text: str) -> str:
     return "\n".join(f"  {line}" for line in text.split("\n"))
+
+
+def middle(calibration: Calibration) -> tuple[str, str | None]:
+    """Return an input in the middle of the readings, and its output if one can go back from it.
+
+    Features are separated by commas. There is no way back from several, nor where the curve turns.
+    """
+    inputs = [_short((low + high) / 2, high - low) for low, high in calibration.domain]
+    if calibration.features:
+        return ",".join(inputs), None
+    ((low, high),) = calibration.domain
+    steps = [low + (high - low) * step / _STEPS for step in range(_STEPS + 1)]
+    heights = [calibration.predict(x) for x in steps]
+    rises = {b > a for a, b in itertools.pairwise(heights)}
+    y = calibration.predict(float(inputs[0]))
+    spread = max(heights) - min(heights)
+    return inputs[0], _short(y, spread) if len(rises) == 1 and spread else None
+
+
+def _short(value: float, spread: float) -> str:
+    """Return a number to about three digits of its spread."""
+    if not spread:
+        return repr(value)
+    decimals = 2 - math.floor(math.log10(spread))
+    text = f"{round(value, decimals):.{max(0, decimals)}f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 
@@ -20,7 +20,8 @@ _MOST_KEPT = 1 << 20
 # Names that the served program uses for its own values.
 _TAKEN = re.compile(r"c\d+|s\d+|k\d+|shift\d*|scale")
 
-Watcher = Callable[[float | None], object]
+# Is told what is done, and how much of it: 0 to 1, None if nobody knows.
+Watcher = Callable[[str, float | None], object]
 
 
 def calibrate_readings(
@@ -44,7 +45,7 @@ def calibrate_readings(
         unit_x: see there.
         unit_y: see there.
         dtype: see there.
-        watch: called with how much of the file is read, 0 to 1, None if nobody knows.
+        watch: called after each block.
 
     Returns:
         The calibration, whose rows are those of the file, and what to say about the readings.
@@ -64,7 +65,7 @@ def calibrate_readings(
         if kept is not None:
             kept.append(block)
             kept = kept if sums.rows <= _MOST_KEPT else None
-        watch(block.share)
+        watch("reading", block.share)
     if not sums.rows:
         left_out = f": all {readings.left_out_count:,} were left out" * bool(readings.left_out)
         raise ReadingsError(f"{readings.name} holds no readings{left_out or ', only a header'}")
@@ -74,7 +75,7 @@ def calibrate_readings(
             sums,
             degree=degree,
             intercept=intercept,
-            rows=map(_exact, readings.blocks() if kept is None else kept),
+            rows=_again(readings.blocks() if kept is None else kept, watch),
             name=name,
             features=_labels(readings.x_names) if features > 1 else None,
             x_name=x_name,
@@ -87,6 +88,12 @@ def calibrate_readings(
     except CalibrationError as error:
         raise CalibrationError(f"{readings.name}: {error}", None) from error
     return calibration, [] if kept is None else _repeats(kept, readings.row_word)
+
+
+def _again(blocks: Iterable[Block], watch: Watcher) -> Iterator[ExactBlock]:
+    for block in blocks:
+        yield _exact(block)
+        watch("comparing with the curve", block.share)
 
 
 def _exact(block: Block) -> ExactBlock:
