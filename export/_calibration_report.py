@@ -34,9 +34,10 @@ th, td { padding: .3rem .75rem .3rem 0; border-bottom: 1px solid var(--rule); te
   vertical-align: top; overflow-wrap: normal; }
 th { font-weight: 600; }
 td.right, th.right { text-align: right; white-space: nowrap; }
-figure { margin: 1rem 0; background: #ffffff; border: 1px solid var(--rule); border-radius: 4px;
-  padding: .5rem; }
-figure svg { display: block; width: 100%; height: auto; }
+figure { margin: 1rem 0; }
+figure svg { display: block; width: 100%; height: auto; padding: .5rem; background: #ffffff;
+  border: 1px solid var(--rule); border-radius: 4px; }
+.sentences td:last-child { min-width: 15rem; }
 code, pre { font-family: ui-monospace, monospace; font-size: .9rem; }
 pre { background: var(--tint); padding: .75rem 1rem; overflow-x: auto; }
 @media print { :root { --ink: #000; --soft: #333; --paper: #fff; --tint: #f4f4f4; --warn: #f4f4f4;
@@ -156,7 +157,7 @@ def _degrees(calibration: Calibration) -> str:
         for row in calibration.selection
     ]
     head = ("degree", "residual sd", "leave-one-out", "AICc", "")
-    return _table(head, rows, right=(0, 1, 2, 3))
+    return f'<div class="sentences">{_table(head, rows, right=(0, 1, 2, 3))}</div>'
 
 
 def _residuals(calibration: Calibration, row_word: str) -> str:

@@ -75,8 +75,8 @@ def figure(calibration: Calibration, t: float, level: float = 0.95) -> Figure:
     upper, lower = drawing.subplots(2, 1, height_ratios=(3, 1.4), sharex=True)
     scene = _scene(calibration, t)
     _draw_bands(upper, calibration, t, level)
-    _draw_readings(upper, scene, scene.y, "reading")
-    _draw_readings(lower, scene, scene.y - scene.at.curve, None)
+    _draw_readings(upper, scene, scene.y, "reading", 40)
+    _draw_readings(lower, scene, scene.y - scene.at.curve, None, 18)
     _mark_largest(upper, lower, calibration)
     lower.axhline(0.0, color=_CURVE, zorder=3)
     inputs, y = names(calibration)
@@ -128,6 +128,7 @@ def _draw_bands(axes: Axes, calibration: Calibration, t: float, level: float) ->
     ((low, high),) = calibration.domain
     grid = np.linspace(low, high, _GRID)
     at = bands(calibration, grid[:, None], t)
+    dense = calibration.n > _MOST_DOTS
     for half, alpha, what in (
         (at.prediction, 0.13, "a reading"),
         (at.confidence, 0.35, "the curve"),
@@ -135,6 +136,9 @@ def _draw_bands(axes: Axes, calibration: Calibration, t: float, level: float) ->
         label = f"{level:.0%} interval of {what}"
         band = (at.curve - half, at.curve + half)
         axes.fill_between(grid, *band, color=_CURVE, alpha=alpha, linewidth=0, label=label)
+        if dense:  # the readings' density covers what lies below it
+            for edge in band:
+                axes.plot(grid, edge, "--", color=_CURVE, linewidth=0.8, zorder=3)
     axes.plot(grid, at.curve, color=_CURVE, label="curve", zorder=3)
 
 
@@ -144,7 +148,9 @@ def _reach(calibration: Calibration) -> tuple[float, float]:
     return float(curve.min()), float(curve.max())
 
 
-def _draw_readings(axes: Axes, scene: _Scene, height: Doubles, label: str | None) -> None:
+def _draw_readings(
+    axes: Axes, scene: _Scene, height: Doubles, label: str | None, cells: int
+) -> None:
     count = len(height)
     if count > _MOST_DOTS:
         from matplotlib.colors import LogNorm
@@ -152,7 +158,7 @@ def _draw_readings(axes: Axes, scene: _Scene, height: Doubles, label: str | None
         axes.hexbin(
             scene.across,
             height,
-            gridsize=(70, 40),
+            gridsize=(70, cells),
             cmap="Greys",
             norm=LogNorm(vmin=0.3),
             mincnt=1,
@@ -184,13 +190,17 @@ def _mark_largest(upper: Axes, lower: Axes, calibration: Calibration) -> None:
     residuals = np.array([row.residual for row in far])
     ring: dict[str, Any] = {"marker": "o", "markersize": 9, "linestyle": "", "color": _MARK}
     ring |= {"fillstyle": "none", "zorder": 4}
-    upper.plot(across, curve + residuals, label=f"more than {_FAR:g} sd off", **ring)
+    upper.plot(across, curve + residuals, label="largest residuals", **ring)
     lower.plot(across, residuals, **ring)
-    for row, place, residual in zip(far, across, residuals, strict=True):
+    if calibration.n > _MOST_DOTS:  # the drawn sample may be without them
+        for axes, height in ((upper, curve + residuals), (lower, residuals)):
+            axes.plot(across, height, ".", markersize=3, color=_MARK, zorder=4)
+    for turn, index in enumerate(np.argsort(across).tolist()):
+        row, place, residual = far[index], across[index], residuals[index]
         lower.annotate(
             f"{row.row:,}",
             (place, residual),
-            xytext=(7, 0),
+            xytext=(7, 7 if turn % 2 else -7),  # neighbours keep apart
             textcoords="offset points",
             fontsize="small",
             color=_MARK,
