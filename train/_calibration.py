@@ -14,10 +14,11 @@ import numpy as np
 from train._columns import Decimals
 from train._errors import CalibrationError
 from train._exact import DependentError, root
+from train._judge import Exponents
 from train._least_squares import Solution, Uncertainty, solve, term_name, too_few
 from train._review import Block, Residual, Review, review
 from train._served import Served, serve
-from train._sums import Exponents, Sums, plane, polynomial
+from train._sums import Sums, plane, polynomial
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

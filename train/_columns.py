@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from train._errors import CalibrationError
-from train._exact import power_of_two
+from train._judge import power_of_two
 
 Doubles = NDArray[np.float64]
 
@@ -51,9 +51,12 @@ class Column(NamedTuple):
         """Return whole numbers and the unit that they count."""
         if isinstance(self.values, list):
             return self.values, self.factor
-        exponent = lowest_bit(self.values)
-        scaled = np.ldexp(self.values, -exponent)
-        return list(map(int, scaled.tolist())), self.factor * power_of_two(exponent)
+        low = lowest_bit(self.values)
+        if extent(self.values) is not None:
+            scaled = self.values * 2.0**-low
+            return list(map(int, scaled.tolist())), self.factor * power_of_two(low)
+        unit = power_of_two(low)
+        return [int(Fraction(v) / unit) for v in self.values.tolist()], self.factor * unit
 
     def doubles(self) -> Doubles:
         """Return the nearest doubles."""

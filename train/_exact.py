@@ -3,36 +3,11 @@
 from __future__ import annotations
 
 import math
-import struct
 from collections.abc import Sequence
 from fractions import Fraction
 from typing import NamedTuple
 
-
-def power_of_two(exponent: int) -> Fraction:
-    """Return 2**exponent."""
-    return Fraction(1 << exponent) if exponent >= 0 else Fraction(1, 1 << -exponent)
-
-
-def floor_log2(value: Fraction) -> int:
-    """Return the e for which a positive number lies in [2^e, 2^(e + 1))."""
-    e = value.numerator.bit_length() - value.denominator.bit_length()
-    return e if value >= power_of_two(e) else e - 1
-
-
-def round_fraction(value: Fraction, dtype: str) -> float:
-    """Round a rational number once to float32 or float64, ties to even.
-
-    Raises:
-        OverflowError: it is beyond the largest finite number of the dtype.
-    """
-    if dtype == "float64" or not value:
-        return float(value)
-    # The exponent of the last place: 24 significant bits, or the subnormals' 2**-149.
-    last = power_of_two(max(floor_log2(abs(value)) - 23, -149))
-    result = float(round(value / last) * last)  # round() of a Fraction takes ties to even
-    struct.pack("<f", result)  # raises OverflowError past the largest float32
-    return result
+from train._judge import floor_log2, power_of_two
 
 
 def root(square: Fraction) -> Fraction:

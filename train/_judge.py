@@ -112,10 +112,10 @@ class _Problem:
             {name: _integer_basis(basis, x_places, shifts[name]) for name, basis in d.items()}
             for d in designs
         ]
-        self._scale = {name: _power_of_two(y_places - shift) for name, shift in shifts.items()}
+        self._scale = {name: power_of_two(y_places - shift) for name, shift in shifts.items()}
         self._gram = {
             (i, j): sum(
-                c * d * sums[_plus(e, f), 0]
+                c * d * sums[plus(e, f), 0]
                 for basis in bases
                 for e, c in basis[i].items()
                 for f, d in basis[j].items()
@@ -168,10 +168,10 @@ class _Problem:
         # settles nearly every case without another pass over the data.
         u, unit = self._integers(exact)
         mean_square = Fraction(self._outputs_squared(u), unit**2 * self._rows) * self._unit_square
-        half_ulp = _power_of_two(_floor_log2(mean_square) // 2 - self._digits)
-        perhaps = _power_of_two(_floor_log2(sum(peaks.values(), Fraction(0))) - self._digits)
+        half_ulp = power_of_two(floor_log2(mean_square) // 2 - self._digits)
+        perhaps = power_of_two(floor_log2(sum(peaks.values(), Fraction(0))) - self._digits)
         if any(half_ulp <= peak < perhaps for peak in peaks.values()):
-            half_ulp = _power_of_two(_floor_log2(self._largest_output(exact)) - self._digits)
+            half_ulp = power_of_two(floor_log2(self._largest_output(exact)) - self._digits)
         return {
             name: value if peaks[name] >= half_ulp else 0.0 for name, value in parameters.items()
         }
@@ -208,10 +208,10 @@ class _Problem:
         if not any(bounds.values()):
             return Fraction(0)
         # Powers of two bring every feature, and the largest term, to about one: no float overflows.
-        shift = max(map(_floor_log2, filter(None, bounds.values())))
+        shift = max(map(floor_log2, filter(None, bounds.values())))
         scales = [math.frexp(top)[1] for top in self._tops]
         terms = {
-            exponents: float(Fraction(c) * _power_of_two(sum(map(mul, scales, exponents)) - shift))
+            exponents: float(Fraction(c) * power_of_two(sum(map(mul, scales, exponents)) - shift))
             for exponents, c in polynomial.items()
             if bounds[exponents]
         }
@@ -228,7 +228,7 @@ class _Problem:
                     term = list(map(mul, term, [v**power for v in column])) if power else term
                 total = list(map(add, total, term))
             peak = max(peak, *map(abs, total))
-        return Fraction(peak) * _power_of_two(shift)
+        return Fraction(peak) * power_of_two(shift)
 
 
 def _shift(bases: Sequence[Basis], x_places: Sequence[int]) -> int:
@@ -245,16 +245,18 @@ def _shift(bases: Sequence[Basis], x_places: Sequence[int]) -> int:
 
 def _integer_basis(basis: Basis, x_places: Sequence[int], shift: int) -> dict[Exponents, int]:
     return {
-        exponents: int(Fraction(c) * _power_of_two(shift - sum(map(mul, x_places, exponents))))
+        exponents: int(Fraction(c) * power_of_two(shift - sum(map(mul, x_places, exponents))))
         for exponents, c in basis.items()
     }
 
 
-def _power_of_two(exponent: int) -> Fraction:
+def power_of_two(exponent: int) -> Fraction:
+    """Return 2**exponent."""
     return Fraction(1 << exponent) if exponent >= 0 else Fraction(1, 1 << -exponent)
 
 
-def _plus(left: Exponents, right: Exponents) -> Exponents:
+def plus(left: Exponents, right: Exponents) -> Exponents:
+    """Return the exponents of a product."""
     return tuple(map(sum, zip(left, right, strict=True)))
 
 
@@ -270,27 +272,47 @@ def _power_sums(
     The exponents e are those that the normal equations of the designs ask for.
     """
     monomials = sorted({e for design in designs for basis in design.values() for e in basis})
-    none = (0,) * len(x)
-    # Each product of monomials is formed from one pair of them; any pair will do.
-    pairs = {_plus(e, f): (e, f) for e, f in combinations_with_replacement(monomials, 2)}
-    sums = {**dict.fromkeys([(e, 0) for e in pairs], 0), (none, 2): 0}
-    sums |= dict.fromkeys([(e, 1) for e in monomials], 0)
+    sums = dict.fromkeys(moments(monomials), 0)
     for start in range(0, len(y), _BLOCK):
         block = slice(start, start + _BLOCK)
         columns = [_integers(f[block], places) for f, places in zip(x, x_places, strict=True)]
         targets = _integers(y[block], y_places)
-        powers = _powers(monomials, columns, len(targets))
-        for e, (left, right) in pairs.items():
-            one = right if left == none else left if right == none else None
-            products = powers[one] if one else map(mul, powers[left], powers[right])
-            sums[e, 0] += sum(products)
-        for e in monomials:
-            sums[e, 1] += sum(targets if e == none else map(mul, powers[e], targets))
-        sums[none, 2] += sum(map(mul, targets, targets))
+        add_products(sums, monomials, columns, targets)
     return sums
 
 
-def _powers(
+def moments(monomials: Sequence[Exponents]) -> list[tuple[Exponents, int]]:
+    """Return the sums that normal equations of these monomials ask for: (e, power of Y)."""
+    squares = {plus(e, f) for e, f in combinations_with_replacement(monomials, 2)}
+    none = (0,) * len(monomials[0])
+    return [*((e, 0) for e in sorted(squares)), *((e, 1) for e in monomials), (none, 2)]
+
+
+def add_products(
+    sums: dict[tuple[Exponents, int], int],
+    monomials: Sequence[Exponents],
+    columns: Sequence[Sequence[int]],
+    targets: Sequence[int],
+    weights: Sequence[int] | None = None,
+) -> None:
+    """Add the products of rows of whole numbers, possibly times weights, to the sums over them."""
+    values = powers(monomials, columns, len(targets))
+    none = (0,) * len(columns)
+    weighted = values
+    if weights is not None:
+        weighted = {e: list(map(mul, column, weights)) for e, column in values.items()}
+    # Each product of monomials is formed from one pair of them; any pair will do.
+    pairs = {plus(e, f): (e, f) for e, f in combinations_with_replacement(monomials, 2)}
+    for e, (left, right) in pairs.items():
+        one = right if left == none else left if right == none else None
+        sums[e, 0] += sum(weighted[one] if one else map(mul, values[left], weighted[right]))
+    for e in monomials:
+        sums[e, 1] += sum(map(mul, weighted[e], targets))
+    squares = map(mul, targets, targets)
+    sums[none, 2] += sum(squares if weights is None else map(mul, squares, weights))
+
+
+def powers(
     monomials: Sequence[Exponents], columns: Sequence[Sequence[int]], rows: int
 ) -> dict[Exponents, Sequence[int]]:
     """Return the values of each monomial, each from the one below it."""
@@ -337,10 +359,10 @@ def _integers(values: Sequence[float], places: int) -> list[int]:
     return [n * (scale_int // d) for n, d in map(float.as_integer_ratio, doubles)]
 
 
-def _floor_log2(value: Fraction) -> int:
+def floor_log2(value: Fraction) -> int:
     """Return the e for which a positive number lies in [2^e, 2^(e + 1))."""
     e = value.numerator.bit_length() - value.denominator.bit_length()
-    return e if value >= _power_of_two(e) else e - 1
+    return e if value >= power_of_two(e) else e - 1
 
 
 def _solve(rows: list[list[int]], names: Sequence[str]) -> list[Fraction]:
@@ -380,7 +402,7 @@ def round_fraction(value: Fraction, dtype: str) -> float:
     if dtype == "float64" or not value:
         return float(value)
     # The exponent of the last place: 24 significant bits, or the subnormals' 2**-149.
-    last = _power_of_two(max(_floor_log2(abs(value)) - 23, -149))
+    last = power_of_two(max(floor_log2(abs(value)) - 23, -149))
     result = float(round(value / last) * last)  # round() of a Fraction takes ties to even
     struct.pack("<f", result)  # raises OverflowError past the largest float32
     return result

@@ -6,11 +6,14 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import product
+from typing import TypeVar
 
 from train._errors import CalibrationError
-from train._exact import DependentError, floor_log2, orthogonalize, power_of_two, root
-from train._sums import Exponents, Sums, plus
+from train._exact import DependentError, orthogonalize, root
+from train._judge import Exponents, floor_log2, plus, power_of_two
+from train._sums import Sums
+
+Number = TypeVar("Number", int, Fraction)
 
 # Significant bits of the half width, so that numbers around the center stay short.
 _BITS = 8
@@ -56,6 +59,7 @@ class Solution:
         powers: the exponents of each term.
         center: of each feature; 0 without an intercept.
         half_width: of each feature.
+        middle: center and half width of each feature, whether there is an intercept or not.
         rows: number of readings.
         curve: the coefficient of each term in u.
         coefficients: the coefficient of each term in plain powers of x.
@@ -73,6 +77,7 @@ class Solution:
     powers: tuple[Exponents, ...]
     center: tuple[Fraction, ...]
     half_width: tuple[Fraction, ...]
+    middle: tuple[tuple[Fraction, Fraction], ...]
     rows: int
     curve: tuple[Fraction, ...]
     coefficients: tuple[Fraction, ...]
@@ -119,23 +124,51 @@ class Solution:
 
     def uncertainty(self) -> Uncertainty:
         """Return what intervals follow from, each number rounded once."""
+        powers, curve, rows = self._around_middle()
         factor = tuple(
             tuple(
                 math.copysign(float(root(entry * entry / length)), entry) if entry else 0.0
                 for entry in row
             )
-            for row, length in zip(self.orthogonal, self.lengths, strict=True)
+            for row, length in zip(rows, self.lengths, strict=True)
         )
+        if len(powers) > len(rows):  # as many rows as terms, and still lower triangular
+            factor = ((0.0,) * len(powers), *factor)
         return Uncertainty(
             residual_sd=self.residual_sd,
             degrees_of_freedom=self.degrees_of_freedom,
-            center=tuple(map(float, self.center)),
-            half_width=tuple(map(float, self.half_width)),
-            powers=self.powers,
-            curve=tuple(map(float, self.curve)),
+            center=tuple(float(center) for center, _ in self.middle),
+            half_width=tuple(float(half) for _, half in self.middle),
+            powers=powers,
+            curve=tuple(map(float, curve)),
             factor=factor,
             typical_sigma=float(root(self.sigma_square)),
         )
+
+    def _around_middle(
+        self,
+    ) -> tuple[tuple[Exponents, ...], Sequence[Fraction], Sequence[Sequence[Fraction]]]:
+        """Return terms, curve and orthogonal polynomials around the middle of the readings.
+
+        Without an intercept these are polynomials of x around 0. Far from there they lose digits
+        in doubles, so they are rewritten, with a constant.
+        """
+        none = (0,) * len(self.center)
+        if none in self.powers:
+            return self.powers, self.curve, self.orthogonal
+        powers = (none, *self.powers)
+        frames = list(zip(self.center, self.half_width, strict=True))
+        # u about 0 is (center + half·v) / width.
+        lines = [
+            (half / width, -center / width, Fraction(1))
+            for (center, half), (_, width) in zip(self.middle, frames, strict=True)
+        ]
+        terms = [_expand(e, lines) for e in self.powers]
+
+        def rewritten(row: Sequence[Fraction]) -> list[Fraction]:
+            return [_dot(row, [term.get(e, Fraction(0)) for term in terms]) for e in powers]
+
+        return powers, rewritten(self.curve), [rewritten(row) for row in self.orthogonal]
 
 
 def solve(sums: Sums, powers: Sequence[Exponents]) -> Solution:
@@ -215,6 +248,7 @@ def solve(sums: Sums, powers: Sequence[Exponents]) -> Solution:
         powers=powers,
         center=tuple(center for center, _ in frames),
         half_width=tuple(half for _, half in frames),
+        middle=tuple(_frame(low, high, shift=True) for low, high in sums.domain),
         rows=sums.rows,
         curve=curve,
         coefficients=tuple(_dot(curve, [row.get(e, Fraction(0)) for row in plain]) for e in powers),
@@ -249,17 +283,18 @@ def line(unit: Fraction, center: Fraction, half: Fraction) -> tuple[int, int, in
     return int(slope * gamma), int(start * gamma), gamma
 
 
-def _expand(exponents: Exponents, lines: Sequence[tuple[int, int, int]]) -> dict[Exponents, int]:
+def _expand(
+    exponents: Exponents, lines: Sequence[tuple[Number, Number, Number]]
+) -> dict[Exponents, Number]:
     """Return Π (alpha·X - beta)^exponent as coefficients by exponents."""
-    result = {}
-    for lower in product(
-        *(range(0 if beta else e, e + 1) for e, (_, beta, _) in zip(exponents, lines, strict=True))
-    ):
-        result[lower] = math.prod(
-            math.comb(e, j) * alpha**j * (-beta) ** (e - j)
-            for e, j, (alpha, beta, _) in zip(exponents, lower, lines, strict=True)
-        )
-    return result
+    known: dict[Exponents, Number] = {(): lines[0][0] ** 0}
+    for exponent, (alpha, beta, _) in zip(exponents, lines, strict=True):
+        known = {
+            (*lower, j): c * (math.comb(exponent, j) * alpha**j * (-beta) ** (exponent - j))
+            for lower, c in known.items()
+            for j in range(0 if beta else exponent, exponent + 1)
+        }
+    return known
 
 
 def _plain(

@@ -17,7 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from train._columns import Column, Doubles
-from train._exact import floor_log2, power_of_two, root
+from train._exact import root
+from train._judge import floor_log2, power_of_two
 from train._least_squares import Solution, line
 from train._sums import read_block
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING
@@ -17,8 +18,7 @@ import numpy as np
 
 from train._columns import Doubles
 from train._errors import CalibrationError
-from train._exact import floor_log2, power_of_two, round_fraction
-from train._sums import Exponents
+from train._judge import Exponents, floor_log2, power_of_two, round_fraction
 
 if TYPE_CHECKING:
     from torch import nn
@@ -32,6 +32,7 @@ _PARTS = 512
 _SLACK = 1.0 + 2.0**-40
 _PRECISION = {"float32": 24, "float64": 53}
 _SMALLEST = {"float32": 2.0**-149, "float64": 2.0**-1074}
+_TOO_LARGE = {"float32": 2.0**127, "float64": 2.0**1023}
 
 
 @dataclass(frozen=True)
@@ -88,16 +89,22 @@ def serve(
     """
     build = _polynomial if len(domain) == 1 else _hyperplane
     exact = dict(zip(powers, coefficients, strict=True))
-    try:
-        plain = build(exact, domain, dtype, centered=False)
-        centered = build(exact, domain, dtype, centered=True)
-    except OverflowError:
+    _check_domain(domain, dtype)
+    forms = []
+    for centered in (False, True):
+        with suppress(OverflowError):
+            forms.append(build(exact, domain, dtype, centered=centered))
+    if not forms:
         other = "float64" if dtype == "float32" else "other units"
-        raise CalibrationError(
-            f"the curve's numbers are too large for {dtype}; use {other}"
-        ) from None
-    good = plain.error <= _AS_GOOD * centered.error
-    return plain if good else centered
+        raise CalibrationError(f"the curve's numbers are too large for {dtype}; use {other}")
+    # Plain powers come first, if they are among the forms.
+    return forms[0] if forms[0].error <= _AS_GOOD * forms[-1].error else forms[-1]
+
+
+def _check_domain(domain: Sequence[tuple[Fraction, Fraction]], dtype: str) -> None:
+    if max(max(abs(low), abs(high)) for low, high in domain) >= _TOO_LARGE[dtype]:
+        other = "float64" if dtype == "float32" else "other units"
+        raise CalibrationError(f"x reaches further than {dtype}; use {other}")
 
 
 def _middle(low: Fraction, high: Fraction, dtype: str) -> float:
@@ -187,7 +194,13 @@ def _largest(coefficients: Sequence[float], middles: Doubles, radii: Doubles) ->
 
 
 def _half_ulp(bound: Doubles, dtype: str) -> Doubles:
-    """Return the most that rounding changes a number of at most this magnitude."""
+    """Return the most that rounding changes a number of at most this magnitude.
+
+    Raises:
+        OverflowError: the dtype may not reach that far.
+    """
+    if not np.all(bound < _TOO_LARGE[dtype]):
+        raise OverflowError
     # 2^(e - 1) <= bound < 2^e; the last place of the precision p is 2^(e - p).
     exponents = np.frexp(bound * _SLACK)[1]
     rounding = np.ldexp(0.5, exponents - _PRECISION[dtype])

@@ -14,7 +14,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
-from itertools import combinations_with_replacement
 from operator import mul
 from typing import Any
 
@@ -23,9 +22,9 @@ from numpy.typing import NDArray
 
 from train._columns import Column, Doubles, column, digits, extent
 from train._errors import CalibrationError
-from train._exact import common_unit, floor_log2, power_of_two
+from train._exact import common_unit
+from train._judge import Exponents, add_products, floor_log2, moments, plus, power_of_two
 
-Exponents = tuple[int, ...]
 # Exponents of the features, and the power of y.
 Moment = tuple[Exponents, int]
 
@@ -46,11 +45,6 @@ _MOST_DIGITS = 600
 _INTEGER_ROWS = 1 << 11
 # Up to so many different weights in a block, each is summed for itself.
 _FEW_WEIGHTS = 32
-
-
-def plus(left: Exponents, right: Exponents) -> Exponents:
-    """Return the exponents of a product."""
-    return tuple(map(sum, zip(left, right, strict=True)))
 
 
 def polynomial(degree: int) -> tuple[Exponents, ...]:
@@ -223,13 +217,6 @@ class Sums:
         return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
-def moments(terms: Sequence[Exponents]) -> list[Moment]:
-    """Return the sums that a fit of these terms needs."""
-    none = (0,) * len(terms[0])
-    squares = {plus(e, f) for e, f in combinations_with_replacement(terms, 2)}
-    return [*((e, 0) for e in sorted(squares)), *((e, 1) for e in terms), (none, 2)]
-
-
 def read_block(
     x: Any, y: Any, sigma: Any, *, features: int, weighted: bool, first_row: int = 1
 ) -> tuple[list[Column], Column, Column | None]:
@@ -338,58 +325,14 @@ def _sum_integers(
     columns: Sequence[Column], terms: Sequence[Exponents], weight: Column | None = None
 ) -> tuple[list[Fraction], dict[Moment, int]]:
     """Sum with Python's integers."""
-    wholes, units = zip(*(column.whole() for column in columns), strict=True)
-    weights = None if weight is None else weight.values
-    return list(units), power_sums(wholes[:-1], wholes[-1], terms, weights)
-
-
-def power_sums(
-    x: Sequence[Sequence[int]],
-    y: Sequence[int],
-    terms: Sequence[Exponents],
-    weights: Any = None,
-) -> dict[Moment, int]:
-    """Return the sums of w·x^e, w·x^e·y and w·y² over the rows, by (e, power of y).
-
-    The exponents e are those that the normal equations of the terms ask for.
-    """
-    none = (0,) * len(x)
-    # Each product of terms is formed from one pair of them; any pair will do.
-    pairs = {plus(e, f): (e, f) for e, f in combinations_with_replacement(terms, 2)}
     sums = dict.fromkeys(moments(terms), 0)
-    for start in range(0, len(y), _INTEGER_ROWS):
+    wholes, units = zip(*(column.whole() for column in columns), strict=True)
+    weights: Any = None if weight is None else weight.values
+    for start in range(0, len(columns[0]), _INTEGER_ROWS):
         block = slice(start, start + _INTEGER_ROWS)
-        targets = list(y[block])
-        values = powers(terms, [feature[block] for feature in x], len(targets))
-        by_weight = values
-        if weights is not None:
-            by_weight = {e: list(map(mul, column, weights[block])) for e, column in values.items()}
-        for e, (left, right) in pairs.items():
-            if right == none:
-                left, right = right, left  # noqa: PLW2901
-            sums[e, 0] += sum(
-                by_weight[right] if left == none else map(mul, values[left], by_weight[right])
-            )
-        for e in terms:
-            sums[e, 1] += sum(map(mul, by_weight[e], targets))
-        sums[none, 2] += sum(map(mul, map(mul, by_weight[none], targets), targets))
-    return sums
-
-
-def powers(
-    terms: Sequence[Exponents], columns: Sequence[Sequence[int]], rows: int
-) -> dict[Exponents, Sequence[int]]:
-    """Return the values of each term, each from the one below it."""
-    known: dict[Exponents, Sequence[int]] = {(0,) * len(columns): [1] * rows}
-
-    def values(exponents: Exponents) -> Sequence[int]:
-        if exponents not in known:
-            feature, below = _below(exponents)
-            column = columns[feature]
-            known[exponents] = list(map(mul, values(below), column)) if any(below) else column
-        return known[exponents]
-
-    return {exponents: values(exponents) for exponents in terms}
+        *x, y = [whole[block] for whole in wholes]
+        add_products(sums, terms, x, y, None if weights is None else weights[block])
+    return list(units), sums
 
 
 def _below(exponents: Exponents) -> tuple[int, Exponents]:
