@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict
-from fractions import Fraction
 from typing import Any
 
-import numpy as np
 from torch import nn
 
 from export._program import TracedProgram, trace
@@ -33,7 +30,6 @@ def document(
     """
     traced = trace(module, calibration.x_name, calibration.y_name)
     own = {key for key, _ in module.named_parameters()}
-    best = calibration.residual_sd**2 * calibration.degrees_of_freedom
     features = [len(calibration.features)] if calibration.features else []
     return {
         "format_version": FORMAT_VERSION,
@@ -76,8 +72,8 @@ def document(
                 "rows": calibration.n,
                 "sha256": calibration.data_sha256,
             },
-            "loss": best + _excess(calibration),
-            "best_loss": best,
+            "loss": calibration.loss,
+            "best_loss": calibration.best_loss,
             "versions": dict(versions),
         },
         "files": {},
@@ -134,61 +130,3 @@ def _description(calibration: Calibration) -> str:
     if calibration.features:
         sentences.insert(1, f"The features are {', '.join(inputs)}, in this order.")
     return " ".join(sentences)
-
-
-def _excess(calibration: Calibration) -> float:
-    """Return by how much rounding the coefficients raises the sum of squares.
-
-    With δ the rounded curve less the exact one, as coefficients of the terms of ``uncertainty``,
-    and F its factor, that is |F⁻ᵀδ|².
-    """
-    found = calibration.uncertainty
-    factor = np.array(found.factor)
-    difference = _difference(calibration)
-    if not any(difference):
-        return 0.0
-    return float(np.sum(np.linalg.solve(factor.T, np.array(difference, dtype=np.float64)) ** 2))
-
-
-def _difference(calibration: Calibration) -> list[float]:
-    """Return the rounded curve less the exact one, as coefficients of the uncertainty's terms."""
-    served, found = calibration.served, calibration.uncertainty
-    center = [Fraction(value) for value in found.center]
-    width = [Fraction(value) for value in found.half_width]
-    exact = dict(zip(calibration.powers, calibration.exact, strict=True))
-    rounded = [Fraction(value) for value in served.coefficients]
-    shift = [Fraction(value) for value in served.shift or [0.0] * len(center)]
-    if calibration.features:
-        none = (0,) * len(center)
-        slopes = {
-            tuple(int(i == k) for i in range(len(center))): (rounded[k + 1], k)
-            for k in range(len(center))
-        }
-        plain = {key: value for key, (value, _) in slopes.items()}
-        plain[none] = rounded[0] - sum(value * shift[k] for value, k in slopes.values())
-        delta = {key: value - exact.get(key, Fraction(0)) for key, value in plain.items()}
-        moved = {key: delta[key] * width[k] for key, (_, k) in slopes.items()}
-        moved[none] = delta[none] + sum(delta[key] * center[k] for key, (_, k) in slopes.items())
-        return [float(moved[powers]) for powers in found.powers]
-    scale = Fraction(served.scale or 1.0)
-    in_terms = _substitute(rounded, (center[0] - shift[0]) * scale, width[0] * scale)
-    degree = len(rounded) - 1
-    curve = [exact.get((power,), Fraction(0)) for power in range(degree + 1)]
-    of_exact = _substitute(curve, center[0], width[0])
-    return [float(in_terms[power] - of_exact[power]) for (power,) in found.powers]
-
-
-def _substitute(polynomial: Sequence[Fraction], start: Fraction, slope: Fraction) -> list[Fraction]:
-    """Return a polynomial of start + slope·u as coefficients of u."""
-    return [
-        slope**power
-        * sum(
-            (
-                math.comb(k, power) * c * start ** (k - power)
-                for k, c in enumerate(polynomial)
-                if k >= power
-            ),
-            Fraction(0),
-        )
-        for power in range(len(polynomial))
-    ]

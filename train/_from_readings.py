@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
@@ -71,22 +72,28 @@ def calibrate_readings(
         raise ReadingsError(f"{readings.name} holds no readings{left_out or ', only a header'}")
     x_name, y_name = variables(readings.x_names[0], readings.y_name)
     try:
-        calibration = calibrate_from(
-            sums,
-            degree=degree,
-            intercept=intercept,
-            rows=_again(readings.blocks() if kept is None else kept, watch),
-            name=name,
-            features=_labels(readings.x_names) if features > 1 else None,
-            x_name=x_name,
-            y_name=y_name,
-            unit_x=unit_x,
-            unit_y=unit_y,
-            sigma_name=readings.sigma_name,
-            dtype=dtype,
-        )
+        # What is too large ends in an error and needs no warning beside it.
+        with np.errstate(over="ignore", invalid="ignore"):
+            calibration = calibrate_from(
+                sums,
+                degree=degree,
+                intercept=intercept,
+                rows=_again(readings.blocks() if kept is None else kept, watch),
+                name=name,
+                features=_labels(readings.x_names) if features > 1 else None,
+                x_name=x_name,
+                y_name=y_name,
+                unit_x=unit_x,
+                unit_y=unit_y,
+                sigma_name=readings.sigma_name,
+                dtype=dtype,
+            )
     except CalibrationError as error:
-        raise CalibrationError(f"{readings.name}: {error}", None) from error
+        raise CalibrationError(f"{readings.name}: {error}") from error
+    except OverflowError as error:
+        raise CalibrationError(
+            f"{readings.name}: the numbers are too large to be squared; use other units"
+        ) from error
     return calibration, [] if kept is None else _repeats(kept, readings.row_word)
 
 
@@ -123,7 +130,7 @@ def variables(x: str, y: str) -> tuple[str, str]:
 
 
 def _variable(name: str, otherwise: str) -> str:
-    plain = re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")
+    plain = _ascii(name)
     if not plain:
         return otherwise
     if not plain[0].isalpha() or _TAKEN.fullmatch(plain):
@@ -133,8 +140,15 @@ def _variable(name: str, otherwise: str) -> str:
 
 def artifact_name(text: str) -> str:
     """Return a valid name for an artifact, from a file's name without its ending."""
-    plain = re.sub(r"[^a-z0-9]+", "_", text.lower()).strip("_")
+    plain = _ascii(text)
     return plain if plain[:1].isalpha() else f"calibration_{plain}".rstrip("_")
+
+
+def _ascii(text: str) -> str:
+    """Return a text in lowercase letters, digits and _: accents go, all else becomes _."""
+    letters = unicodedata.normalize("NFKD", text.lower())
+    plain = "".join(letter for letter in letters if not unicodedata.combining(letter))
+    return re.sub(r"[^a-z0-9]+", "_", plain).strip("_")
 
 
 def _repeats(blocks: list[Block], row_word: str) -> list[str]:
