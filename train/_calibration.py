@@ -262,11 +262,12 @@ def calibrate_from(
     """Fit a curve to readings of which only exact sums are known.
 
     "auto" looks at the degrees from 1 to 10, at most the number of different x less 2, as far as
-    the sums reach. It chooses the lowest degree that is as good as any: its mean squared
-    leave-one-out error exceeds the smallest by no more than one standard error of the difference
-    (over the readings), and its AICc exceeds the smallest by no more than 2. The first asks how
-    well unseen readings are met, the second whether there is evidence for a further term. Where
-    no degree is good by both, the leave-one-out error decides.
+    the sums reach. It chooses the lowest degree that is as good as any. A degree is not as good if
+    both say so: its mean squared leave-one-out error exceeds the smallest by more than one standard
+    error of the difference (over the readings), and its AICc exceeds the smallest by more than 2.
+    The first asks how well unseen readings are met, the second whether there is evidence for a
+    further term; asking both keeps chance, and single outliers, from adding terms. Degrees for
+    which some reading determines a coefficient alone are left out.
 
     Args:
         sums: over the readings; of this degree or a higher one.
@@ -293,6 +294,10 @@ def calibrate_from(
         raise CalibrationError(f"the sums reach degree {most}, {degree} was asked for")
     if not sums.rows:
         raise CalibrationError("there are no readings; give some")
+    try:
+        domain = tuple((float(low), float(high)) for low, high in sums.domain)
+    except OverflowError:
+        raise CalibrationError("x is too large for doubles; use other units") from None
     solution, sizes = _solve(sums, degree, intercept=intercept)
     seen = None if rows is None else review(rows, solution, sizes, weighted=sums.weighted)
     selection: tuple[Candidate, ...] = ()
@@ -306,7 +311,6 @@ def calibrate_from(
         values, errors = [float(c) for c in solution.coefficients], solution.standard_errors
         uncertainty = solution.uncertainty()
         loss, best_loss = float(served_loss(sums, served)), float(solution.squares)
-        domain = tuple((float(low), float(high)) for low, high in sums.domain)
     except OverflowError:
         raise CalibrationError(
             "the curve's numbers are too large for doubles; use other units"
@@ -512,28 +516,23 @@ def _choose(
 ) -> tuple[int, tuple[Candidate, ...]]:
     """Return the number of terms that "auto" chooses, and the table."""
     aicc = {k: _aicc(solution, k) for k in sizes}
-    best_aicc = min(aicc.values())
     offset = len(solution.powers) - sum(solution.powers[-1])  # terms less degree
-    reasons: dict[int, list[str]] = {k: [] for k in sizes}
-    best = min(sizes, key=lambda k: (seen.loo[k] if seen else aicc[k], k))
+    usable = [k for k in sizes if seen is None or seen.loo[k] < math.inf] or [sizes[0]]
+    best_aicc = min(aicc[k] for k in usable)
+    behind = {
+        k: [f"AICc {aicc[k] - best_aicc:.3g} above the smallest"]
+        for k in usable
+        if aicc[k] > best_aicc + _AICC_TIE
+    }
     if seen:
-        for k in sizes:
-            if seen.loo[k] == math.inf:
-                reasons[k].append("some reading determines a coefficient alone")
-            elif seen.loo[k] - seen.loo[best] > seen.loo_differences[k, best]:
-                ratio = math.sqrt(seen.loo[k] / seen.loo[best]) if seen.loo[best] else math.inf
-                more = f"{ratio:.3g} times" if ratio > 2 else f"{100 * (ratio - 1):.2g} % above"
-                reasons[k].append(
-                    f"leave-one-out error {more} that of degree {best - offset}, beyond chance"
-                )
-    for k in sizes:
-        if aicc[k] > best_aicc + _AICC_TIE:
-            reasons[k].append(f"AICc {aicc[k] - best_aicc:.3g} above the smallest")
-    chosen = next((k for k in sizes if not reasons[k]), None)
-    good = "the lowest degree that is as good as any"
-    if chosen is None:  # the two criteria disagree
-        chosen, good = best, "the smallest leave-one-out error; by AICc another degree is better"
-    higher = f"no better than degree {chosen - offset}, beyond chance"
+        for k, text in _behind(seen, usable, offset).items():
+            behind[k] = [text, *behind[k]] if k in behind else []
+        behind = {k: texts for k, texts in behind.items() if len(texts) > 1}
+    chosen = next(k for k in usable if k not in behind)
+    why = dict.fromkeys(sizes, f"not better than degree {chosen - offset} by both")
+    why |= {k: "; ".join(texts) for k, texts in behind.items()}
+    why |= dict.fromkeys(set(sizes) - set(usable), "some reading determines a coefficient alone")
+    why[chosen] = "the lowest degree that is as good as any"
     table = tuple(
         Candidate(
             degree=k - offset,
@@ -541,11 +540,22 @@ def _choose(
             loo=math.sqrt(seen.loo[k]) if seen else math.nan,
             aicc=aicc[k],
             chosen=k == chosen,
-            why=good if k == chosen else "; ".join(reasons[k]) or higher,
+            why=why[k],
         )
         for k in sizes
     )
     return chosen, table
+
+
+def _behind(seen: Review, sizes: Sequence[int], offset: int) -> dict[int, str]:
+    """Return the numbers of terms whose leave-one-out error is worse than the best, and how."""
+    best, found = min(sizes, key=lambda k: (seen.loo[k], k)), {}
+    for k in sizes:
+        if seen.loo[k] - seen.loo[best] > seen.loo_differences[k, best]:
+            ratio = math.sqrt(seen.loo[k] / seen.loo[best]) if seen.loo[best] else math.inf
+            more = f"{ratio:.3g} times" if ratio > 2 else f"{100 * (ratio - 1):.2g} % above"
+            found[k] = f"leave-one-out error {more} that of degree {best - offset}, beyond chance"
+    return found
 
 
 def _aicc(solution: Solution, size: int) -> float:

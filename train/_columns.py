@@ -22,6 +22,8 @@ Doubles = NDArray[np.float64]
 
 # Within it, scaling by a power of two loses no bit of a double.
 _REACH = 960
+# Rows that stay in the cache.
+_BLOCK = 1 << 14
 
 
 class Decimals(NamedTuple):
@@ -87,12 +89,29 @@ class Column(NamedTuple):
 
 def lowest_bit(values: Doubles) -> int:
     """Return the largest e for which all values are whole multiples of 2**e; 0 if all are zero."""
-    nonzero = values[values != 0]
-    if not len(nonzero):
-        return 0
-    mantissas, exponents = np.frexp(nonzero)
-    whole = np.ldexp(mantissas, 53).astype(np.int64)
-    zeros = np.frexp((whole & -whole).astype(np.float64))[1] - 1
+    blocks = (values[start : start + _BLOCK] for start in range(0, len(values), _BLOCK))
+    return min((low for block in blocks if (low := _lowest_bit(block)) is not None), default=0)
+
+
+def _lowest_bit(values: Doubles) -> int | None:
+    """Return the same of a block; None if all are zero."""
+    sizes = np.abs(values)
+    if not sizes.all():
+        values, sizes = values[sizes > 0], sizes[sizes > 0]
+    if not len(values):
+        return None
+    # No double is longer than 53 bits, so this one divides all.
+    floor = max(math.frexp(float(sizes.min()))[1] - 53, -1074)
+    if floor > -_REACH and math.frexp(float(sizes.max()))[1] - floor < _REACH:
+        whole = values * 2.0**-floor
+        # The last 60 bits of each fit in an integer.
+        rest = whole - np.rint(whole * 2.0**-60) * 2.0**60
+        bits = int(np.bitwise_or.reduce(rest.astype(np.int64)))
+        if bits:
+            return floor + (bits & -bits).bit_length() - 1
+    mantissas, exponents = np.frexp(values)
+    integers = np.ldexp(mantissas, 53).astype(np.int64)
+    zeros = np.frexp((integers & -integers).astype(np.float64))[1] - 1
     return int((exponents + zeros).min()) - 53
 
 

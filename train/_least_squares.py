@@ -288,12 +288,14 @@ def _expand(
 ) -> dict[Exponents, Number]:
     """Return Π (alpha·X - beta)^exponent as coefficients by exponents."""
     known: dict[Exponents, Number] = {(): lines[0][0] ** 0}
+    lower: Exponents
     for exponent, (alpha, beta, _) in zip(exponents, lines, strict=True):
-        known = {
-            (*lower, j): c * (math.comb(exponent, j) * alpha**j * (-beta) ** (exponent - j))
-            for lower, c in known.items()
-            for j in range(0 if beta else exponent, exponent + 1)
-        }
+        grown: dict[Exponents, Number] = {}
+        for lower, c in known.items():
+            for j in range(0 if beta else exponent, exponent + 1):
+                binomial = math.comb(exponent, j)
+                grown[(*lower, j)] = c * binomial * alpha**j * (-beta) ** (exponent - j)
+        known = grown
     return known
 
 

@@ -171,7 +171,7 @@ def test_only_the_form_that_the_dtype_holds():
     # Plain, the tenth power's coefficient would be near 1e87.
     coefficients = a_curve(10, DOMAINS["tiny"], 0)
     served = serve(coefficients, polynomial(10), [DOMAINS["tiny"]], "float32")
-    assert max(map(abs, served.coefficients)) < 10
+    assert max(map(abs, served.coefficients)) < 1000
 
 
 def test_numbers_too_large_for_the_dtype():
