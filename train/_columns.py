@@ -237,3 +237,21 @@ def digits(values: Doubles, low: int, bits: int, width: int) -> list[Doubles]:
         rest = rest - top * 2.0 ** (width * index)
         result.append(top)
     return [rest, *reversed(result)]
+
+
+def whole_digits(numbers: Sequence[int], bits: int, width: int) -> Doubles:
+    """Split whole numbers from 0 to 2**bits into digits, as ``digits`` does; shape (digits, n)."""
+    count = -(-(bits + 1) // width)
+    size = -(-count * width // 8)
+    data = b"".join([number.to_bytes(size, "little") for number in numbers])
+    table = np.frombuffer(data, dtype=np.uint8).reshape(len(numbers), size)
+    ones = np.unpackbits(table, axis=1, count=count * width, bitorder="little")
+    places = 2.0 ** np.arange(width)
+    result = np.ascontiguousarray(
+        (ones.reshape(len(numbers), count, width) @ places.astype(np.float32)).T, dtype=np.float64
+    )
+    for place in range(count - 1):
+        carry = np.rint(result[place] * 2.0**-width)
+        result[place] -= carry * 2.0**width
+        result[place + 1] += carry
+    return result

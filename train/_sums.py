@@ -20,10 +20,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from train._columns import Column, Doubles, column, digits, extent
+from train._columns import Column, Doubles, column, digits, extent, whole_digits
 from train._errors import CalibrationError
 from train._exact import common_unit
-from train._judge import Exponents, add_products, floor_log2, moments, plus, power_of_two
+from train._judge import Exponents, add_products, moments, plus, power_of_two
 
 # Exponents of the features, and the power of y.
 Moment = tuple[Exponents, int]
@@ -269,33 +269,43 @@ def _range(column: Column) -> tuple[Fraction, Fraction]:
 
 
 def weight(sigma: Fraction) -> Fraction:
-    """Return 1/sigma², rounded to WEIGHT_BITS significant bits."""
-    exact = 1 / (sigma * sigma)
-    last = power_of_two(floor_log2(exact) - WEIGHT_BITS + 1)
-    return round(exact / last) * last
+    """Return 1/sigma², cut to WEIGHT_BITS significant bits."""
+    digits, exponent = _cut(sigma.denominator**2, sigma.numerator**2)
+    return digits * power_of_two(exponent)
+
+
+def _cut(above: int, below: int) -> tuple[int, int]:
+    """Return the first WEIGHT_BITS bits of above / below, and the exponent of the last of them.
+
+    It does not matter by which common factor both are multiplied.
+    """
+    shift = WEIGHT_BITS + 1 + below.bit_length() - above.bit_length()
+    whole = (above << shift) // below if shift >= 0 else above // (below << -shift)
+    surplus = whole.bit_length() - WEIGHT_BITS
+    return whole >> surplus, surplus - shift
 
 
 def _groups(
     columns: Sequence[Column], sigma: Column
 ) -> Iterator[tuple[Sequence[Column], Fraction | Column, Fraction, int]]:
     """Yield rows of one weight, or all rows with their weights, and the sums of sigma²."""
-    values = sigma.values if isinstance(sigma.values, list) else sigma.values.tolist()
-    distinct = sorted(set(values))
-    exact = {value: Fraction(value) * sigma.factor for value in distinct}
-    weights = {value: weight(exact[value]) for value in distinct}
-    if len(distinct) <= _FEW_WEIGHTS:
-        index = {value: k for k, value in enumerate(distinct)}
+    values, unit = sigma.whole()
+    above, below = unit.denominator**2, unit.numerator**2
+    cut = {value: _cut(above, value * value * below) for value in set(values)}
+    if len(cut) <= _FEW_WEIGHTS:
+        index = {value: k for k, value in enumerate(cut)}
         group = np.array([index[value] for value in values])
-        for k, value in enumerate(distinct):
+        for value, k in index.items():
             rows = np.flatnonzero(group == k)
-            taken = columns if len(distinct) == 1 else [c.take(rows) for c in columns]
-            yield taken, weights[value], exact[value] ** 2 * len(rows), len(rows)
+            taken = columns if len(cut) == 1 else [c.take(rows) for c in columns]
+            whole, exponent = cut[value]
+            squares = (value * unit) ** 2 * len(rows)
+            yield taken, whole * power_of_two(exponent), squares, len(rows)
         return
-    unit = power_of_two(-max(w.denominator.bit_length() - 1 for w in weights.values()))
-    whole = {value: int(w / unit) for value, w in weights.items()}
-    integers, scale = sigma.whole()
-    squares = sum(map(mul, integers, integers)) * scale * scale
-    yield columns, Column([whole[v] for v in values], unit), squares, len(values)
+    least = min(exponent for _, exponent in cut.values())
+    aligned = {value: whole << exponent - least for value, (whole, exponent) in cut.items()}
+    squares = sum(map(mul, values, values)) * unit * unit
+    yield columns, Column([aligned[v] for v in values], power_of_two(least)), squares, len(values)
 
 
 def _sum(
@@ -305,12 +315,10 @@ def _sum(
 
     With a weight, the last unit is that of the weights.
     """
-    found = None
-    if not isinstance(weight, Column) and len(columns[0]) >= _FEW_ROWS:
-        found = _sum_digits(columns, terms)
-    if found is None:
-        found = _sum_integers(columns, terms, weight if isinstance(weight, Column) else None)
-    units, sums = found
+    found, weights = None, weight if isinstance(weight, Column) else None
+    if len(columns[0]) >= _FEW_ROWS:
+        found = _sum_digits(columns, terms, weights)
+    units, sums = found or _sum_integers(columns, terms, weights)
     if isinstance(weight, Column):
         return [*units, weight.factor], sums
     if weight is not None:
@@ -343,25 +351,35 @@ def _below(exponents: Exponents) -> tuple[int, Exponents]:
 
 @dataclass(frozen=True)
 class _Layout:
-    """Which rows of one table of digits hold which term; y is the last entry."""
+    """Which rows of a table of digits hold which term; None stands for y.
+
+    Without weights, y and the terms on the left are the first rows of the one table. With weights,
+    a second table holds their products with the weights.
+    """
 
     terms: Sequence[Exponents]
     bits: Sequence[int]  # of each feature, and of y
-
-    def _count(self, exponents: Exponents) -> int:
-        """Return how many digits hold a term: one bit more than the number, for its sign."""
-        bits: int = sum(map(mul, exponents, self.bits))
-        return -(-(bits + 1) // _WIDTH)
+    weight_bits: int
 
     @cached_property
     def places(self) -> dict[Exponents | None, slice]:
-        """Rows of the table; None stands for y."""
-        # The terms on the left come first, so that one slice of the table holds them.
-        order = [*self.left, *(e for e in self.terms if e not in self.left)]
-        counts = [-(-(self.bits[-1] + 1) // _WIDTH), *map(self._count, order)]
-        ends = np.cumsum(counts).tolist()
-        keys: list[Exponents | None] = [None, *order]
-        return {k: slice(end - n, end) for k, n, end in zip(keys, counts, ends, strict=True)}
+        """Rows of the table."""
+        others = [e for e in self.terms if e not in self.left]
+        return self._places([None, *self.left, *others], 0)
+
+    @cached_property
+    def left_places(self) -> dict[Exponents | None, slice]:
+        """Rows of what stands on the left of the products."""
+        return self._places([None, *self.left], self.weight_bits)
+
+    def _places(self, keys: Sequence[Exponents | None], more: int) -> dict[Exponents | None, slice]:
+        places, end = {}, 0
+        for key in keys:
+            bits = self.bits[-1] if key is None else sum(map(mul, key, self.bits))
+            # One bit more than the number has, for its sign.
+            start, end = end, end - (-(bits + more + 1) // _WIDTH)
+            places[key] = slice(start, end)
+        return places
 
     @cached_property
     def left(self) -> list[Exponents]:
@@ -378,20 +396,22 @@ class _Layout:
 
     @property
     def left_height(self) -> int:
-        """Rows of the table that hold y and the terms on the left."""
-        return int(max(self.places[e].stop for e in (None, *self.left)))
+        """Rows of what stands on the left."""
+        return int(max(place.stop for place in self.left_places.values()))
 
 
 def _sum_digits(
-    columns: Sequence[Column], terms: Sequence[Exponents]
+    columns: Sequence[Column], terms: Sequence[Exponents], weight: Column | None = None
 ) -> tuple[list[Fraction], dict[Moment, int]] | None:
     """Sum with matrix products of digits; None where they would be too many."""
     doubles = [c.values for c in columns if not isinstance(c.values, list)]
     known = [found for values in doubles if (found := extent(values)) is not None]
     if len(known) < len(columns) or not all(_below(e)[1] in terms for e in terms if any(e)):
         return None
-    layout = _Layout(terms, [bits for _, bits in known])
-    if layout.height > _MOST_DIGITS:
+    weights: Any = None if weight is None else weight.values
+    weight_bits = 0 if weight is None else max(weights).bit_length()
+    layout = _Layout(terms, [bits for _, bits in known], weight_bits)
+    if max(layout.height, layout.left_height) > _MOST_DIGITS:
         return None
     table = np.zeros((layout.height, _ROWS))
     units = [c.factor * power_of_two(low) for c, (low, _) in zip(columns, known, strict=True)]
@@ -403,9 +423,21 @@ def _sum_digits(
             block = slice(begin, min(begin + _ROWS, start + _SLICE, rows))
             filled = table[:, : block.stop - block.start]
             _fill(filled, layout, [values[block] for values in doubles], [low for low, _ in known])
-            total += _products(filled, layout.left_height)
+            left = filled[: layout.left_height]
+            if weight is not None:
+                left = _weighted(filled, layout, weights[block])
+            total += _products(left, filled)
         _collect(sums, layout, total)
     return units, sums
+
+
+def _weighted(table: Doubles, layout: _Layout, weights: Sequence[int]) -> Doubles:
+    """Return the digits of what stands on the left, times the weights."""
+    factor = whole_digits(weights, layout.weight_bits, _WIDTH)
+    result = np.empty((layout.left_height, len(weights)))
+    for key, place in layout.left_places.items():
+        _multiply(factor, table[layout.places[key]], result[place])
+    return result
 
 
 def _fill(table: Doubles, layout: _Layout, block: Sequence[Doubles], lows: Sequence[int]) -> None:
@@ -427,7 +459,7 @@ def _fill(table: Doubles, layout: _Layout, block: Sequence[Doubles], lows: Seque
             _multiply(table[places[below]], singles[feature], table[places[exponents]])
 
 
-def _multiply(left: Doubles, right: Sequence[Doubles], result: Doubles) -> None:
+def _multiply(left: Doubles, right: Sequence[Doubles] | Doubles, result: Doubles) -> None:
     """Multiply numbers in digits: all products of two digits, then carries."""
     height, room = len(left) + len(right) - 1, len(result)
     sums = np.zeros((max(height, room), left.shape[1]))
@@ -443,27 +475,28 @@ def _multiply(left: Doubles, right: Sequence[Doubles], result: Doubles) -> None:
     result[:] = sums[:room]
 
 
-def _products(table: Doubles, left: int) -> NDArray[np.int64]:
-    """Return the sums of the products of the first rows with all rows."""
-    height, rows = table.shape
-    step = max(_PRODUCTS // (left * height), 16)
+def _products(left: Doubles, right: Doubles) -> NDArray[np.int64]:
+    """Return the sums of the products of the rows of two tables."""
+    rows = left.shape[1]
+    step = max(_PRODUCTS // (len(left) * len(right)), 16)
     whole = rows // step * step
-    shape = (height, -1, step)
-    batch = table[:, :whole].reshape(shape).transpose(1, 0, 2)
-    total = (batch[:, :left] @ batch.transpose(0, 2, 1)).sum(axis=0)
-    rest = table[:, whole:]
-    return np.asarray(total + rest[:left] @ rest.T, dtype=np.int64)
+    a, b = (
+        table[:, :whole].reshape((len(table), -1, step)).transpose(1, 0, 2)
+        for table in (left, right)
+    )
+    total = (a @ b.transpose(0, 2, 1)).sum(axis=0)
+    return np.asarray(total + left[:, whole:] @ right[:, whole:].T, dtype=np.int64)
 
 
 def _collect(sums: dict[Moment, int], layout: _Layout, total: NDArray[np.int64]) -> None:
     """Add up the products of digits, each at its place."""
-    places, none = layout.places, (0,) * len(layout.terms[0])
+    none = (0,) * len(layout.terms[0])
     wanted: dict[Moment, tuple[Exponents | None, Exponents | None]] = {
         (plus(e, f), 0): (e, f) for e in layout.left for f in layout.terms
     }
     wanted |= {(e, 1): (None, e) for e in layout.terms}
     wanted[none, 2] = (None, None)
     for moment, (left, right) in wanted.items():
-        for i, row in enumerate(total[places[left], places[right]].tolist()):
+        for i, row in enumerate(total[layout.left_places[left], layout.places[right]].tolist()):
             for j, value in enumerate(row):
                 sums[moment] += value << _WIDTH * (i + j)

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from train import CalibrationError, Decimals, Sums, calibrate_from
 from train import _sums as module
-from train._columns import Column, column, digits, extent, lowest_bit
+from train._columns import Column, column, digits, extent, lowest_bit, whole_digits
 from train._sums import plane, polynomial, weight
 
 DOUBLES = st.floats(allow_nan=False, allow_infinity=False, min_value=-1e60, max_value=1e60)
@@ -101,6 +101,27 @@ def test_extremes(worst):
     terms = polynomial(3)
     expected = values_of(*module._sum_integers([column, column], terms))
     assert values_of(*module._sum([column, column], terms)) == expected
+
+
+@pytest.mark.parametrize("rows", [50, 4100])
+@pytest.mark.parametrize("terms", [polynomial(1), polynomial(5), plane(3)])
+def test_both_ways_give_the_same_integers_with_weights(rows, terms):
+    columns = [doubles(rows, spread=2, seed=seed) for seed in range(len(terms[0]) + 1)]
+    weights = [int(w) << k % 90 for k, w in enumerate(rng().integers(1, 2**62, rows))]
+    weights[7] = 2**320 - 1
+    column = Column(weights, Fraction(1))
+    found = module._sum_digits(columns, terms, column)
+    assert found is not None
+    expected = module._sum_integers(columns, terms, column)
+    assert values_of(*found) == values_of(*expected)
+
+
+@given(st.lists(st.integers(0, 2**97 - 1), min_size=1, max_size=9))
+def test_digits_of_whole_numbers(numbers):
+    table = whole_digits(numbers, 97, 21)
+    assert np.abs(table).max() <= 2**20
+    for number, places in zip(numbers, table.T.tolist(), strict=True):
+        assert sum(int(d) << 21 * k for k, d in enumerate(places)) == number
 
 
 def test_wild_exponents_fall_back_to_integers():
