@@ -100,7 +100,8 @@ def _batches(
     from pyarrow import parquet
 
     if kind == "Parquet":
-        file = parquet.ParquetFile(stream)
+        # Buffering ahead would hold the whole file.
+        file = parquet.ParquetFile(stream, pre_buffer=False)
         names = file.schema_arrow.names
         wanted = [names[index] for index in picked]
         total = file.metadata.num_rows

@@ -427,7 +427,7 @@ def write_arrow(kind, data):
     else:
         new = pa.ipc.new_file if kind == "Arrow file" else pa.ipc.new_stream
         with new(sink, data.schema) as writer:
-            writer.write_table(data, max_chunksize=2)
+            writer.write_table(data, max_chunksize=max(2, len(data) // 100))
     return sink.getvalue()
 
 
@@ -579,3 +579,35 @@ def test_a_missing_library_says_what_to_type(library, content, file, monkeypatch
 
 def test_blocks_are_small():
     assert _block.BLOCK_ROWS <= 1 << 17  # constant memory means some megabytes
+
+
+PEAK = """
+import sys
+from pathlib import Path
+from train._from_readings import calibrate_readings
+from train._readings import open_readings
+calibrate_readings(
+    open_readings(Path(sys.argv[1])), degree=1, intercept=True, name="probe",
+    unit_x="1", unit_y="1", dtype="float32", watch=lambda what, share: None,
+)
+(peak,) = (line.split()[1] for line in open("/proc/self/status") if line.startswith("VmHWM"))
+print(peak)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="reads the peak where Linux tells it")
+@pytest.mark.parametrize("kind", ["Parquet", "Arrow file", "CSV"])
+def test_memory_does_not_grow_with_the_file(kind, file):
+    peaks = []
+    for rows in (2_000_000, 6_000_000):
+        x = np.arange(rows) % 1000 / 8.0
+        if kind == "CSV":
+            path = file("".join(f"{a},{i % 7}\n" for i, a in enumerate(x.tolist())))
+        else:
+            path = file(write_arrow(kind, table(x=x, y=2.0 * x + np.arange(rows) % 7)))
+        result = subprocess.run(
+            [sys.executable, "-c", PEAK, path], capture_output=True, text=True, check=True
+        )
+        peaks.append(int(result.stdout) / 1024)
+    assert peaks[1] - peaks[0] < 30.0  # MiB; the columns alone have 61 more
