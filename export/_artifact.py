@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
@@ -11,8 +12,9 @@ from typing import Any
 import torch
 from torch import nn
 
+from export._calibration import document
 from export._errors import ExportError
-from export._folder import staged, write_files
+from export._folder import refuse_to_replace, staged, write_files
 from export._onnx import to_onnx
 from export._program import plain_name, trace
 from export._torchexport import to_torchexport
@@ -21,16 +23,19 @@ from export._uncertainty import uncertainty
 from infer._check import check_integrity, check_parity
 from infer._errors import ArtifactError
 from infer._floats import bits
-from infer._format import CARD_FILE, FORMAT_VERSION, SIBLING_FILES, read_card, render
+from infer._format import CARD_FILE, FORMAT_VERSION, NAME_PATTERN, read_card, render
 from infer._model import load
 from infer._patterns import inputs
 from infer._store import find
 from train import Fit, Variant
+from train._calibration import Calibration
 from train._models import unknown
 
 # Random bit patterns compared before an artifact is written, beside the special values. The test
 # suite compares a million.
 _PROOF_COUNT = 1 << 12
+# The name of a calibration that was given none.
+UNNAMED = "calibration"
 _LIBRARIES = ("mpmath", "numpy", "onnx", "onnxscript", "torch")
 
 
@@ -39,51 +44,96 @@ def artifact_name(fit: Fit, variant: Variant) -> str:
     return f"{fit.name}.{variant.name}" if variant.name else fit.name
 
 
-def save(fit: Fit, out: Path | str, *, variants: tuple[str, ...] | None = None) -> list[Path]:
-    """Write the artifacts of a fit, one folder a variant, each proven before it is in place.
+def save(
+    fit: Fit | Calibration,
+    out: Path | str,
+    *,
+    variants: tuple[str, ...] | None = None,
+    replace: bool = True,
+) -> list[Path]:
+    """Write the artifacts of a fit, or of a calibration, each proven before it is in place.
+
+    A fit can have several variants, so it takes the folder that holds theirs. A calibration is one
+    artifact, so it takes that artifact's own; one that was given no name takes the folder's.
 
     Args:
         fit: what to write.
-        out: the folder that holds the artifacts' folders; made if need be.
-        variants: names of the variants to write; all of them for None.
+        out: for a fit, the folder that holds the artifacts' folders; for a calibration, the
+            artifact's folder. Made if need be.
+        variants: names of a fit's variants to write; all of them for None.
+        replace: whether an artifact that is there already is replaced.
 
     Returns:
         The artifacts' folders.
 
     Raises:
         ExportError: there is no such variant, the model cannot be written in the artifact format,
-            what was written does not agree bit for bit, or a folder in the way holds something
-            else.
+            what was written does not agree bit for bit, a folder in the way holds something
+            else, or it holds an artifact that is not to be replaced.
     """
+    if isinstance(fit, Calibration):
+        if variants is not None:
+            raise ExportError("a calibration has no variants; leave them out")
+        return [_save_calibration(fit, Path(out), replace=replace)]
     known = [variant.name for variant in fit.model.variants]
     for name in variants or ():
         if name not in known:
             raise ExportError(unknown(f"variant of {fit.name}", name, known))
     chosen = [v for v in fit.model.variants if variants is None or v.name in variants]
-    return [_save_variant(fit, variant, Path(out)) for variant in chosen]
+    return [_save_variant(fit, variant, Path(out), replace=replace) for variant in chosen]
 
 
-def _save_variant(fit: Fit, variant: Variant, out: Path) -> Path:
+def _save_variant(fit: Fit, variant: Variant, out: Path, *, replace: bool) -> Path:
     name = artifact_name(fit, variant)
     folder = out / name
-    _refuse_to_replace(folder)
+    refuse_to_replace(folder, replace=replace)
     module = fit.module(variant)
-    files = build(fit, variant, module)
-    with staged(folder) as staging:
-        write_files(staging, files)
-        _prove(staging, module, name)
+    return _write(folder, name, build(fit, variant, module), module, replace=replace)
+
+
+def _save_calibration(calibration: Calibration, folder: Path, *, replace: bool) -> Path:
+    refuse_to_replace(folder, replace=replace)
+    module = calibration.served.module().requires_grad_(requires_grad=False)
+    # Only a folder of the card's name can be found by name.
+    unnamed = calibration.name == UNNAMED and re.fullmatch(NAME_PATTERN, folder.name)
+    name = folder.name if unnamed else calibration.name
+    files = build_from(document(calibration, name, module, _versions()), module)
+    return _write(folder, name, files, module, replace=replace)
+
+
+def _write(
+    folder: Path, name: str, files: Mapping[str, bytes], module: nn.Module, *, replace: bool
+) -> Path:
+    try:
+        with staged(folder, replace=replace) as staging:
+            write_files(staging, files)
+            _prove(staging, module, name)
+    except FileExistsError as error:
+        raise ExportError(f"{folder} was written by somebody else in the meantime") from error
     return folder
 
 
 def build(fit: Fit, variant: Variant, module: nn.Module) -> dict[str, bytes]:
-    """Return the content of each file of an artifact, by name.
+    """Return the content of each file of a fit's artifact, by name.
 
     Raises:
         ExportError: the model cannot be written in the artifact format.
     """
-    document = _document(fit, variant, module)
+    return build_from(_document(fit, variant, module), module)
+
+
+def build_from(document: dict[str, Any], module: nn.Module) -> dict[str, bytes]:
+    """Return the content of each file, by name, of an artifact with this card.
+
+    Args:
+        document: the card without what it says about the other files.
+        module: what the artifact computes.
+
+    Raises:
+        ExportError: the model cannot be written in the artifact format.
+    """
     try:
-        card = read_card(render(document), artifact_name(fit, variant))
+        card = read_card(render(document), str(document["name"]))
     except (ArtifactError, ValueError) as error:
         raise ExportError(f"the artifact format cannot hold this model: {error}") from error
     siblings = {
@@ -137,13 +187,17 @@ def _document(fit: Fit, variant: Variant, module: nn.Module) -> dict[str, Any]:
             },
             "loss": fit.loss,
             "best_loss": fit.best_loss,
-            # Without the build's tag: it names an index, not a version.
-            "versions": {name: version(name).partition("+")[0] for name in _LIBRARIES},
+            "versions": _versions(),
         },
         "files": {},
         "uncertainty": uncertainty(fit),
         "evaluation_error": None,
     }
+
+
+def _versions() -> dict[str, str]:
+    # Without the build's tag: it names an index, not a version.
+    return {name: version(name).partition("+")[0] for name in _LIBRARIES}
 
 
 def _only(constants: Mapping[str, float], own: set[str], *, inside: bool) -> dict[str, float]:
@@ -172,20 +226,3 @@ def _prove(folder: Path, module: nn.Module, name: str) -> None:
             )
     if problems:
         raise ExportError(f"{name} was not written: " + "; ".join(problems))
-
-
-def _refuse_to_replace(folder: Path) -> None:
-    """Raise if the target is something whose loss the user would regret."""
-    if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
-        raise ExportError(f"{folder} is in the way: expected a folder, or nothing")
-    if folder.is_dir():
-        foreign = sorted(
-            entry.name
-            for entry in folder.iterdir()
-            if entry.name not in (CARD_FILE, *SIBLING_FILES)
-        )
-        if foreign:
-            raise ExportError(
-                f"{folder} holds {foreign[0]!r}, which is no part of an artifact; move it away or "
-                "choose another --out"
-            )

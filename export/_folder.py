@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import errno
 import os
 import shutil
 import sys
 import uuid
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+
+from export._errors import ExportError
+from infer._format import CARD_FILE, SIBLING_FILES
 
 _AT_FDCWD = -100
 _RENAME_EXCHANGE = 2
@@ -18,12 +22,15 @@ _OLD = "-old"
 
 
 @contextlib.contextmanager
-def staged(target: Path) -> Iterator[Path]:
+def staged(target: Path, *, replace: bool = True) -> Iterator[Path]:
     """Give an empty folder beside the target; at the end of the block it takes its place.
 
     If the block raises, or the process is killed at any point, the target is what it was. What a
     killed process left beside the target is removed by the next one to write there. Processes
     that write to one target at the same time replace each other's folders, whole ones.
+
+    Raises:
+        FileExistsError: the target is there by then, and ``replace`` is false.
     """
     target = Path(os.path.abspath(target))  # noqa: PTH100 - keeps a symbolic link as it is
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -40,9 +47,34 @@ def staged(target: Path) -> Iterator[Path]:
             yield staging
             _sync(staging)
             with _locked(target.parent, wait=True):
+                if not replace and os.path.lexists(target):
+                    raise FileExistsError(errno.EEXIST, "appeared in the meantime", str(target))
                 _take_place(staging, target)
         finally:
             shutil.rmtree(staging, ignore_errors=True)
+
+
+def refuse_to_replace(folder: Path, *, replace: bool = True) -> None:
+    """Raise if the target is something whose loss the user would regret.
+
+    Raises:
+        ExportError: it is no artifact, or one that is not to be replaced.
+    """
+    if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
+        raise ExportError(f"{folder} is in the way: expected a folder, or nothing")
+    if folder.is_dir():
+        foreign = sorted(
+            entry.name
+            for entry in folder.iterdir()
+            if entry.name not in (CARD_FILE, *SIBLING_FILES)
+        )
+        if foreign:
+            raise ExportError(
+                f"{folder} holds {foreign[0]!r}, which is no part of an artifact; move it away or "
+                "choose another --out"
+            )
+        if not replace:
+            raise ExportError(f"{folder} is there already; replace it with --force")
 
 
 def write_files(folder: Path, files: Mapping[str, bytes]) -> None:

@@ -2,12 +2,14 @@
 
 ```console blocks are commands after "$ " with their output; ```pycon blocks are interpreter
 sessions; ```python blocks are programs. In all of them "..." stands for anything. The blocks of a
-page run in order in one empty folder. ```sh blocks install things; .ci/run executes these.
+page run in order in one folder that holds the data that the page links to and nothing else. ```sh
+blocks install things; .ci/run executes these.
 """
 
 import doctest
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -51,6 +53,8 @@ def commands(block):
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_what_a_page_shows_is_what_happens(page, shell, tmp_path):
     text = page.read_text(encoding="utf-8")
+    for data in re.findall(r"\]\(([a-z_]+\.csv)\)", text):
+        shutil.copy(page.parent / data, tmp_path)
     for kind, block in BLOCK.findall(text):
         if kind == "console":
             for command, expected in commands(block):

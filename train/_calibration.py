@@ -16,6 +16,7 @@ from train._errors import CalibrationError
 from train._exact import DependentError, root
 from train._judge import Exponents
 from train._least_squares import Solution, Uncertainty, solve, term_name, too_few
+from train._loss import served_loss
 from train._review import Block, Residual, Review, review
 from train._served import Served, serve
 from train._sums import Sums, plane, polynomial
@@ -105,6 +106,8 @@ class Calibration:
         warnings: what a careful user should know.
         largest_residuals: the readings that are furthest from the curve, in standard deviations.
         served: the form that is served.
+        loss: its (weighted) sum of squared residuals, each step taken as exact.
+        best_loss: the smallest that any coefficients reach.
         uncertainty: what intervals follow from.
         x: the readings' inputs for plots, shape (n,) or (n, k); at most 10,000 of them, evenly
             spaced; None if they were not read a second time.
@@ -137,6 +140,8 @@ class Calibration:
     warnings: tuple[str, ...]
     largest_residuals: tuple[Residual, ...]
     served: Served
+    loss: float
+    best_loss: float
     uncertainty: Uncertainty
     x: NDArray[np.float64] | None = field(repr=False, compare=False)
     y: NDArray[np.float64] | None = field(repr=False, compare=False)
@@ -305,6 +310,7 @@ def calibrate_from(
     try:
         values, errors = [float(c) for c in solution.coefficients], solution.standard_errors
         uncertainty = solution.uncertainty()
+        loss, best_loss = float(served_loss(sums, served)), float(solution.squares)
     except OverflowError:
         raise CalibrationError(
             "the curve's numbers are too large for doubles; use other units"
@@ -337,6 +343,8 @@ def calibrate_from(
         warnings=tuple(_warnings(solution, served, seen, selection, weighted=sums.weighted)),
         largest_residuals=seen.largest[chosen] if seen else (),
         served=served,
+        loss=loss,
+        best_loss=best_loss,
         uncertainty=uncertainty,
         x=seen.x if seen else None,
         y=seen.y if seen else None,

@@ -20,6 +20,16 @@ class UnknownNameError(TrainError, LookupError):
     exit_code = 2
 
 
+class ReadingsError(TrainError):
+    """A file of readings cannot be read as such, or a row in it; the commands exit with 2."""
+
+    exit_code = 2
+
+
+class ColumnsError(ReadingsError, LookupError):
+    """The file has no such columns, they hold no numbers, or it must be said which they are."""
+
+
 class DivergedError(TrainError):
     """The loss became infinite or nan.
 

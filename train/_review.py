@@ -293,8 +293,9 @@ class _Look:
                 self.distinct |= set(np.unique(xs[0]).tolist())
         picked = slice(-self.seen % self.step, None, self.step)
         table = np.stack([values[picked] for values in xs], axis=-1)
-        sigmas = None if sigma is None else sigma.doubles()[picked]
-        self.kept.append((table[:, 0] if len(xs) == 1 else table, ys[picked], sigmas))
+        # Copies: a view would keep its whole block.
+        sigmas = None if sigma is None else sigma.doubles()[picked].copy()
+        self.kept.append((table[:, 0] if len(xs) == 1 else table, ys[picked].copy(), sigmas))
         self.seen += len(ys)
 
     def _residuals(self, size: int, x: Sequence[Column], y: Column, rounded: Doubles) -> Doubles:

@@ -1,0 +1,366 @@
+"""The command ``calibrate``: from a file of readings to an artifact with known uncertainty."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+import shlex
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from infer._format import NAME_PATTERN
+from train._cli import errors_for_people
+
+if TYPE_CHECKING:
+    from train._calibration import Calibration
+    from train._readings import Readings
+
+_STANDARD_INPUT = "-"
+_PLOTS = (".png", ".svg", ".pdf")
+# A bar appears only where somebody waits.
+_PATIENCE_SECONDS = 1.0
+# Rows left out that are listed on a terminal; --json and --report list a thousand.
+_LISTED = 10
+_LEVEL = 0.95
+
+
+class _Degree(click.ParamType):  # type: ignore[type-arg]  # generic from click 8.4 on
+    name = "degree"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> int | str:
+        if value == "auto":
+            return "auto"
+        text = str(value)
+        if not (text.isascii() and text.isdecimal()) or not 1 <= int(text) <= 100:
+            self.fail(f"{text!r}: expected a whole number from 1 to 100, or auto", param, ctx)
+        return int(text)
+
+
+def _ends_in(*endings: str) -> Any:
+    def check(_context: click.Context, _option: click.Parameter, path: Path | None) -> Path | None:
+        if path is not None and path.suffix.lower() not in endings:
+            expected = " or ".join(endings)
+            raise click.BadParameter(f"{str(path)!r}: expected a name that ends in {expected}")
+        return path
+
+    return check
+
+
+def _unit(_context: click.Context, _option: click.Parameter, unit: str) -> str:
+    if not unit.strip() or not unit.isprintable():
+        raise click.BadParameter(f"{unit!r}: expected a unit such as °C, or 1 for none")
+    return unit.strip()
+
+
+_FILE = click.Path(dir_okay=False, path_type=Path)
+
+
+@click.command(context_settings={"help_option_names": ["--help"]})
+@click.argument("file", metavar="FILE")
+@click.option("--x", metavar="COLUMN", help="The readings: a column's name, or its number from 1.")
+@click.option("--y", metavar="COLUMN", help="The reference values beside them.")
+@click.option("--features", metavar="A,B,C", help="Several columns of readings: fits a plane.")
+@click.option(
+    "--sigma", metavar="COLUMN", help="The standard uncertainty of each y: a weighted fit."
+)
+@click.option(
+    "--degree",
+    type=_Degree(),
+    default="1",
+    show_default=True,
+    metavar="N|auto",
+    help="Of the polynomial; auto compares degrees and says why it chose.",
+)
+@click.option("--no-intercept", is_flag=True, help="Let the curve go through the origin.")
+@click.option("--unit-x", default="1", callback=_unit, metavar="UNIT", help="Such as °F.")
+@click.option("--unit-y", default="1", callback=_unit, metavar="UNIT", help="Such as °C.")
+@click.option("--name", metavar="NAME", help="Of the artifact; FILE's name if it is not given.")
+@click.option(
+    "--dtype",
+    type=click.Choice(["float32", "float64"]),
+    default="float32",
+    show_default=True,
+    help="What the artifact computes in.",
+)
+@click.option(
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path(),
+    metavar="DIR",
+    help="Write DIR/NAME instead of ./NAME.",
+)
+@click.option("--force", is_flag=True, help="Replace an artifact that is there already.")
+@click.option("--skip-invalid", is_flag=True, help="Leave invalid rows out; counts and lists them.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of a text.")
+@click.option(
+    "--plot",
+    type=_FILE,
+    callback=_ends_in(*_PLOTS),
+    metavar="FILE",
+    help="Draw readings, curve and residuals as .png, .svg or .pdf.",
+)
+@click.option(
+    "--report",
+    type=_FILE,
+    callback=_ends_in(".html"),
+    metavar="FILE.html",
+    help="Write all of it as one page, to read, print or keep.",
+)
+@click.option("--quiet", is_flag=True, help="Do not say what the file was taken for.")
+@click.version_option(package_name="samebits", prog_name="calibrate")
+def main(
+    file: str,
+    x: str | None,
+    y: str | None,
+    features: str | None,
+    sigma: str | None,
+    degree: int | str,
+    no_intercept: bool,
+    unit_x: str,
+    unit_y: str,
+    name: str | None,
+    dtype: str,
+    out: Path,
+    force: bool,
+    skip_invalid: bool,
+    as_json: bool,
+    plot: Path | None,
+    report: Path | None,
+    quiet: bool,
+) -> None:
+    """Fit a curve to readings beside a reference, exactly, and write it as an artifact.
+
+    FILE holds a column of readings and one of reference values: text (separator, header, decimal
+    commas and encoding are told from the file), Parquet, Arrow or .xlsx; - is standard input. With
+    two columns --x and --y are not needed.
+
+    The artifact ./NAME is served by infer: infer run ./NAME 98.6 --interval 95
+    """
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # not every terminal has "²"
+    columns = [] if features is None else [part.strip() for part in features.split(",")]
+    if columns and x is not None:
+        raise click.UsageError("--x is one column, --features are several; give one of them.")
+    if len(columns) == 1 or "" in columns:
+        raise click.UsageError("--features takes two columns or more, separated by commas.")
+    if columns and degree not in (1, "auto"):
+        raise click.UsageError("--features makes a plane, which is of degree 1.")
+    name = _name(name, file)
+    folder = out / name
+    _check_target(folder, force=force)
+    with errors_for_people():
+        from train._from_readings import calibrate_readings
+        from train._readings import open_readings
+
+        readings = open_readings(
+            _origin(file), x=x, y=y, features=columns, sigma=sigma, skip_invalid=skip_invalid
+        )
+        if not quiet:
+            assumed = f"; {readings.assumed}" if readings.assumed else ""
+            click.echo(_printable(f"{readings.name}: {readings.layout}{assumed}"), err=True)
+        with _bar() as watch:
+            calibration, notes = calibrate_readings(
+                readings,
+                degree=degree,
+                intercept=not no_intercept,
+                name=name,
+                unit_x=unit_x,
+                unit_y=unit_y,
+                dtype=dtype,
+                watch=watch,
+            )
+        _write(calibration, folder, force=force)
+        commands = _commands(calibration, folder)
+        if plot is not None:
+            _draw(calibration, plot)
+        if report is not None:
+            _report(calibration, readings, notes, commands, folder, report)
+    if as_json:
+        click.echo(json.dumps(_record(calibration, readings, notes, folder), ensure_ascii=False))
+        return
+    from train._calibration_text import as_text
+
+    click.echo(as_text(calibration, readings.row_word))
+    for note in notes:
+        click.echo(f"\nnote: {note}")
+    if readings.left_out_count:
+        click.echo(f"\n{_left_out(readings)}")
+    written = [str(path) for path in (folder, plot, report) if path is not None]
+    click.echo(f"\nwrote {', '.join(written)}\n\n" + "\n".join(f"  {line}" for line in commands))
+
+
+def _name(name: str | None, file: str) -> str:
+    """Return the artifact's name: the one given, or made of the file's."""
+    from train._from_readings import artifact_name
+
+    if name is None:
+        return artifact_name("" if file == _STANDARD_INPUT else Path(file).stem)
+    if re.fullmatch(NAME_PATTERN, name) is None:
+        raise click.UsageError(
+            f"--name {name!r}: expected lowercase letters, digits and _, beginning with a letter, "
+            f"such as {artifact_name(name)}."
+        )
+    return name
+
+
+def _check_target(folder: Path, *, force: bool) -> None:
+    """Refuse to replace what is there, before any work is done."""
+    from export._errors import ExportError
+    from export._folder import refuse_to_replace
+
+    try:
+        refuse_to_replace(folder, replace=force)
+    except ExportError as error:
+        raise click.UsageError(str(error)) from None
+
+
+def _origin(file: str) -> Any:
+    if file == _STANDARD_INPUT:
+        return sys.stdin.buffer
+    path = Path(file)
+    if not path.exists():
+        from difflib import get_close_matches
+
+        with_name = path.parent if path.parent.is_dir() else Path()
+        beside = [other.name for other in with_name.iterdir()]
+        near = get_close_matches(path.name, beside, n=1)
+        hint = f" Did you mean {str(with_name / near[0])!r}?" if near else ""
+        raise click.UsageError(f"{file!r}: no such file.{hint}")
+    return path
+
+
+@contextmanager
+def _bar() -> Iterator[Any]:
+    """Give what shows a bar on a terminal as a file is read, once that takes long."""
+    begin, shown = time.monotonic(), ""
+    bar: Any = None
+    steps = 1000
+
+    def watch(what: str, share: float | None) -> None:
+        nonlocal bar, shown
+        if not sys.stderr.isatty() or time.monotonic() - begin < _PATIENCE_SECONDS:
+            return
+        if bar is None or what != shown:
+            if bar is not None:
+                bar.render_finish()
+            length = None if share is None else steps
+            bar = click.progressbar(length=length, label=what, file=sys.stderr)
+            shown = what
+        bar.update(1 if share is None else int(share * steps) - bar.pos)
+
+    try:
+        yield watch
+    finally:
+        if bar is not None:
+            bar.render_finish()
+
+
+def _write(calibration: Calibration, folder: Path, *, force: bool) -> None:
+    import export
+
+    try:
+        export.save(calibration, folder, replace=force)
+    except export.ExportError as error:
+        raise click.ClickException(str(error)) from error
+
+
+def _quantile(calibration: Calibration) -> float:
+    from infer._student import quantile
+
+    return quantile(_LEVEL, calibration.degrees_of_freedom)
+
+
+def _draw(calibration: Calibration, path: Path) -> None:
+    from export._calibration_report import drawing
+    from train._report import write_file
+
+    write_file(path, drawing(calibration, _quantile(calibration), path.suffix.lower()[1:]))
+
+
+def _report(
+    calibration: Calibration,
+    readings: Readings,
+    notes: Sequence[str],
+    commands: Sequence[str],
+    folder: Path,
+    path: Path,
+) -> None:
+    from importlib.metadata import version
+    from platform import python_version
+
+    import infer
+    from export._calibration_report import page
+    from train._report import write_file
+
+    card = infer.load(folder).card
+    versions = {"samebits": version("samebits"), "Python": python_version()}
+    versions |= dict(card.training.versions)
+    text = page(
+        calibration,
+        _quantile(calibration),
+        row_word=readings.row_word,
+        source=[
+            ("file", f"{Path(readings.name).name} ({readings.layout})"),
+            ("SHA-256 of the readings", calibration.data_sha256),
+            ("artifact", folder.name),
+            ("its digest", card.digest),
+            ("method", card.training.recipe),
+            ("versions", ", ".join(f"{key} {value}" for key, value in versions.items())),
+        ],
+        notes=notes,
+        left_out=readings.left_out,
+        left_out_count=readings.left_out_count,
+        commands=commands,
+    )
+    write_file(path, text.encode())
+
+
+def _record(
+    calibration: Calibration, readings: Readings, notes: Sequence[str], folder: Path
+) -> dict[str, Any]:
+    from train._calibration_text import as_record
+
+    return {
+        **as_record(calibration),
+        "notes": list(notes),
+        "left_out": {
+            "count": readings.left_out_count,
+            "rows": [{"row": row, "reason": reason} for row, reason in readings.left_out],
+        },
+        "folder": str(folder),
+    }
+
+
+def _left_out(readings: Readings) -> str:
+    count = readings.left_out_count
+    shown = readings.left_out[:_LISTED]
+    lines = [f"left out {count:,} row{'s' * (count != 1)}:"]
+    lines += [_printable(f"  {readings.row_word} {row:,}: {reason}") for row, reason in shown]
+    if count > len(shown):
+        lines.append(f"  and {count - len(shown):,} more; --json and --report list a thousand")
+    return "\n".join(lines)
+
+
+def _commands(calibration: Calibration, folder: Path) -> list[str]:
+    """Return what to type next, with numbers from the middle of the readings."""
+    from train._calibration_text import middle
+
+    where = shlex.quote(f"./{folder}" if folder.parent == Path() else str(folder))
+    x, y = middle(calibration)
+    lines = [f"infer run {where} {x} --interval 95"]
+    if y is not None:
+        lines.append(f"infer invert {where} {y}")
+    return lines
+
+
+def _printable(text: str) -> str:
+    return "".join(c if c.isprintable() else "�" for c in text)

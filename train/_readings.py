@@ -1,0 +1,318 @@
+"""Readings from a file: which columns they are, and what is wrong with which row."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import BinaryIO, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from train import _arrow, _csv, _excel
+from train._block import Numbers, RawBlock, Table
+from train._errors import ColumnsError, ReadingsError
+from train._files import Source
+
+# Rows left out that are listed; the others are only counted.
+MOST_LISTED = 1000
+# Files of other kinds, by how they begin, with what to do about them.
+_FOREIGN = {
+    b"\x1f\x8b": "compressed by gzip; type: gzip -dc FILE | calibrate -",
+    b"BZh": "compressed by bzip2; type: bzip2 -dc FILE | calibrate -",
+    b"\xfd7zXZ": "compressed by xz; type: xz -dc FILE | calibrate -",
+    b"\x28\xb5\x2f\xfd": "compressed by zstd; type: zstd -dc FILE | calibrate -",
+    b"\xd0\xcf\x11\xe0": "an old Excel workbook (.xls); save it as .xlsx or CSV",
+    b"FEA1": "Feather of version 1; write it anew as version 2, or as Parquet",
+}
+
+
+class Choice(NamedTuple):
+    """Which columns are what, by index.
+
+    Attributes:
+        x: the input, or the features.
+        y: the reference.
+        sigma: the standard uncertainty of y; None without.
+        assumed: what nobody said, for people; empty if all was said.
+    """
+
+    x: tuple[int, ...]
+    y: int
+    sigma: int | None
+    assumed: str
+
+
+class Block(NamedTuple):
+    """Rows of valid readings.
+
+    Attributes:
+        rows: int64 of shape (n,): each row's number in the file, from 1.
+        x: a column for the input, or one a feature, n values each.
+        y: the reference.
+        sigma: its standard uncertainties; None without.
+        share: how much of the file is read with this block, 0 to 1; None if nobody knows.
+    """
+
+    rows: NDArray[np.int64]
+    x: tuple[Numbers, ...]
+    y: Numbers
+    sigma: Numbers | None
+    share: float | None
+
+
+class LeftOut(NamedTuple):
+    """A row that was left out, its number, and why."""
+
+    row: int
+    reason: str
+
+
+class Readings:
+    """Readings of a file, in blocks.
+
+    Attributes:
+        name: the file.
+        layout: what the file was taken for, for people.
+        row_word: what a row's number counts, "line" or "row".
+        x_names: names of the input or the features; empty for a column without.
+        y_name: name of the reference; empty without.
+        sigma_name: name or number of its standard uncertainty's column; None without one.
+        assumed: which columns were taken if nobody said it, for people.
+        left_out: the first rows that were left out, by the latest ``blocks``.
+        left_out_count: how many were.
+    """
+
+    def __init__(
+        self, table: Table, name: str, choice: Choice, *, skip_invalid: bool = False
+    ) -> None:
+        """Take some columns of a table; nothing is read yet."""
+        self.name = name
+        self.layout = table.layout
+        self.row_word = table.row_word
+        self.x_names = tuple(table.names[index] for index in choice.x)
+        self.y_name = table.names[choice.y]
+        self.sigma_name = None if choice.sigma is None else _name(table.names, choice.sigma)
+        self.assumed = choice.assumed
+        self.left_out: list[LeftOut] = []
+        self.left_out_count = 0
+        self._table, self._choice = table, choice
+        self._skip_invalid = skip_invalid
+
+    def blocks(self) -> Iterator[Block]:
+        """Yield the readings, some ten thousand rows at a time; from the beginning, each time.
+
+        Raises:
+            ReadingsError: a row is not valid and may not be left out, or the file is damaged.
+            ColumnsError: a column does not hold numbers.
+        """
+        self.left_out, self.left_out_count = [], 0
+        choice = self._choice
+        picked = [*choice.x, choice.y, *([] if choice.sigma is None else [choice.sigma])]
+        for raw in self._table.blocks(picked):
+            columns = self._valid(raw, picked)
+            sigma = None if choice.sigma is None else columns.columns[-1]
+            features = len(choice.x)
+            yield Block(
+                columns.rows,
+                tuple(columns.columns[:features]),
+                columns.columns[features],
+                sigma,
+                raw.share,
+            )
+
+    def _valid(self, raw: RawBlock, picked: Sequence[int]) -> RawBlock:
+        """Return the rows without a flaw.
+
+        Raises:
+            ReadingsError: there is one, and it may not be left out.
+        """
+        flaws = self._flaws(raw, picked)
+        if not flaws:
+            return raw
+        first = min(flaws)
+        if not self._skip_invalid:
+            raise ReadingsError(
+                f"{self.name}, {self.row_word} {raw.rows[first]}{flaws[first]}. Correct the row, "
+                "or leave every such row out with --skip-invalid."
+            )
+        self.left_out_count += len(flaws)
+        room = MOST_LISTED - len(self.left_out)
+        self.left_out += [
+            LeftOut(int(raw.rows[index]), flaws[index].lstrip(":, "))
+            for index in sorted(flaws)[:room]
+        ]
+        kept = np.setdiff1d(np.arange(len(raw.rows)), list(flaws))
+        return raw._replace(
+            rows=raw.rows[kept], columns=[column.take(kept) for column in raw.columns]
+        )
+
+    def _flaws(self, raw: RawBlock, picked: Sequence[int]) -> Mapping[int, str]:
+        flaws = {index: f": {flaw}" for index, flaw in raw.flaws.items()}
+        for index, column in zip(picked, raw.columns, strict=True):
+            for row, flaw in column.flaws.items():
+                flaws.setdefault(row, f", {self._label(index)}: {flaw}")
+        sigma = self._choice.sigma
+        if sigma is not None:
+            values = raw.columns[-1].as_doubles()
+            for row in np.flatnonzero(values <= 0.0).tolist():
+                flaw = f"a standard uncertainty must be above 0, found {values[row]:.6g}"
+                flaws.setdefault(row, f", {self._label(sigma)}: {flaw}")
+        return flaws
+
+    def _label(self, index: int) -> str:
+        name = self._table.names[index]
+        return f"column {name!r}" if name else f"column {index + 1}"
+
+
+def open_readings(
+    origin: Path | BinaryIO,
+    *,
+    x: str | None = None,
+    y: str | None = None,
+    features: Sequence[str] = (),
+    sigma: str | None = None,
+    skip_invalid: bool = False,
+) -> Readings:
+    """Look at a file of readings: text, Parquet, Arrow or Excel, told from its first bytes.
+
+    Args:
+        origin: its path, or a stream of bytes such as standard input.
+        x: the input's column, its name or its number from 1; not with features.
+        y: the reference's.
+        features: the columns of several inputs.
+        sigma: the column of the reference's standard uncertainty.
+        skip_invalid: leave rows out that are not valid.
+
+    Raises:
+        ColumnsError: there is no such column, or it must be said which.
+        ReadingsError: it is nothing that can be read.
+        OSError: it cannot be opened.
+        ModuleNotFoundError: the library that reads such files is not installed.
+    """
+    if isinstance(origin, Path) and origin.is_dir():
+        raise ReadingsError(f"{origin} is a folder, expected a file of readings")
+    source = Source(origin, str(origin) if isinstance(origin, Path) else "standard input")
+    table = _open_table(source)
+    choice = choose(table.names, x=x, y=y, features=features, sigma=sigma, file=source.name)
+    return Readings(table, source.name, choice, skip_invalid=skip_invalid)
+
+
+def _open_table(source: Source) -> Table:
+    sample, complete = source.head(_csv.SAMPLE_BYTES)
+    for magic, what in _FOREIGN.items():
+        if sample.startswith(magic):
+            raise ReadingsError(f"{source.name} is {what}")
+    try:
+        for magic, kind in _arrow.MAGIC.items():
+            if sample.startswith(magic):
+                return _arrow.open_arrow(source, kind)
+        if sample.startswith(_excel.MAGIC):
+            return _excel.open_excel(source)
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError(
+            f"reading {source.name} needs {error.name}, not installed here; type: "
+            "pip install 'samebits[files]'",
+            name=error.name,
+        ) from None
+    return _csv.open_text(source, sample, complete=complete)
+
+
+def choose(
+    names: Sequence[str],
+    *,
+    x: str | None,
+    y: str | None,
+    features: Sequence[str],
+    sigma: str | None,
+    file: str,
+) -> Choice:
+    """Return which columns are what.
+
+    A name wins over a number. What is not said must be the only possibility left, or of two
+    columns the one that is called x or y, or else the first for x, the second for y.
+
+    Raises:
+        ColumnsError: there is no such column, two have that name, one is used twice, or it must be
+            said which.
+    """
+    said = {
+        "--x": x,
+        "--y": y,
+        "--sigma": sigma,
+    }
+    found = {
+        option: _find(name, names, option, file)
+        for option, name in said.items()
+        if name is not None
+    }
+    inputs = [_find(name, names, "--features", file) for name in features]
+    used = [*found.values(), *inputs]
+    for index in used:
+        if used.count(index) > 1:
+            raise ColumnsError(f"{file}: column {_shown(names, index)} is named twice")
+    free = [index for index in range(len(names)) if index not in used]
+    wanted = [option for option in ("--x", "--y") if option not in found]
+    if inputs and "--x" in wanted:
+        wanted.remove("--x")
+    assumed = ""
+    if wanted:
+        if len(free) != len(wanted):
+            raise _undecided(names, wanted, free, file)
+        by_name = [names[index] for index in free]
+        if by_name == ["y", "x"] and len(wanted) == 2:
+            free.reverse()
+        found.update(zip(wanted, free, strict=True))
+        assumed = ", ".join(
+            f"{option[2:]} is column {_shown(names, found[option])}" for option in wanted
+        )
+    picked = tuple(inputs) if inputs else (found["--x"],)
+    return Choice(picked, found["--y"], found.get("--sigma"), assumed)
+
+
+def _find(name: str, names: Sequence[str], option: str, file: str) -> int:
+    same = [index for index, other in enumerate(names) if other == name]
+    if len(same) > 1:
+        numbers = " and ".join(str(index + 1) for index in same)
+        raise ColumnsError(
+            f"{file}: columns {numbers} are both called {name!r}; give {option} a number"
+        )
+    if same:
+        return same[0]
+    if name.isascii() and name.isdecimal() and 1 <= int(name) <= len(names):
+        return int(name) - 1
+    from difflib import get_close_matches
+
+    lower = {other.lower(): other for other in names if other}
+    near = get_close_matches(name.lower(), lower, n=1)
+    hint = f" Did you mean {lower[near[0]]!r}?" if near else ""
+    raise ColumnsError(f"{file}: {option} {name!r}: no such column.{hint} {_known(names)}")
+
+
+def _undecided(
+    names: Sequence[str], wanted: Sequence[str], free: Sequence[int], file: str
+) -> ColumnsError:
+    if len(free) < len(wanted):
+        rest = "no other column" if not free else "only one column"
+        return ColumnsError(
+            f"{file}: expected a column of readings and one of reference values, found {rest}"
+            f"{' beside those named' if len(names) > len(free) else ''}. {_known(names)}"
+        )
+    return ColumnsError(
+        f"{file}: say which columns to use with {' and '.join(wanted)}, by name or number. "
+        f"{_known(names)}"
+    )
+
+
+def _known(names: Sequence[str]) -> str:
+    if not any(names):
+        return f"There is no header; the columns are numbered 1 to {len(names)}."
+    return f"Columns: {', '.join(_shown(names, index) for index in range(len(names)))}."
+
+
+def _name(names: Sequence[str], index: int) -> str:
+    return names[index] or str(index + 1)
+
+
+def _shown(names: Sequence[str], index: int) -> str:
+    return repr(names[index]) if names[index] else str(index + 1)
