@@ -361,12 +361,19 @@ def uncertainty_of(x: Any, y: Any, powers: Sequence[Sequence[int]]) -> Uncertain
         x: n numbers, or n rows of k numbers.
         y: n numbers.
         powers: the exponents of each term, one a feature, as [[0], [1]] for a line.
+
+    Raises:
+        CalibrationError: the readings do not determine the terms and their uncertainty.
     """
     terms = tuple(tuple(exponents) for exponents in powers)
     columns, _ = _columns(x, None)
     sums = Sums(terms)
     sums.add(columns if len(terms[0]) > 1 else columns[0], y)
-    return solve(sums, terms).uncertainty()
+    _enough(sums, len(terms))
+    try:
+        return solve(sums, terms).uncertainty()
+    except DependentError as error:
+        raise too_few(error, terms, sums.rows) from None
 
 
 def _degree(degree: int | str, features: int) -> int:
