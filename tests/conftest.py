@@ -51,6 +51,11 @@ NEEDS = {
 }
 
 
+def pytest_collection_modifyitems(items):
+    """Begin with the longest tests, the pages of docs/, so that parallel workers end together."""
+    items.sort(key=lambda item: item.path.name != "test_docs.py")
+
+
 def pytest_runtest_setup(item):
     """Skip a test for want of what it needs; fail it where everything must be there."""
     for marker in item.iter_markers("needs"):

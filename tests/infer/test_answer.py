@@ -8,8 +8,12 @@ import threading
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import infer
+from infer._answer import _numbers
+from infer._floats import bits, float32, from_text
 from infer._shortest import shortest
 
 RUNTIMES = ["auto", *infer.list_runtimes()]
@@ -136,6 +140,48 @@ def test_a_file_of_many_lines(f2c):
     result = f2c("--quiet", "-", stdin="\n".join(values) + "\n")
     assert result.returncode == 0
     assert result.stdout == answers(*values)
+
+
+HARD = [
+    # Halfway between two float32 values, and beside: only the text tells.
+    *("16777217", "16777217.0", "16777217.00000000000000001", "16777216.99999999999999999"),
+    *("1.00000005960464477539062", "1.000000059604644775390625", "1.00000005960464477539063"),
+    *("0.100000001", "1e-40", "7.006492321624085e-46", "7.0064923216240854e-46", "-1E-45", "1E5"),
+    *(
+        "0",
+        "-0",
+        ".5",
+        "inf",
+        "-inf",
+        "nan",
+        "1e39",
+        "340282356779733661637539395458142568447",
+        " 5 ",
+    ),
+]
+
+
+@pytest.mark.parametrize("text", HARD)
+def test_a_line_is_rounded_once(text):
+    (value,) = _numbers([text.encode()], "float32")
+    assert bits(float32(value), "float32") == bits(from_text(text, "float32"), "float32")
+
+
+@given(st.lists(st.from_regex(r"-?[0-9]{0,5}\.?[0-9]{1,9}(e-?[0-9])?", fullmatch=True), min_size=1))
+def test_lines_are_rounded_once(texts):
+    found = _numbers([text.encode() for text in texts], "float32")
+    for text, value in zip(texts, found, strict=True):
+        assert bits(float32(value), "float32") == bits(from_text(text, "float32"), "float32")
+    assert _numbers([text.encode() for text in texts], "float64") == list(map(float, texts))
+
+
+@pytest.mark.parametrize("options", [(), ("--digits", "3"), ("--runtime", "onnxruntime")])
+def test_lines_are_answered_as_values_are(f2c, options):
+    values = [*HARD, *(f"{number / 7:.{number % 9}f}" for number in range(-300, 300))]
+    as_values = f2c("--quiet", *options, *values)
+    as_lines = f2c("--quiet", *options, stdin="\n".join(values).encode())
+    assert as_lines.stdout == as_values.stdout
+    assert as_lines.stdout.count(b"\n") == len(values)
 
 
 @pytest.mark.parametrize("arguments", [(), ("-",)])
