@@ -20,6 +20,7 @@ import subprocess
 import sys
 import sysconfig
 import tempfile
+import time
 import timeit
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -35,6 +36,8 @@ import torch
 import infer
 
 MODEL = "sin_cubic"
+# Seconds before each measurement: threads of the other one spin for a while when it is done.
+PAUSE = 0.05
 # Larger arrays lie in files.
 FILES_FROM = 100_000_000
 ARTIFACTS = Path(__file__).resolve().parent.parent / "artifacts"
@@ -57,8 +60,11 @@ def ratio(row: Row, rounds: int) -> tuple[float, float, float]:
     row.ours.timeit(1)  # compiles, allocates, starts threads
     row.theirs.timeit(1)
     for _ in range(rounds):
-        ours.append(row.ours.timeit(row.calls[0]) / row.calls[0])
-        theirs.append(row.theirs.timeit(row.calls[1]) / row.calls[1])
+        for timer, calls, found in zip(
+            (row.ours, row.theirs), row.calls, (ours, theirs), strict=True
+        ):
+            time.sleep(PAUSE)
+            found.append(timer.timeit(calls) / calls)
     medians = statistics.median(ours), statistics.median(theirs)
     return *medians, statistics.median(a / b for a, b in zip(ours, theirs, strict=True))
 

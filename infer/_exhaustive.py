@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from infer._errors import ArtifactError, InputError, RuntimeUnavailableError
 from infer._runtimes import RUNTIMES, load_runtime
-from infer._runtimes._blocks import TORCH_BLOCK, threads
+from infer._runtimes._blocks import threads
 from infer._store import SHIPPED, Artifact
 
 if TYPE_CHECKING:
@@ -36,6 +36,8 @@ PROOF_FOLDERS = (
 
 # Inputs that are reported together; a run that was interrupted goes on behind the last of these.
 PIECE = 1 << 24
+# Inputs compared at a time; so few that torch does not divide them among threads of its own.
+_BLOCK = 1 << 15
 # Differing inputs that are kept to be shown.
 _EXAMPLES = 5
 
@@ -241,8 +243,8 @@ def _compare(
 
     reference = load_runtime("python", artifact, "cpu").run
     found: dict[str, tuple[int, int, list[tuple[str, str, str]]]] = dict.fromkeys(runs, (0, 0, []))
-    for first in range(start, start + PIECE, TORCH_BLOCK):
-        patterns = np.arange(first, first + TORCH_BLOCK, dtype=np.uint32)
+    for first in range(start, start + PIECE, _BLOCK):
+        patterns = np.arange(first, first + _BLOCK, dtype=np.uint32)
         values = patterns.view(np.float32)
         expected = reference(values)
         for name, run in runs.items():

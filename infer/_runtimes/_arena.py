@@ -6,11 +6,13 @@ answers that go there. onnxruntime and torch keep an arena for the same reason.
 
 from __future__ import annotations
 
+import sys
 import weakref
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import numpy as np
+    import torch
     from numpy.typing import NDArray
 
 # Bytes: below, the allocator keeps memory itself; above, so much is not kept from others.
@@ -37,6 +39,19 @@ def empty(count: int, dtype: Any) -> NDArray[Any]:
     array = np.frombuffer(memory.data, dtype, count)
     weakref.finalize(array, _give_back, memory).atexit = False
     return array
+
+
+def empty_tensor(count: int, like: torch.Tensor) -> torch.Tensor:
+    """Return a tensor of shape (count,), of another's dtype and device; on the CPU like ``empty``."""
+    size = count * like.element_size()
+    # torch brings numpy along where it is installed.
+    numpy_is_here = "numpy" in sys.modules
+    if like.device.type != "cpu" or not numpy_is_here or not _LEAST <= size <= _MOST:
+        return like.new_empty(count)
+    import numpy as np
+    import torch
+
+    return torch.from_numpy(empty(count, np.dtype(str(like.dtype).removeprefix("torch."))))
 
 
 def _taken(size: int) -> NDArray[np.uint8]:

@@ -10,11 +10,9 @@ import os
 from collections.abc import Callable
 from typing import Any
 
-# Elements computed at a time, so that a block and its scratch stay in a cache. numpy takes long
-# blocks: between its operations a thread waits for Python, and for the other thread's. torch takes
-# short ones: from 2**15 elements on it would divide each operation among threads of its own.
-NUMPY_BLOCK = 1 << 18
-TORCH_BLOCK = 1 << 15
+# Elements computed at a time, so that a block and its scratch stay in a cache; many, for between two
+# operations a thread waits for Python, and for the other thread's turn.
+BLOCK = 1 << 18
 
 # Below so many elements a second thread costs more than it brings: to wake it takes as long as to
 # compute two hundred thousand.
@@ -32,22 +30,21 @@ def threads() -> int:
     return os.cpu_count() or 1
 
 
-def in_blocks(compute: Compute, count: int, block: int) -> None:
+def in_blocks(compute: Compute, count: int) -> None:
     """Call ``compute(start, stop, block)`` for consecutive parts of ``range(count)``.
 
     Args:
         compute: works on its part in blocks of so many elements; runs in several threads.
         count: how many elements there are.
-        block: how many elements a block has.
     """
     workers = min(threads(), count // (ALONE // 2)) if count >= ALONE else 1
     if workers <= 1:
-        compute(0, count, block)
+        compute(0, count, BLOCK)
         return
     # One part for each, the caller's thread included; a multiple of 64 elements keeps threads from
     # writing to the same cache line.
     part = -(-count // (workers * 64)) * 64
-    parts = [(start, min(start + part, count), block) for start in range(0, count, part)]
+    parts = [(start, min(start + part, count), BLOCK) for start in range(0, count, part)]
     others = [_threads_of_our_own().submit(compute, *arguments) for arguments in parts[1:]]
     compute(*parts[0])
     for other in others:

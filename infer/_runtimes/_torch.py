@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from infer._errors import RuntimeUnavailableError
 from infer._runtimes import Carrier
-from infer._runtimes._blocks import TORCH_BLOCK, in_blocks
+from infer._runtimes._arena import empty_tensor
+from infer._runtimes._blocks import BLOCK
 
 if TYPE_CHECKING:
     import torch
@@ -43,26 +43,20 @@ class TorchEvaluator:
     def run(self, values: torch.Tensor, out: Any = None) -> torch.Tensor:
         """See ``Evaluator.run``; the answers lie where the values did."""
         moved = values.to(self._device)
-        answers = moved.new_empty(len(moved)) if out is None or moved is not values else out
-        compute = partial(self._compute, moved, answers)
-        if self._device.type == "cpu":
-            in_blocks(compute, len(moved), TORCH_BLOCK)
-        else:
-            compute(0, len(moved), len(moved))
+        owned = out is None or moved is not values
+        answers = empty_tensor(len(moved), moved) if owned else out
+        # On a whole array every intermediate would go through memory. torch has threads of its own
+        # for each operation.
+        block = BLOCK if self._device.type == "cpu" else max(len(moved), 1)
+        with self._no_grad(), self._setting():  # a thread has settings of its own
+            for first in range(0, len(moved), block):
+                part = slice(first, first + block)
+                answers[part] = self._function(moved[part])
         back: torch.Tensor = answers.to(values.device)
         if out is None or out is answers:
             return back
         out[:] = back
         return out  # type: ignore[no-any-return]  # a tensor, see Evaluator.run
-
-    def _compute(
-        self, values: torch.Tensor, out: torch.Tensor, start: int, stop: int, block: int
-    ) -> None:
-        # On a whole array every intermediate would go through memory.
-        with self._no_grad(), self._setting():  # a thread has settings of its own
-            for first in range(start, stop, block):
-                last = min(first + block, stop)
-                out[first:last] = self._function(values[first:last])
 
 
 def find_device(name: str, runtime: str) -> torch.device:

@@ -13,8 +13,8 @@ from infer._errors import RuntimeUnavailableError
 from infer._plan import Plan, compile_block, make_plan
 from infer._program import Program
 from infer._runtimes import Carrier
-from infer._runtimes._arena import empty
-from infer._runtimes._blocks import NUMPY_BLOCK, TORCH_BLOCK, in_blocks
+from infer._runtimes._arena import empty, empty_tensor
+from infer._runtimes._blocks import BLOCK, in_blocks
 from infer._store import Artifact
 from infer._zeros import without_idle_zeros
 
@@ -76,7 +76,7 @@ class PythonEvaluator:
             with np.errstate(all="ignore"):  # inf and nan are answers here, not accidents
                 _in_blocks(run_block, values, result, scratch, start, stop, block)
 
-        in_blocks(compute, len(values), NUMPY_BLOCK)
+        in_blocks(compute, len(values))
         return result
 
     def _run_tensor(self, values: torch.Tensor, plan: Plan) -> torch.Tensor:
@@ -90,17 +90,12 @@ class PythonEvaluator:
             }
             self._blocks[where] = compile_block(plan, torch, constants)
         run_block = self._blocks[where]
-        result = values.new_empty(len(values))
-
-        def compute(start: int, stop: int, block: int) -> None:
-            scratch = values.new_empty((plan.scratch, min(block, stop - start)))
-            with torch.no_grad():  # a thread has a setting of its own
-                _in_blocks(run_block, values, result, scratch, start, stop, block)
-
-        if values.device.type == "cpu":
-            in_blocks(compute, len(values), TORCH_BLOCK)
-        else:
-            compute(0, len(values), len(values))
+        result = empty_tensor(len(values), values)
+        # torch has threads of its own for each operation.
+        block = BLOCK if values.device.type == "cpu" else len(values)
+        scratch = values.new_empty((plan.scratch, min(block, len(values))))
+        with torch.no_grad():
+            _in_blocks(run_block, values, result, scratch, 0, len(values), block)
         return result
 
 

@@ -7,7 +7,7 @@ import torch
 
 import infer
 from infer._runtimes import _arena
-from infer._runtimes._arena import empty
+from infer._runtimes._arena import empty, empty_tensor
 
 COUNT = 1 << 20
 F4 = np.dtype("float32")
@@ -111,3 +111,30 @@ def test_threads_never_share_memory():
     for thread in threads:
         thread.join()
     assert not wrong
+
+
+def test_tensors_use_memory_again_too():
+    like = torch.zeros(1)
+    first = empty_tensor(COUNT, like)
+    where = first.data_ptr()
+    assert (first.shape, first.dtype) == ((COUNT,), torch.float32)
+    kept = first[7:]
+    del first
+    assert empty_tensor(COUNT, like).data_ptr() != where
+    _arena._free.clear()
+    del kept
+    assert empty_tensor(COUNT // 2, like.double()).data_ptr() == where
+    assert empty_tensor(3, like.double()).dtype == torch.float64
+
+
+@pytest.mark.parametrize("runtime", ["auto", "torchscript", "torchexport"])
+def test_tensors_stay_what_they_were(runtime):
+    model = infer.load("sin_cubic", runtime=runtime)
+    x = torch.linspace(-3, 3, COUNT)
+    first = model(x)
+    kept, copy = first[10:20], first.clone()
+    model(-x)
+    assert torch.equal(first, copy)
+    del first
+    model(2 * x)
+    assert torch.equal(kept, copy[10:20])

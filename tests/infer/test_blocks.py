@@ -9,7 +9,7 @@ import torch
 
 import infer
 from infer._runtimes import _blocks, _torch, python
-from infer._runtimes._blocks import ALONE, NUMPY_BLOCK, TORCH_BLOCK, in_blocks, threads
+from infer._runtimes._blocks import ALONE, BLOCK, in_blocks, threads
 
 
 def test_threads_are_the_processors_of_this_process():
@@ -21,10 +21,9 @@ def test_threads_are_the_processors_of_this_process():
 
 @pytest.mark.parametrize("processors", [1, 2, 3, 5, 64])
 @pytest.mark.parametrize(
-    "count", [0, 1, ALONE - 1, ALONE, ALONE + 1, 3 * NUMPY_BLOCK + 1, 1_000_003, 1 << 24]
+    "count", [0, 1, ALONE - 1, ALONE, ALONE + 1, 3 * BLOCK + 1, 1_000_003, 1 << 24]
 )
-@pytest.mark.parametrize("size", [NUMPY_BLOCK, TORCH_BLOCK])
-def test_the_parts_cover_everything_once(processors, count, size, monkeypatch):
+def test_the_parts_cover_everything_once(processors, count, monkeypatch):
     monkeypatch.setattr(_blocks, "threads", lambda: processors)
     monkeypatch.setattr(_blocks, "_pool", None)
     parts, where = [], set()
@@ -32,9 +31,9 @@ def test_the_parts_cover_everything_once(processors, count, size, monkeypatch):
     def compute(start, stop, block):
         parts.append((start, stop))
         where.add(threading.get_ident())
-        assert block == size
+        assert block == BLOCK
 
-    in_blocks(compute, count, size)
+    in_blocks(compute, count)
     if _blocks._pool is not None:
         _blocks._pool.shutdown()
     parts.sort()
@@ -57,7 +56,7 @@ def test_an_error_in_a_thread_is_not_lost(monkeypatch):
             raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
-        in_blocks(compute, 1 << 20, TORCH_BLOCK)
+        in_blocks(compute, 1 << 20)
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
@@ -94,9 +93,8 @@ def test_neither_block_nor_threads_change_a_bit(name, monkeypatch):
         monkeypatch.setattr(_blocks, "threads", lambda processors=processors: processors)
         monkeypatch.setattr(_blocks, "_pool", None)
         monkeypatch.setattr(_blocks, "ALONE", alone)
-        for module in (python, _torch):
-            monkeypatch.setattr(module, "TORCH_BLOCK", size)
-        monkeypatch.setattr(python, "NUMPY_BLOCK", size)
+        for module in (_blocks, python, _torch):
+            monkeypatch.setattr(module, "BLOCK", size)
         for runtime in ("auto", "torchscript", "torchexport"):
             served = infer.load(name, runtime=runtime)
             for x in (values, torch.from_numpy(values)):
