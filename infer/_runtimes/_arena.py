@@ -42,7 +42,7 @@ def empty(count: int, dtype: Any) -> NDArray[Any]:
 
 
 def empty_tensor(count: int, like: torch.Tensor) -> torch.Tensor:
-    """Return a tensor of shape (count,), of another's dtype and device; on the CPU like ``empty``."""
+    """Return a tensor of shape (count,), of another's dtype and device; see ``empty``."""
     size = count * like.element_size()
     # torch brings numpy along where it is installed.
     numpy_is_here = "numpy" in sys.modules

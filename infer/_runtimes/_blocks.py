@@ -10,8 +10,8 @@ import os
 from collections.abc import Callable
 from typing import Any
 
-# Elements computed at a time, so that a block and its scratch stay in a cache; many, for between two
-# operations a thread waits for Python, and for the other thread's turn.
+# Elements computed at a time: few enough for a block and its scratch to stay in a cache, and many,
+# because between two operations a thread waits for Python, and for the other thread's turn.
 BLOCK = 1 << 18
 
 # Below so many elements a second thread costs more than it brings: to wake it takes as long as to
