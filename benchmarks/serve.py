@@ -12,9 +12,9 @@ Needs ``pip install 'samebits[onnx,torch]' numexpr``, and awk.
 from __future__ import annotations
 
 import argparse
+import math
 import os
 import random
-import resource
 import statistics
 import subprocess
 import sys
@@ -224,9 +224,18 @@ def import_difference(folder: Path, runs: int) -> tuple[float, float]:
     return empty, ours - empty
 
 
-def seconds_an_element(model: Any, count: int, folder: Path) -> float:
-    """Return the time an element of one array; beyond 1e8 from a file into a file."""
-    if count > FILES_FROM:
+def memory() -> float:
+    """Return the KiB of memory of this process that no file lies behind (Linux; elsewhere nan)."""
+    try:
+        status = Path("/proc/self/status").read_text("utf-8")
+    except OSError:
+        return math.nan
+    return float(status.partition("RssAnon:")[2].split()[0])
+
+
+def an_element(model: Any, count: int, folder: Path) -> tuple[float, float]:
+    """Return the time an element of one array, and the memory; from 1e8 on, file into file."""
+    if count >= FILES_FROM:
         shape = {"dtype": "float32", "shape": (count,)}
         x = np.lib.format.open_memmap(folder / "in.npy", mode="w+", **shape)
         for start in range(0, count, FILES_FROM):
@@ -237,7 +246,8 @@ def seconds_an_element(model: Any, count: int, folder: Path) -> float:
         out = np.empty_like(x)
     timer = timeit.Timer(lambda: model(x, out=out))
     calls = max(1, min(20_000, 10_000_000 // count))
-    return min(timer.repeat(3 if count > FILES_FROM else 7, calls)) / calls / count
+    best = min(timer.repeat(3 if count >= FILES_FROM else 7, calls))
+    return best / calls / count, memory()
 
 
 def plot(file: Path, most: int) -> None:
@@ -247,16 +257,25 @@ def plot(file: Path, most: int) -> None:
     model = infer.load(MODEL)
     counts = [10**power for power in range(10) if 10**power <= most]
     with tempfile.TemporaryDirectory() as name:
-        found = [seconds_an_element(model, count, Path(name)) for count in counts]
-    for count, seconds in zip(counts, found, strict=True):
-        memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        print(f"{count:>13,} elements  {show(seconds):>9} each  {show(seconds * count):>9} in all")
-    print(f"peak memory {memory / 1024:,.0f} MiB, mapped files included")
+        found = [an_element(model, count, Path(name)) for count in counts]
+    for count, (seconds, memory) in zip(counts, found, strict=True):
+        print(
+            f"{count:>13,} elements  {show(seconds):>9} each  {show(seconds * count):>9} in all"
+            f"  {memory / 1024:>6,.0f} MiB"
+        )
     figure, axes = plt.subplots(figsize=(7, 4), layout="constrained")
-    axes.loglog(counts, [seconds * 1e9 for seconds in found], "o-")
+    axes.loglog(counts, [seconds * 1e9 for seconds, _ in found], "o-")
     axes.set(xlabel="elements", ylabel="time an element, ns", title=f"{MODEL}, ndarray, auto, out=")
     axes.grid(alpha=0.3)
-    figure.savefig(file)
+    axes.annotate(
+        f"{found[-1][0] * 1e9:.2g} ns",
+        (counts[-1], found[-1][0] * 1e9),
+        (-2, 9),
+        textcoords="offset points",
+        ha="right",
+    )
+    with plt.rc_context({"svg.hashsalt": "samebits"}):
+        figure.savefig(file, metadata={"Date": None} if file.suffix == ".svg" else None)
 
 
 def show(seconds: float) -> str:
