@@ -211,6 +211,28 @@ def check(
         raise click.ClickException("\n".join(problems))
 
 
+@main.command()
+@click.argument("out", type=click.Path(), metavar="DIR")
+@click.argument("names", nargs=-1, metavar="[NAME]...")
+@click.option("--force", is_flag=True, help="Replace DIR, whatever it holds.")
+def site(out: str, names: tuple[str, ...], force: bool) -> None:
+    """Write a page to try models on, as a folder for any web server.
+
+    DIR/index.html can also be opened as a file. The browser computes; there is nothing to run.
+    Without a NAME, the page shows all models that `infer list` shows.
+    """
+    from infer import _site, _store
+
+    with errors_for_people():
+        artifacts = [_store.find(name) for name in names or _store.list_models()]
+        content = _site.files(artifacts, server=False)
+        try:
+            _site.write(out, content, force=force)
+        except OSError as error:
+            raise click.ClickException(f"{out}: {error.strerror or error}") from None
+    click.echo(f"wrote {os.path.join(out, _site.INDEX)}")
+
+
 def _check_exhaustively(names: tuple[str, ...], folder: str | None) -> None:
     """Try all inputs of each model, one after the other."""
     from infer import _exhaustive, _store
