@@ -30,7 +30,7 @@ function make(tag, attributes = {}, ...children) {
 }
 const unit = (port) => (port.unit === "1" ? "" : ` ${port.unit}`);
 const short = (value) => samebits.shortest(value, model.card.dtype);
-const nice = (value) => String(Number(value.toPrecision(6))).replace("-", "−");
+const nice = (value) => String(Number(value.toPrecision(6))).replace(/^-/, "−");
 
 // What the slider and the chart show of a feature: its domain and a little more.
 function range([low, high]) {
@@ -45,7 +45,8 @@ function range([low, high]) {
 }
 
 function show(name, given) {
-  model = models.find((one) => one.card.name === name) || models[0];
+  model = models.find((one) => one.card.name === name)
+    || models.find((one) => one.card.uncertainty) || models[0];
   const { card, input, output, features } = model;
   const start = ([low, high]) => range([low, high]).to(low + (high - low) * 0.62);
   texts = card.domain.map((ends, j) => (given && given[j]) || String(start(ends)));
@@ -57,15 +58,17 @@ function show(name, given) {
   $("output").textContent = output.name;
   $("unit").textContent = unit(output);
   for (const link of $("models").children) {
-    const ours = link.hash.slice(1).split("=")[0] === card.name;
-    if (ours) link.setAttribute("aria-current", "page");
-    else link.removeAttribute("aria-current");
+    link.removeAttribute("aria-current");
+    if (link.hash !== `#${card.name}`) continue;
+    link.setAttribute("aria-current", "page");
+    $("models").scrollLeft = link.offsetLeft - 16;
   }
   $("inputs").replaceChildren(...model.names.map(row));
   $("inputs").className = features > 1 ? "many" : "";
-  $("interval").replaceChildren(...(card.uncertainty ? choices() : [make("span", { class: "soft small" },
-    "No interval: not fitted to measurements, or as many terms as readings.")]));
+  $("interval").replaceChildren(...(card.uncertainty ? choices() : [make("p", { class: "soft small" },
+    "No interval: not fitted to measurements, or with as many terms as readings.")]));
   $("json").textContent = model.json;
+  $("file").href = `models/${card.name}/model.json`;
   facts();
   update();
 }
@@ -136,7 +139,7 @@ function update() {
     $("note").textContent = "";
     if (card.uncertainty) $("ends").textContent = "";
     for (const id of ["bits", "calls"]) $(id).replaceChildren();
-    for (const id of ["verdict", "explain"]) $(id).textContent = "";
+    for (const id of ["verdict", "rounded"]) $(id).textContent = "";
     steps({});
     draw();
     return;
@@ -149,12 +152,13 @@ function update() {
   $("note").textContent = out < 0 ? "" : `${texts[out]}${unit(input)} is outside the range that the fit saw, `
     + `${nice(card.domain[out][0])} to ${nice(card.domain[out][1])}${unit(input)}`;
   if (card.uncertainty) {
-    const [low, high] = ends(doubles).map((end) => (Number.isFinite(end) ? nice(end) : samebits.repr(end)));
-    $("ends").textContent = `${low} to ${high}${unit(output)}`;
+    const [low, high] = ends(doubles);
+    const digits = 3 - Math.floor(Math.log10(high - low));
+    const text = (end) => (digits >= 0 && digits < 9 ? end.toFixed(digits).replace("-", "−") : nice(end));
+    $("ends").textContent = `${text(low)} to ${text(high)}${unit(output)}`;
   }
-  const exact = values.findIndex((x, j) => Number.isFinite(x) && samebits.repr(x) !== samebits.repr(doubles[j]));
-  $("explain").textContent = (exact < 0 ? "" : `${texts[exact].trim()} is no ${card.dtype}: the model computes on ${samebits.repr(values[exact])}. `)
-    + `Sign, exponent, fraction: 0x${samebits.bits(answer, card.dtype)}.`;
+  const odd = values.findIndex((x, j) => Number.isFinite(x) && samebits.repr(x) !== samebits.repr(doubles[j]));
+  $("rounded").textContent = odd < 0 ? "" : `${texts[odd].trim()} is no ${card.dtype}; computed on ${samebits.repr(values[odd])}.`;
   compare(answer);
   calls();
   steps(at);
@@ -244,7 +248,7 @@ function calls() {
   const confidence = kind === "confidence";
   const command = card.name === "f2c" ? "f2c" : `infer run ${card.name}`;
   const rows = {
-    shell: `${command} ${numbers.join(",")}`
+    shell: `${command} ${numbers.map((text) => text.replace(/\.0$/, "")).join(",")}`
       + (interval ? ` --interval ${level}${confidence ? " --kind confidence" : ""}` : ""),
     Python: `import infer\n\nmodel = infer.load("${card.name}")\nmodel(${x})`
       + (interval ? `\nmodel.interval(${x}, ${level / 100}${confidence ? ', "confidence"' : ""})` : ""),
@@ -337,11 +341,13 @@ function draw() {
 
   const count = Math.min(400, Math.max(60, Math.round(width / 2)));
   const grid = Array.from({ length: count + 1 }, (_, i) => low + (high - low) * i / count);
-  const curve = grid.map((at) => [at, compute(along(at)).answer]);
-  const band = card.uncertainty ? grid.map((at) => ends(along(at))) : [];
-  const dots = onSlice(base);
-  const answer = values ? compute(values).answer : NaN;
-  const whisker = card.uncertainty && near ? ends(texts.map(samebits.toDouble)) : [];
+  const difference = $("what").value === "difference";
+  const origin = (at) => (difference ? compute(along(at)).answer : 0);
+  const curve = grid.map((at) => [at, compute(along(at)).answer - origin(at)]);
+  const band = card.uncertainty ? grid.map((at) => ends(along(at)).map((y) => y - origin(at))) : [];
+  const dots = onSlice(base).map(([at, y]) => [at, y - origin(at)]);
+  const answer = values ? compute(values).answer - origin(x) : NaN;
+  const whisker = card.uncertainty && near ? ends(texts.map(samebits.toDouble)).map((y) => y - origin(x)) : [];
   const inside = (at) => at >= from && at <= until;
   const seen = [...curve.filter(([at]) => inside(at)).map(([, y]) => y), ...dots.map(([, y]) => y),
     ...band.filter((_, i) => inside(grid[i])).flat()].filter(Number.isFinite);
@@ -368,7 +374,7 @@ function draw() {
 
   box.replaceChildren(make("svg", {
     role: "img", viewBox: `0 0 ${width} ${height}`,
-    "aria-label": `${output.name} over ${names[axis]}, from ${nice(low)} to ${nice(high)}${visible ? `; at ${nice(x)} it is ${nice(answer)}` : ""}`,
+    "aria-label": `${output.name}${difference ? " less the model" : ""} over ${names[axis]}, from ${nice(low)} to ${nice(high)}${visible ? `; at ${nice(x)} it is ${nice(answer)}` : ""}`,
   },
   make("clipPath", { id: "plot" }, make("rect", { x: left, y: up - 8, width: right - left, height: down - up + 8 })),
   make("g", { "clip-path": "url(#plot)" },
@@ -376,7 +382,7 @@ function draw() {
   make("path", { class: "grid", d: [...xTicks.map((at) => `M${px(at)} ${up - 8}V${down}`), ...yTicks.map((y) => `M${left} ${py(y)}H${right}`)].join("") }),
   ...xTicks.map((at) => label(px(at), down + 16, nice(at), "middle")),
   ...yTicks.map((y) => label(left - 8, py(y) + 4, nice(y), "end")),
-  label(right, height - 3, names[axis] + unit(input), "end"), label(0, 10, output.name + unit(output), "start"),
+  label(right, height - 3, names[axis] + unit(input), "end"), label(0, 10, output.name + (difference ? " − model" : "") + unit(output), "start"),
   make("g", { "clip-path": "url(#plot)" },
     make("path", { class: "shade", d: shade }),
     make("path", { class: `dots${dots.length > 40 ? " many-dots" : ""}`, d: dots.map((point) => `M${dot(point)}h0`).join("") }),
@@ -394,13 +400,13 @@ function draw() {
     slider.value = low + (high - low) * ratio;
     slider.dispatchEvent(new Event("input"));
   };
+  const points = card.uncertainty ? "readings" : "points";
   $("legend").replaceChildren(make("span", {}, "model"),
-    ...(readings ? [make("span", { class: "readings" }, "readings")] : []),
+    ...(readings ? [make("span", { class: "readings" }, points)] : []),
     ...(card.uncertainty ? [make("span", { class: "band" }, `${level} % ${kind === "prediction" ? "of new readings" : "for the curve"}`)] : []));
-  const rows = card.training.dataset.rows.toLocaleString("en");
-  $("data").textContent = (!readings ? `The ${rows} readings that it was fitted to are not part of the model.`
-    : dots.length < card.training.dataset.rows ? `${dots.length} of the ${rows} readings that it was fitted to.`
-      : `All ${rows} readings that it was fitted to.`)
+  const rows = `${card.training.dataset.rows.toLocaleString("en")} ${points}`;
+  $("data").textContent = (!readings ? `The ${rows} that it was fitted to are not part of the model.`
+    : `${dots.length < card.training.dataset.rows ? `${dots.length} of the` : "All"} ${rows} that it was fitted to.`)
     + (readings && features > 1 ? ` Moved along the model to ${names.filter((_, j) => j !== axis).map((name) => `${name} = ${nice(base[names.indexOf(name)])}`).slice(0, 3).join(", ")}; their residuals are kept.` : "");
 }
 
@@ -415,14 +421,23 @@ function thumbnail({ card, compute }) {
   return make("svg", { viewBox: "0 0 56 36", "aria-hidden": "true" }, make("path", { d: /NaN|Inf/.test(d) ? "" : d }));
 }
 
+function decode(text) {
+  try {
+    return decodeURIComponent(text);
+  } catch { // typed by hand
+    return text;
+  }
+}
+
 function route() {
   const [name, given] = location.hash.slice(1).split("=");
-  show(name, given && given.split(",").map(decodeURIComponent));
+  show(name, given && given.split(",").map(decode));
 }
 
 $("models").append(...models.map((one) => make("a", { href: `#${one.card.name}` }, thumbnail(one),
-  one.card.name, make("small", {}, `${one.input.unit} → ${one.output.unit}`))));
+  make("span", {}, ...one.card.name.split(/(?<=[._])/).flatMap((part) => [part, make("wbr")])), make("small", {}, `${one.input.unit} → ${one.output.unit}`))));
 document.querySelector("main").hidden = false;
+$("what").addEventListener("change", draw);
 addEventListener("hashchange", route);
 new ResizeObserver(() => draw()).observe($("chart"));
 route();
