@@ -165,7 +165,9 @@ def _facts(cards: Sequence[ModelCard], server: bool) -> dict[str, Any]:
 
 def _scripts(cards: Any, facts: Mapping[str, Any]) -> str:
     """Return the elements that hold the data; a browser never runs what is of this type."""
-    lines = [f'<script type="application/json" data-model>{_inert(card)}</script>' for card in cards]
+    lines = [
+        f'<script type="application/json" data-model>{_inert(card)}</script>' for card in cards
+    ]
     text = json.dumps(facts, separators=(",", ":"))
     lines.append(f'<script type="application/json" id="site">{_inert(text)}</script>')
     return "\n".join(lines)

@@ -69,7 +69,9 @@ def test_the_page_loads_nothing_from_elsewhere(page):
         assert addresses <= {"http://www.w3.org", "http://127.0.0.1:8000"}
     # No script that a Content-Security-Policy without 'unsafe-inline' would stop.
     html = files["index.html"].data.decode()
-    assert not re.search(r"<script(?![^>]*(?:src=|application/json))|<style|\son\w+=|\sstyle=", html)
+    assert not re.search(
+        r"<script(?![^>]*(?:src=|application/json))|<style|\son\w+=|\sstyle=", html
+    )
     assert "script-src 'self'" in html
 
 
