@@ -50,7 +50,7 @@ def main(
     if readings:
         from export import _readings
 
-        _readings.PATH.write_bytes(_readings.render())
+        _readings.write()
         click.echo(f"wrote {_readings.PATH}")
         if not (everything or names):
             return

@@ -34,6 +34,13 @@ def render() -> bytes:
     return ("{" + ",\n".join(lines) + "}\n").encode()
 
 
+def write() -> None:
+    """Write the file beside its place and put it there."""
+    staging = PATH.with_suffix(".new")
+    staging.write_bytes(render())
+    staging.replace(PATH)
+
+
 def _rounded(value: float | list[float]) -> float | list[float]:
     if isinstance(value, list):
         return [float(f"{item:.{_DIGITS}g}") for item in value]

@@ -16,9 +16,9 @@ from os.path import dirname, isdir, join, lexists
 from typing import Any, NamedTuple
 
 from infer._card import ModelCard
-from infer._errors import InputError
+from infer._errors import ArtifactError, InputError
 from infer._format import CARD_FILE
-from infer._store import Artifact, open_folder
+from infer._store import Artifact, read_folder
 from infer._student import quantile
 
 LEVELS = (80, 90, 95, 99)
@@ -44,11 +44,12 @@ def files(artifacts: Sequence[Artifact], *, server: bool = True) -> dict[str, Fi
     """Return the page's files by path, relative to the page's own address.
 
     Args:
-        artifacts: the models to choose from, at least one; the first is shown first.
+        artifacts: the models to choose from, at least one, in the order of the list. The first
+            that has intervals is shown first.
         server: whether ``v2/models/NAME/infer`` answers beside the page, so that it compares.
 
     Raises:
-        ArtifactError: a card was changed to one that is not valid since it was read.
+        ArtifactError: a folder was replaced or damaged since it was read.
         InputError: there is no model, or two have the same name.
     """
     if not artifacts:
@@ -56,7 +57,10 @@ def files(artifacts: Sequence[Artifact], *, server: bool = True) -> dict[str, Fi
     texts: dict[str, str] = {}
     cards: list[ModelCard] = []
     for artifact in artifacts:
-        card, data = _read_again(artifact)
+        fresh, data = read_folder(artifact.folder)
+        card = fresh.card
+        if card.digest != artifact.card.digest:
+            raise ArtifactError(f"{artifact.folder} was replaced while it was read; try again")
         if card.name in texts:
             raise InputError(f"two models are named {card.name!r}; expected different names")
         texts[card.name] = data.decode()
@@ -126,17 +130,6 @@ def _is_ours(index: str) -> bool:
             return _MARK in file.read(1024)
     except OSError:
         return False
-
-
-def _read_again(artifact: Artifact) -> tuple[ModelCard, bytes]:
-    """Return a card with its bytes: those of one moment, checked as one."""
-    from infer._format import MAX_CARD_BYTES, read_card
-
-    open_folder(artifact.folder)  # tells what is wrong with the folder, if anything is
-    path = artifact.path(CARD_FILE)
-    with open(path, "rb") as file:
-        data = file.read(MAX_CARD_BYTES + 1)
-    return read_card(data, path), data
 
 
 def _asset(name: str) -> File:

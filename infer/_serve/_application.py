@@ -13,7 +13,7 @@ from infer._serve import _metadata
 from infer._serve._catalog import Catalog, Served
 from infer._serve._errors import DisconnectedError, RequestError
 from infer._serve._inference import Answer, Limits, infer
-from infer._serve._pages import Page
+from infer._serve._pages import Pages
 from infer._serve._settings import Settings
 from infer._serve._tensors import dumps, loads
 
@@ -71,7 +71,7 @@ class Application:
     def __init__(
         self,
         catalog: Catalog,
-        pages: Mapping[str, Page],
+        pages: Pages,
         settings: Settings,
         metrics: Metrics,
         log: Log,

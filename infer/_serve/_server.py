@@ -75,7 +75,7 @@ def work(settings: Settings, listener: socket.socket, ready: Callable[[], None])
     from infer._serve._connection import check_all, connection_class
     from infer._serve._log import Handler, Log
     from infer._serve._metrics import Metrics
-    from infer._serve._pages import pages
+    from infer._serve._pages import Pages
 
     log = Log()
     logger = logging.getLogger("uvicorn")
@@ -107,7 +107,7 @@ def work(settings: Settings, listener: socket.socket, ready: Callable[[], None])
                 yield
 
     with ThreadPoolExecutor(threads(), thread_name_prefix="samebits-large") as pool:
-        application = Application(catalog, pages(catalog), settings, metrics, log, pool)
+        application = Application(catalog, Pages(catalog), settings, metrics, log, pool)
         config = uvicorn.Config(
             application,
             http=connection_class(settings, lambda status: metrics.failed("", status)),

@@ -2,6 +2,7 @@
 
 import json
 import re
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
@@ -10,6 +11,7 @@ import infer
 from infer import _site
 from infer._cli import main
 from infer._errors import ArtifactError, InputError
+from infer._format import render
 from infer._store import find
 from infer._student import quantile
 
@@ -109,14 +111,14 @@ def test_models_are_one_or_more_and_differ_in_name(page, line, write, tmp_path):
         page(one, other)
 
 
-def test_a_card_that_was_damaged_since_is_refused(line, write):
+def test_a_card_that_was_damaged_or_replaced_since_is_refused(line, write):
     artifact = find(write(line()))
-    path = artifact.path("model.json")
-    with open(path, "rb") as file:
-        damaged = file.read().replace(b"0.5", b"0.75")
-    with open(path, "wb") as file:
-        file.write(damaged)
+    path = Path(artifact.folder, "model.json")
+    path.write_bytes(path.read_bytes().replace(b"0.5", b"0.75"))
     with pytest.raises(ArtifactError, match="digest"):
+        _site.files([artifact])
+    path.write_bytes(render(line(title="Another")))
+    with pytest.raises(ArtifactError, match="was replaced while it was read"):
         _site.files([artifact])
 
 
