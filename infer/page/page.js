@@ -336,8 +336,10 @@ function draw() {
   let { low, high } = range(card.domain[axis]);
   const [from, until] = card.domain[axis];
   const x = values ? values[axis] : NaN;
-  const near = x >= low - 2 * (high - low) && x <= high + 2 * (high - low);
+  const span = high - low;
+  const near = x >= low - 2 * span && x <= high + 2 * span;
   if (near) [low, high] = [Math.min(low, x), Math.max(high, x)];
+  [low, high] = [low - span / 50, high + span / 50];
 
   const count = Math.min(400, Math.max(60, Math.round(width / 2)));
   const grid = Array.from({ length: count + 1 }, (_, i) => low + (high - low) * i / count);
