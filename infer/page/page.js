@@ -28,6 +28,7 @@ function make(tag, attributes = {}, ...children) {
   element.append(...children);
   return element;
 }
+const titled = (name, port) => name + (port.unit === "1" ? "" : ` (${port.unit})`);
 const unit = (port) => (port.unit === "1" ? "" : ` ${port.unit}`);
 const short = (value) => samebits.shortest(value, model.card.dtype);
 const nice = (value) => String(Number(value.toPrecision(6))).replace(/^-/, "−");
@@ -384,7 +385,7 @@ function draw() {
   make("path", { class: "grid", d: [...xTicks.map((at) => `M${px(at)} ${up - 8}V${down}`), ...yTicks.map((y) => `M${left} ${py(y)}H${right}`)].join("") }),
   ...xTicks.map((at) => label(px(at), down + 16, nice(at), "middle")),
   ...yTicks.map((y) => label(left - 8, py(y) + 4, nice(y), "end")),
-  label(right, height - 3, names[axis] + unit(input), "end"), label(0, 10, output.name + (difference ? " − model" : "") + unit(output), "start"),
+  label(right, height - 3, titled(names[axis], input), "end"), label(0, 10, titled(output.name + (difference ? " − model" : ""), output), "start"),
   make("g", { "clip-path": "url(#plot)" },
     make("path", { class: "shade", d: shade }),
     make("path", { class: `dots${dots.length > 40 ? " many-dots" : ""}`, d: dots.map((point) => `M${dot(point)}h0`).join("") }),
