@@ -37,12 +37,8 @@ const nice = (value) => String(Number(value.toPrecision(6))).replace(/^-/, "−"
 function range([low, high]) {
   const span = high - low || Math.abs(high) || 1;
   const step = 10 ** Math.floor(Math.log10(span / 200));
-  const digits = Math.max(0, -Math.round(Math.log10(step)));
-  const to = (value) => Number(value.toFixed(Math.min(digits, 100)));
-  return {
-    step, low: to(Math.floor((low - span * 0.08) / step) * step),
-    high: to(Math.ceil((high + span * 0.08) / step) * step), to,
-  };
+  const to = (value) => Number((Math.round(value / step) * step).toPrecision(12));
+  return { step, to, low: to(low - span * 0.08), high: to(high + span * 0.08) };
 }
 
 function show(name, given) {
@@ -351,6 +347,15 @@ function draw() {
   const dots = onSlice(base).map(([at, y]) => [at, y - origin(at)]);
   const answer = values ? compute(values).answer - origin(x) : NaN;
   const whisker = card.uncertainty && near ? ends(texts.map(samebits.toDouble)).map((y) => y - origin(x)) : [];
+  const points = card.uncertainty ? "readings" : "points";
+  $("legend").replaceChildren(make("span", {}, "model"),
+    ...(readings ? [make("span", { class: "readings" }, points)] : []),
+    ...(card.uncertainty ? [make("span", { class: "band" }, `${level} % ${kind === "prediction" ? "of new readings" : "for the curve"}`)] : []));
+  const rows = `${card.training.dataset.rows.toLocaleString("en")} ${points}`;
+  $("data").textContent = (!readings ? `The ${rows} that it was fitted to are not part of the model.`
+    : `${dots.length < card.training.dataset.rows ? `${dots.length} of the` : "All"} ${rows} that it was fitted to.`)
+    + (readings && features > 1 ? ` Moved along the model to ${names.filter((_, j) => j !== axis).map((name) => `${name} = ${nice(base[names.indexOf(name)])}`).slice(0, 3).join(", ")}; their residuals are kept.` : "");
+
   const inside = (at) => at >= from && at <= until;
   const seen = [...curve.filter(([at]) => inside(at)).map(([, y]) => y), ...dots.map(([, y]) => y),
     ...band.filter((_, i) => inside(grid[i])).flat()].filter(Number.isFinite);
@@ -360,6 +365,10 @@ function draw() {
     if (near && y > bottom - tall && y < top + tall) [bottom, top] = [Math.min(bottom, y), Math.max(top, y)];
   }
   [bottom, top] = [bottom - tall * 0.07, top + tall * 0.07];
+  if (![high - low, top - bottom].every((size) => size > 0 && size < 1e300)) {
+    box.replaceChildren("These numbers cannot be drawn.");
+    return;
+  }
 
   const yTicks = ticks(bottom, top, height / 55);
   const xTicks = ticks(low, high, width / 80);
@@ -403,14 +412,6 @@ function draw() {
     slider.value = low + (high - low) * ratio;
     slider.dispatchEvent(new Event("input"));
   };
-  const points = card.uncertainty ? "readings" : "points";
-  $("legend").replaceChildren(make("span", {}, "model"),
-    ...(readings ? [make("span", { class: "readings" }, points)] : []),
-    ...(card.uncertainty ? [make("span", { class: "band" }, `${level} % ${kind === "prediction" ? "of new readings" : "for the curve"}`)] : []));
-  const rows = `${card.training.dataset.rows.toLocaleString("en")} ${points}`;
-  $("data").textContent = (!readings ? `The ${rows} that it was fitted to are not part of the model.`
-    : `${dots.length < card.training.dataset.rows ? `${dots.length} of the` : "All"} ${rows} that it was fitted to.`)
-    + (readings && features > 1 ? ` Moved along the model to ${names.filter((_, j) => j !== axis).map((name) => `${name} = ${nice(base[names.indexOf(name)])}`).slice(0, 3).join(", ")}; their residuals are kept.` : "");
 }
 
 // ---- Start ----

@@ -2,6 +2,7 @@
 
 import json
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -307,6 +308,29 @@ def test_readings_and_intervals_are_drawn(static, visit, measured, write):
         "The 11 readings that it was fitted to are not part of the model."
     )
     assert page.get_attribute(".dots", "d") == ""
+
+
+ODD = {
+    "one_point": {"domain": [[5.0, 5.0]]},
+    "zero": {"domain": [[0.0, 0.0]]},
+    "flat": {"parameters": {"a": 0.0, "b": -3.0}},
+    "small": {"domain": [[1e-30, 1.25e-30]]},
+    "large": {"domain": [[-3e38, 3e38]]},
+    "overflows": {"parameters": {"a": 2.0**127, "b": -3.0}, "domain": [[-3e38, 3e38]]},
+    "beyond": {"domain": [[-1.7e308, 1.7e308]]},
+}
+
+
+def test_odd_domains_are_drawn(static, visit, line, measured, write):
+    folders = [write(line(name=name, **change)) for name, change in ODD.items()]
+    page = visit(static(*folders, write(measured())))
+    for name in [*ODD, "own_line"]:
+        page.click(f"nav a[href='#{name}']")
+        for text in ("5", "-1e300", "nan", "inf", "1e-31"):
+            page.fill("#x0", text)
+            assert not re.search("NaN|Infinity", page.inner_html("#chart"))
+        cannot = "cannot be drawn" in page.inner_text("#chart")
+        assert cannot is (name == "beyond")
 
 
 def test_a_hostile_card_is_text(static, visit, line, write):
