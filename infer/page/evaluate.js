@@ -91,10 +91,10 @@ const samebits = (() => {
   // 1n, 0n or -1n: whether a decimal's magnitude is more, as much or less than its double's.
   function beyond(text, pattern) {
     const [, whole = "", fraction = "", only = "", power = "0"] = NUMBER.exec(text);
-    const exponent = (pattern >> 52n) & 0x7ffn;
-    let double = (pattern & 0xfffffffffffffn) | (exponent ? 1n << 52n : 0n);
+    // A subnormal double is taken for a larger one: it is far from the smallest float32 anyway.
+    let double = (pattern & 0xfffffffffffffn) | (1n << 52n);
     let decimal = BigInt(whole + fraction + only);
-    const two = (exponent || 1n) - 1075n;
+    const two = ((pattern >> 52n) & 0x7ffn) - 1075n;
     const ten = BigInt(power) - BigInt((fraction + only).length);
     if (ten < 0) double *= 10n ** -ten;
     else decimal *= 10n ** ten;

@@ -3,9 +3,11 @@
 import json
 
 import numpy as np
+from click.testing import CliRunner
 
 import infer
 from export import _readings
+from export._cli import main
 from train._datasets import DATASETS, load_dataset
 
 
@@ -13,6 +15,14 @@ def test_the_committed_sample_is_what_the_data_give():
     assert _readings.PATH.read_bytes() == _readings.render(), (
         "the data have changed; type: python -m export --readings"
     )
+
+
+def test_the_command_writes_it(tmp_path, monkeypatch):
+    monkeypatch.setattr(_readings, "PATH", tmp_path / "readings.json")
+    result = CliRunner().invoke(main, ["--readings"])
+    assert (result.exit_code, result.output) == (0, f"wrote {_readings.PATH}\n")
+    assert [path.name for path in tmp_path.iterdir()] == ["readings.json"]
+    assert _readings.PATH.read_bytes() == _readings.render()
 
 
 def test_each_sample_is_of_the_data_with_its_digest():
