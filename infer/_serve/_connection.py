@@ -9,6 +9,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from infer._serve._body import EXTENSION, Body
+from infer._serve._errors import DisconnectedError
 from infer._serve._settings import Settings
 
 if TYPE_CHECKING:
@@ -33,7 +35,7 @@ def connection_class(settings: Settings, refused: Callable[[int], None]) -> type
         settings: of the server.
         refused: is told the status of an answer that the application never saw.
     """
-    from httptools import HttpRequestParser  # noqa: F401 - says what is missing before uvicorn does
+    from httptools import HttpRequestParser
     from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
     class Connection(HttpToolsProtocol):
@@ -58,6 +60,7 @@ def connection_class(settings: Settings, refused: Callable[[int], None]) -> type
 
         def on_message_begin(self) -> None:
             super().on_message_begin()
+            self.scope["extensions"] = {EXTENSION: self.fill}  # type: ignore[dict-item]  # ours
             self.since = self.loop.time()
             self.arriving = True
             self.received, self.overhead_allowed = self.chunk, 0
@@ -81,6 +84,33 @@ def connection_class(settings: Settings, refused: Callable[[int], None]) -> type
 
         def send_400_response(self, msg: str) -> None:
             self.refuse(400, msg)
+
+        async def fill(self, place: memoryview, take: Callable[[int], None]) -> None:
+            """Receive the body, of a length that the headers told; see ``Body``.
+
+            Raises:
+                RequestError: what ``take`` raises.
+                DisconnectedError: the client has gone.
+            """
+            cycle = self.cycle
+            if cycle.disconnected:
+                raise DisconnectedError
+            if cycle.waiting_for_100_continue:
+                self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+                cycle.waiting_for_100_continue = False
+            at = len(cycle.body)
+            place[:at] = cycle.body
+            cycle.body = bytearray()
+            take(at)
+            if cycle.more_body:
+                body = Body(self, place, at, take, self._resume)
+                self.transport.set_protocol(body)
+                self.flow.resume_reading()
+                await body.done
+
+        def _resume(self) -> None:
+            self.parser = HttpRequestParser(self)  # the old one still waits for the body
+            self.on_message_complete()
 
         def refuse(self, status: int, message: str) -> None:
             """Answer what the application does not see, and close."""
