@@ -7,6 +7,9 @@ headers of any size.
 from __future__ import annotations
 
 import json
+import struct
+from functools import partial
+from socket import SO_LINGER, SOL_SOCKET
 from typing import TYPE_CHECKING, Any
 
 from infer._serve._body import EXTENSION, Body
@@ -60,7 +63,6 @@ def connection_class(settings: Settings, refused: Callable[[int], None]) -> type
 
         def on_message_begin(self) -> None:
             super().on_message_begin()
-            self.scope["extensions"] = {EXTENSION: self.fill}  # type: ignore[dict-item]  # ours
             self.since = self.loop.time()
             self.arriving = True
             self.received, self.overhead_allowed = self.chunk, 0
@@ -68,6 +70,8 @@ def connection_class(settings: Settings, refused: Callable[[int], None]) -> type
         def on_headers_complete(self) -> None:
             super().on_headers_complete()
             self.headers = _Ignored()
+            fill: Any = partial(self.fill, self.cycle)
+            self.scope["extensions"] = {EXTENSION: fill}
 
         def on_body(self, body: bytes) -> None:
             self.overhead_allowed += 2 * len(body)
@@ -85,14 +89,13 @@ def connection_class(settings: Settings, refused: Callable[[int], None]) -> type
         def send_400_response(self, msg: str) -> None:
             self.refuse(400, msg)
 
-        async def fill(self, place: memoryview, take: Callable[[int], None]) -> None:
-            """Receive the body, of a length that the headers told; see ``Body``.
+        async def fill(self, cycle: Any, place: memoryview, take: Callable[[int], None]) -> None:
+            """Receive the body of a request, of a length that its headers told; see ``Body``.
 
             Raises:
                 RequestError: what ``take`` raises.
                 DisconnectedError: the client has gone.
             """
-            cycle = self.cycle
             if cycle.disconnected:
                 raise DisconnectedError
             if cycle.waiting_for_100_continue:
@@ -125,17 +128,24 @@ def connection_class(settings: Settings, refused: Callable[[int], None]) -> type
 
         def check(self, now: float) -> None:
             """Close if a request does not arrive, or its answer is not taken, in time."""
+            if not self.transport.get_write_buffer_size():
+                self.writing_since = None
+            elif self.writing_since is None:
+                self.writing_since = now
+            elif now - self.writing_since > settings.timeout:
+                self._abort()
+                return
             if self.arriving and now - self.since > settings.timeout:
                 if self.received:
                     self.refuse(408, f"the request did not arrive within {settings.timeout:g} s")
                 else:
                     self.transport.close()
-            elif not self.transport.get_write_buffer_size():
-                self.writing_since = None
-            elif self.writing_since is None:
-                self.writing_since = now
-            elif now - self.writing_since > settings.timeout:
-                self.transport.abort()
+
+        def _abort(self) -> None:
+            """Close at once; what the system holds for a client that does not read goes too."""
+            at_once = struct.pack("ii", 1, 0)
+            self.transport.get_extra_info("socket").setsockopt(SOL_SOCKET, SO_LINGER, at_once)
+            self.transport.abort()
 
         def _waits(self) -> bool:
             """Tell whether no answer is being made."""
@@ -149,7 +159,7 @@ def connection_class(settings: Settings, refused: Callable[[int], None]) -> type
                 self.refuse(503, "too many connections; try again")
             else:
                 connections.discard(oldest)
-                oldest.transport.abort()
+                oldest._abort()
 
     return Connection
 
