@@ -10,6 +10,7 @@ One file, one job:
     _openapi      the same for people and for generators of clients: /openapi.json and /docs
     _pages        every page that is not the protocol's: the one table where they are mounted
     _application  the ASGI application: routes, bodies, limits, errors
+    _body         a long body, received straight into the memory where it is computed on
     _connection   what a slow, silent or endless client may cost
     _metrics      what Prometheus reads
     _log          JSON lines on standard error

@@ -9,7 +9,9 @@ from collections.abc import Awaitable, Callable, Mapping
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from infer._runtimes._arena import empty
 from infer._serve import _metadata
+from infer._serve._body import EXTENSION
 from infer._serve._catalog import Catalog, Served
 from infer._serve._errors import DisconnectedError, RequestError
 from infer._serve._inference import Answer, Limits, infer
@@ -35,6 +37,8 @@ _SMALL = 1 << 16
 _ALIGNMENT = 64
 # Of a body that is no inference request: the filter of the repository's index.
 _SMALL_BODY = 1 << 16
+# Characters of a text from a request that are repeated.
+_LONGEST = 200
 
 _JSON = (b"content-type", b"application/json")
 _BINARY = (b"content-type", b"application/octet-stream")
@@ -117,7 +121,7 @@ class Application:
         finally:
             held.release()
         if self._log is not None:
-            self._tell(scope, reply, size, perf_counter() - began)
+            self._tell(self._log, scope, reply, size, perf_counter() - began)
 
     class _Held:
         """What one request holds of the memory that all of them share."""
@@ -148,7 +152,7 @@ class Application:
             if rest[1] != served.version:
                 raise RequestError(
                     404,
-                    f"{served.card.name} has version {served.version!r}, found {rest[1][:100]!r}",
+                    f"{served.card.name} has version {served.version!r}, found {rest[1][:40]!r}",
                 )
             rest = rest[2:]
         return served, "/".join(rest)
@@ -168,14 +172,14 @@ class Application:
         path = scope["path"]
         if path == "/v2/repository/index":
             _allow(scope, "POST")
-            body = await self._read(dict(scope["headers"]), receive, held, 0, _SMALL_BODY)
+            body = await self._read(scope, dict(scope["headers"]), receive, held, 0, _SMALL_BODY)
             if len(body) and type(loads(body)) is not dict:
                 raise RequestError(400, "expected a JSON object, or nothing")
             return Reply(200, [_JSON], dumps(_metadata.index(self._catalog)))
         make = _OF_SERVER.get(path)
         page = self._pages.get(path)
         if make is None and page is None and path != "/metrics":
-            raise RequestError(404, f"no such path: {path[:100]}; /docs tells which there are")
+            raise RequestError(404, f"no such path: {path[:_LONGEST]}; /docs tells which there are")
         _allow(scope, "GET", "HEAD")
         if make is not None:
             return Reply(200, [_JSON], dumps(make()))
@@ -186,7 +190,9 @@ class Application:
         headers = dict(scope["headers"])
         length = headers.get(b"inference-header-content-length")
         json_size = None if length is None else _number(length, "Inference-Header-Content-Length")
-        body = await self._read(headers, receive, held, json_size or 0, self._settings.max_body)
+        body = await self._read(
+            scope, headers, receive, held, json_size or 0, self._settings.max_body
+        )
         began = perf_counter()
         if b"content-encoding" in headers:
             body = self._decompress(headers[b"content-encoding"], body, held)
@@ -228,12 +234,19 @@ class Application:
             self._queued -= 1
 
     async def _read(
-        self, headers: dict[bytes, bytes], receive: Receive, held: _Held, before: int, most: int
+        self,
+        scope: Scope,
+        headers: dict[bytes, bytes],
+        receive: Receive,
+        held: _Held,
+        before: int,
+        most: int,
     ) -> bytes | memoryview:
         """Return the body.
 
         Args:
-            headers: of the request.
+            scope: of the request.
+            headers: the same as in the scope.
             receive: gives the next part of the body.
             held: accounts for the memory.
             before: how many bytes come before those that should be aligned.
@@ -243,29 +256,23 @@ class Application:
         size = 0 if length is None else _number(length, "Content-Length")
         if size > most:
             raise RequestError(413, f"expected a body of at most {most:,} bytes, found {size:,}")
+        fill = scope.get("extensions", {}).get(EXTENSION)
+        if fill is not None and size > _SMALL:
+            import numpy as np
+
+            # Not cleared beforehand: a client that claims much and sends nothing costs nothing.
+            memory = empty(size + _ALIGNMENT, np.dtype(np.uint8))
+            start = -(memory.ctypes.data + before) % _ALIGNMENT
+            view: memoryview = memory.data[start : start + size]
+            await fill(view, held.take)
+            return view
         part = await _next_part(receive)
         if not part.get("more_body"):
             only: bytes = part["body"]
             if len(only) > most:
                 raise RequestError(413, f"expected a body of at most {most:,} bytes, found more")
             return only
-        if length is None:
-            return await _read_chunks(part, receive, held, most)
-        import numpy as np
-
-        # Not cleared beforehand: a client that claims much and sends nothing costs nothing.
-        memory = np.empty(size + _ALIGNMENT, np.uint8)
-        start = -(memory.ctypes.data + before) % _ALIGNMENT
-        view = memory.data[start : start + size]
-        at = 0
-        while True:
-            data = part["body"]
-            held.take(len(data))
-            view[at : at + len(data)] = data
-            at += len(data)
-            if not part.get("more_body"):
-                return view
-            part = await _next_part(receive)
+        return await _read_parts(part, receive, held, most)
 
     def _decompress(self, coding: bytes, body: bytes | memoryview, held: _Held) -> bytes:
         bits = {b"gzip": 31, b"deflate": 15}.get(coding.lower())
@@ -293,26 +300,30 @@ class Application:
 
         logging.getLogger("uvicorn.error").error("a request failed", exc_info=error)
 
-    def _tell(self, scope: Scope, reply: Reply, size: int, seconds: float) -> None:
-        assert self._log is not None  # noqa: S101 - for the type checker
+    def _tell(self, log: Log, scope: Scope, reply: Reply, size: int, seconds: float) -> None:
         facts: dict[str, Any] = {
             "client": scope["client"][0] if scope["client"] else "",
             "method": scope["method"],
-            "path": scope["path"],
+            "path": scope["path"][:_LONGEST],
             "status": reply.status,
             "bytes": size,
             "seconds": round(seconds, 6),
         }
-        for key in ("model", "elements", "request_id", "error"):
-            if value := getattr(reply, key):
-                facts[key] = value
-        self._log.tell("request", **facts)
+        if reply.model:
+            facts["model"] = reply.model
+        if reply.elements:
+            facts["elements"] = reply.elements
+        if reply.request_id:
+            facts["id"] = reply.request_id[:_LONGEST]
+        if reply.error:
+            facts["error"] = reply.error
+        log.tell("request", facts)
 
 
-async def _read_chunks(
+async def _read_parts(
     part: dict[str, Any], receive: Receive, held: Application._Held, most: int
 ) -> bytes:
-    """Return a body whose length nobody told beforehand."""
+    """Return a body that comes in parts."""
     parts, size = [], 0
     while True:
         data: bytes = part["body"]
@@ -360,7 +371,7 @@ def _allow(scope: Scope, *methods: str) -> None:
         allowed = ", ".join(methods)
         raise RequestError(
             405,
-            f"{scope['path'][:100]} takes {allowed}, not {scope['method']}",
+            f"{scope['path'][:_LONGEST]} takes {allowed}, not {scope['method']}",
             (b"allow", allowed.encode()),
         )
 

@@ -7,8 +7,13 @@ headers of any size.
 from __future__ import annotations
 
 import json
+import struct
+from functools import partial
+from socket import SO_LINGER, SOL_SOCKET
 from typing import TYPE_CHECKING, Any
 
+from infer._serve._body import EXTENSION, Body
+from infer._serve._errors import DisconnectedError
 from infer._serve._settings import Settings
 
 if TYPE_CHECKING:
@@ -33,7 +38,7 @@ def connection_class(settings: Settings, refused: Callable[[int], None]) -> type
         settings: of the server.
         refused: is told the status of an answer that the application never saw.
     """
-    from httptools import HttpRequestParser  # noqa: F401 - says what is missing before uvicorn does
+    from httptools import HttpRequestParser
     from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
     class Connection(HttpToolsProtocol):
@@ -65,6 +70,8 @@ def connection_class(settings: Settings, refused: Callable[[int], None]) -> type
         def on_headers_complete(self) -> None:
             super().on_headers_complete()
             self.headers = _Ignored()
+            fill: Any = partial(self.fill, self.cycle)
+            self.scope["extensions"] = {EXTENSION: fill}
 
         def on_body(self, body: bytes) -> None:
             self.overhead_allowed += 2 * len(body)
@@ -82,6 +89,32 @@ def connection_class(settings: Settings, refused: Callable[[int], None]) -> type
         def send_400_response(self, msg: str) -> None:
             self.refuse(400, msg)
 
+        async def fill(self, cycle: Any, place: memoryview, take: Callable[[int], None]) -> None:
+            """Receive the body of a request, of a length that its headers told; see ``Body``.
+
+            Raises:
+                RequestError: what ``take`` raises.
+                DisconnectedError: the client has gone.
+            """
+            if cycle.disconnected:
+                raise DisconnectedError
+            if cycle.waiting_for_100_continue:
+                self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+                cycle.waiting_for_100_continue = False
+            at = len(cycle.body)
+            place[:at] = cycle.body
+            cycle.body = bytearray()
+            take(at)
+            if cycle.more_body:
+                body = Body(self, place, at, take, self._resume)
+                self.transport.set_protocol(body)
+                self.flow.resume_reading()
+                await body.done
+
+        def _resume(self) -> None:
+            self.parser = HttpRequestParser(self)  # the old one still waits for the body
+            self.on_message_complete()
+
         def refuse(self, status: int, message: str) -> None:
             """Answer what the application does not see, and close."""
             if self.transport.is_closing():
@@ -95,17 +128,24 @@ def connection_class(settings: Settings, refused: Callable[[int], None]) -> type
 
         def check(self, now: float) -> None:
             """Close if a request does not arrive, or its answer is not taken, in time."""
+            if not self.transport.get_write_buffer_size():
+                self.writing_since = None
+            elif self.writing_since is None:
+                self.writing_since = now
+            elif now - self.writing_since > settings.timeout:
+                self._abort()
+                return
             if self.arriving and now - self.since > settings.timeout:
                 if self.received:
                     self.refuse(408, f"the request did not arrive within {settings.timeout:g} s")
                 else:
                     self.transport.close()
-            elif not self.transport.get_write_buffer_size():
-                self.writing_since = None
-            elif self.writing_since is None:
-                self.writing_since = now
-            elif now - self.writing_since > settings.timeout:
-                self.transport.abort()
+
+        def _abort(self) -> None:
+            """Close at once; what the system holds for a client that does not read goes too."""
+            at_once = struct.pack("ii", 1, 0)
+            self.transport.get_extra_info("socket").setsockopt(SOL_SOCKET, SO_LINGER, at_once)
+            self.transport.abort()
 
         def _waits(self) -> bool:
             """Tell whether no answer is being made."""
@@ -119,7 +159,7 @@ def connection_class(settings: Settings, refused: Callable[[int], None]) -> type
                 self.refuse(503, "too many connections; try again")
             else:
                 connections.discard(oldest)
-                oldest.transport.abort()
+                oldest._abort()
 
     return Connection
 

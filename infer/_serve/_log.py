@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import threading
@@ -10,11 +9,11 @@ import time
 from collections import deque
 from typing import Any
 
+from infer._serve._tensors import dumps
+
 # Lines that wait to be written; more are dropped, and counted.
 _MOST = 10_000
-_INTERVAL = 0.1
-# Of a text from a request.
-_LONGEST = 200
+_INTERVAL = 0.05
 
 
 class Log:
@@ -23,16 +22,16 @@ class Log:
     def __init__(self, descriptor: int = 2) -> None:
         """Start the thread that writes to a file descriptor."""
         self._descriptor = descriptor
-        self._waiting: deque[tuple[float, str, dict[str, Any]]] = deque()
+        self._waiting: deque[dict[str, Any]] = deque()
         self._dropped = 0
         self._end = threading.Event()
         self._thread = threading.Thread(target=self._write_all, name="samebits-log", daemon=True)
         self._thread.start()
 
-    def tell(self, event: str, **facts: Any) -> None:
+    def tell(self, event: str, facts: dict[str, Any]) -> None:
         """Log an event with what is known of it."""
         if len(self._waiting) < _MOST:
-            self._waiting.append((time.time(), event, facts))
+            self._waiting.append({"time": round(time.time(), 3), "event": event, **facts})
         else:
             self._dropped += 1
 
@@ -49,20 +48,16 @@ class Log:
     def _write(self) -> None:
         dropped, self._dropped = self._dropped, 0
         if dropped:
-            self._waiting.append((time.time(), "dropped", {"lines": dropped}))
+            self._waiting.append({"time": time.time(), "event": "dropped", "lines": dropped})
         lines = []
         while self._waiting:
-            when, event, facts = self._waiting.popleft()
-            shown = {key: _short(value) for key, value in facts.items()}
-            lines.append(json.dumps({"time": round(when, 3), "event": event, **shown}))
-        if not lines:
-            return
-        data = memoryview("".join(f"{line}\n" for line in lines).encode())
+            lines.append(dumps(self._waiting.popleft()))
+        data = memoryview(b"".join(b"%b\n" % line for line in lines))
         try:
             while data:
                 data = data[os.write(self._descriptor, data) :]
-        except OSError:  # nobody can be told that nobody reads
-            self._end.wait(_INTERVAL)
+        except OSError:
+            return  # nobody can be told that nobody reads
 
 
 class Handler(logging.Handler):
@@ -78,10 +73,4 @@ class Handler(logging.Handler):
         facts = {"level": record.levelname.lower(), "message": record.getMessage()}
         if record.exc_info:
             facts["traceback"] = logging.Formatter().formatException(record.exc_info)
-        self._log.tell("library", **facts)
-
-
-def _short(value: Any) -> Any:
-    if isinstance(value, str) and len(value) > _LONGEST and "\n" not in value:
-        return f"{value[:_LONGEST]}…"
-    return value
+        self._log.tell("library", facts)

@@ -87,7 +87,7 @@ def work(settings: Settings, listener: socket.socket, ready: Callable[[], None])
     def reloaded(served: Served) -> None:
         name, problem = served.card.name, served.problem
         metrics.reloaded(name, "refused" if problem else "replaced")
-        log.tell("reload", model=name, version=served.version, problem=problem)
+        log.tell("reload", {"model": name, "version": served.version, "problem": problem})
 
     class Server(uvicorn.Server):
         """uvicorn's server; it watches its connections, and a signal is a normal end."""

@@ -64,7 +64,10 @@ def dumps(document: Any) -> bytes:
     """Write JSON; what is not finite is written as NaN, Infinity, -Infinity."""
     import orjson
 
-    text = orjson.dumps(document)
+    try:
+        text = orjson.dumps(document)
+    except TypeError:  # text that is no Unicode, half of a surrogate pair
+        text = b"null"
     # orjson writes null for them; nothing else here is ever null.
     return text if b"null" not in text else json.dumps(document, separators=(",", ":")).encode()
 
