@@ -192,6 +192,7 @@ function compare(answer) {
   verdict("asking the server…", "alone");
   const question = asked = {};
   return later("ask", 120, async () => {
+    if (asked !== question) return;
     let there, problem;
     try {
       there = await ask(values);
