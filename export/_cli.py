@@ -34,12 +34,26 @@ from train._cli import errors_for_people, progress
     is_flag=True,
     help="Write nothing to DIR: export afresh elsewhere, print what differs, exit 1 if anything.",
 )
-def main(names: tuple[str, ...], everything: bool, dtype: str, out: Path, check: bool) -> None:
+@click.option(
+    "--readings",
+    is_flag=True,
+    help="Write the sample of the shipped models' data that the page of infer draws.",
+)
+def main(
+    names: tuple[str, ...], everything: bool, dtype: str, out: Path, check: bool, readings: bool
+) -> None:
     """Fit models and write them as artifacts.
 
     NAME is a model, for all its variants, or MODEL.VARIANT. A folder in DIR is replaced as a
     whole, at once, and only by one whose runtimes all agree.
     """
+    if readings:
+        from export import _readings
+
+        _readings.write()
+        click.echo(f"wrote {_readings.PATH}")
+        if not (everything or names):
+            return
     if everything == bool(names):
         raise click.UsageError("Name the models to export, or type --all.")
     with errors_for_people():

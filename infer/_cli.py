@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import os
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -209,6 +209,130 @@ def check(
     click.echo(_check_table(results))
     if problems:
         raise click.ClickException("\n".join(problems))
+
+
+@main.command()
+@click.argument("out", type=click.Path(), metavar="DIR")
+@click.argument("names", nargs=-1, metavar="[NAME]...")
+@click.option("--force", is_flag=True, help="Replace DIR, whatever it holds.")
+def site(out: str, names: tuple[str, ...], force: bool) -> None:
+    """Write a page to try models on, as a folder for any web server.
+
+    DIR/index.html can also be opened as a file. The browser computes; there is nothing to run.
+    Without a NAME, the page shows all models that `infer list` shows.
+    """
+    from infer import _site, _store
+
+    with errors_for_people():
+        artifacts = [_store.find(name) for name in names or _store.list_models()]
+        content = _site.files(artifacts, server=False)
+        try:
+            _site.write(out, content, force=force)
+        except OSError as error:
+            raise click.ClickException(f"{out}: {error.strerror or error}") from None
+    click.echo(f"wrote {os.path.join(out, _site.INDEX)}")
+
+
+class _Size(click.ParamType[int]):
+    """A number of bytes or of elements: 1000, 64K, 16M, 1G; units are powers of 1,024."""
+
+    name = "size"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> int:
+        """Return the number."""
+        text = str(value).upper()
+        number, unit = (text[:-1], text[-1:]) if text[-1:] in {*"KMG"} else (text, "")
+        if not number.isdecimal() or not int(number):
+            self.fail(f"{value!r} is no size; type for example 64M.", param, ctx)
+        return int(number) << {"": 0, "K": 10, "M": 20, "G": 30}[unit]
+
+
+@main.command()
+@click.argument("models", nargs=-1, metavar="[MODEL]...")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen at.")
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=8000,
+    show_default=True,
+    help="0 takes one that is free.",
+)
+@click.option(
+    "--workers", type=click.IntRange(1, 256), default=1, show_default=True, help="Processes."
+)
+@click.option(
+    "--max-body", type=_Size(), default="64M", show_default=True, help="Bytes of a request."
+)
+@click.option(
+    "--max-json", type=_Size(), default="8M", show_default=True, help="Bytes of JSON in a request."
+)
+@click.option(
+    "--max-elements", type=_Size(), default="16M", show_default=True, help="Numbers in a request."
+)
+@click.option(
+    "--max-memory",
+    type=_Size(),
+    default="1G",
+    show_default=True,
+    help="Bytes of all bodies and answers in flight, a worker.",
+)
+@click.option(
+    "--max-connections",
+    type=click.IntRange(1),
+    default=512,
+    show_default=True,
+    help="A worker; for one more, the one that has been idle longest is closed.",
+)
+@click.option(
+    "--max-queue",
+    type=click.IntRange(1),
+    default=64,
+    show_default=True,
+    help="Large requests, a worker, that compute or wait for it.",
+)
+@click.option(
+    "--timeout",
+    type=click.FloatRange(0, min_open=True),
+    default=30.0,
+    show_default=True,
+    help="Seconds for a request to arrive, and for its answer to be taken.",
+)
+@click.option(
+    "--idle",
+    type=click.FloatRange(0, min_open=True),
+    default=60.0,
+    show_default=True,
+    help="Seconds between two requests on a connection.",
+)
+@click.option(
+    "--grace",
+    type=click.FloatRange(0),
+    default=30.0,
+    show_default=True,
+    help="Seconds for what is in flight at SIGTERM.",
+)
+@click.option(
+    "--access-log/--no-access-log",
+    default=True,
+    show_default=True,
+    help="A JSON line on standard error for each request.",
+)
+def serve(models: tuple[str, ...], **options: Any) -> None:
+    """Serve models over HTTP, by the Open Inference Protocol.
+
+    MODEL is a name or the path of an artifact's folder; without one, all of `infer list`. A model
+    is read again when its folder is replaced. SIGTERM and Ctrl-C finish what is in flight.
+    """
+    from infer._serve import _server
+    from infer._serve._settings import Settings
+
+    def ready(address: str, names: list[str]) -> None:
+        click.echo(f"Serving {', '.join(names)} at {address}")
+
+    with errors_for_people():
+        _server.serve(Settings(models, **options), ready)
 
 
 def _check_exhaustively(names: tuple[str, ...], folder: str | None) -> None:

@@ -63,12 +63,23 @@ def open_folder(folder: str) -> Artifact:
         ModelNotFoundError: there is no such folder, or no card in it.
         ArtifactError: the card is not valid.
     """
+    return read_folder(folder)[0]
+
+
+def read_folder(folder: str) -> tuple[Artifact, bytes]:
+    """Read the card of the artifact in a folder; return the card's bytes, too.
+
+    Raises:
+        ModelNotFoundError: there is no such folder, or no card in it.
+        ArtifactError: the card is not valid.
+    """
     path = join(folder, CARD_FILE)
     if not isdir(folder):
         raise ModelNotFoundError(f"no folder {folder!r}; expected a folder with {CARD_FILE}")
     if not isfile(path):
         raise ModelNotFoundError(f"no {CARD_FILE} in {folder!r}; is it an artifact's folder?")
-    return Artifact(folder, read_card(_read(path, MAX_CARD_BYTES + 1), path))
+    data = _read(path, MAX_CARD_BYTES + 1)
+    return Artifact(folder, read_card(data, path)), data
 
 
 def find(name_or_path: str | os.PathLike[str]) -> Artifact:

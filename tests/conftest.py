@@ -10,6 +10,7 @@ import re
 import shutil
 import subprocess
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -43,8 +44,15 @@ def _lacks_sha256sum():
     return None if shutil.which("sha256sum") else "no sha256sum here; install GNU coreutils"
 
 
+def _lacks_chromium():
+    if find_spec("playwright") is None:
+        return "no playwright here; type: pip install playwright"
+    return None if shutil.which("chromium") else "no chromium here; type: apt-get install chromium"
+
+
 # By the name that a test gives: a function that tells why it is missing, None if it is there.
 NEEDS = {
+    "chromium": cache(_lacks_chromium),
     "node": cache(_lacks_node),
     "npm packages": cache(_lacks_npm_packages),
     "sha256sum": cache(_lacks_sha256sum),

@@ -57,6 +57,8 @@ def test_nothing_is_skipped_where_everything_must_be_there(outcome):
 def test_a_test_runs_where_its_tool_is_there(outcome, tmp_path):
     assert "1 skipped" in outcome("node")[1]
     assert "1 passed" in outcome("node", path=tool(tmp_path, "node", "v20.0.0"))[1]
+    assert "no chromium here; type: apt-get install chromium" in outcome("chromium")[1]
+    assert "1 passed" in outcome("chromium", path=tool(tmp_path, "chromium", "hello"))[1]
     code, output = outcome("node", path=tool(tmp_path, "node", "v18.20.1"), SAMEBITS_REQUIRE="1")
     assert code == 1
     assert "node is v18.20.1; install Node.js 20 or newer" in output

@@ -72,6 +72,7 @@ def test_the_wheel_is_small_pure_and_complete(wheel):
     tops = {name.partition("/")[0] for name in inside}
     assert tops == {"artifacts", "export", "infer", "samebits-0.1.0.dist-info", "train"}
     assert {"infer/py.typed", "train/py.typed", "export/py.typed"} <= inside
+    assert {str(path.relative_to(ROOT)) for path in (ROOT / "infer/page").iterdir()} <= inside
 
 
 @pytest.mark.parametrize("version", interpreters())

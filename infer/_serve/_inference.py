@@ -1,0 +1,248 @@
+"""One inference request to its answer: plain functions, without a socket in sight."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from infer._errors import InputError
+from infer._serve._catalog import Served
+from infer._serve._errors import RequestError
+from infer._serve._tensors import (
+    DATATYPES,
+    OF_DTYPE,
+    dumps,
+    from_binary,
+    from_json,
+    loads,
+    to_binary,
+)
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+# numpy 1 has no more axes.
+_MOST_AXES = 32
+# Of a number in an answer in JSON.
+_JSON_WIDTH = 24
+# What would change where data come from or go to, or what they mean; all else may be ignored.
+_REFUSED = ("shared_memory_region", "classification")
+
+
+class Limits(NamedTuple):
+    """How large a request may be; see ``Settings``."""
+
+    max_elements: int
+    max_json: int
+
+
+class Answer(NamedTuple):
+    """The body of an answer.
+
+    Attributes:
+        head: JSON.
+        tail: the binary data after it, or None.
+        elements: how many numbers were computed on.
+        request_id: as it came, or nothing.
+    """
+
+    head: bytes
+    tail: memoryview | None
+    elements: int
+    request_id: str = ""
+
+
+def infer(
+    served: Served, body: bytes | memoryview, json_size: int | None, limits: Limits
+) -> Answer:
+    """Answer a request.
+
+    Args:
+        served: the model that it is for.
+        body: of the request.
+        json_size: how much of the body is JSON, before binary data; None for all of it.
+        limits: how large it may be.
+
+    Raises:
+        RequestError: it is not what the protocol or the model takes.
+    """
+    size = len(body) if json_size is None else json_size
+    if size > limits.max_json:
+        raise RequestError(
+            413,
+            f"expected at most {limits.max_json:,} bytes of JSON, found {size:,}; send the "
+            "tensor as binary data",
+        )
+    if size > len(body):
+        raise RequestError(
+            400, f"Inference-Header-Content-Length is {size:,}, the body has {len(body):,} bytes"
+        )
+    request = loads(body if json_size is None else body[:size])
+    if type(request) is not dict:
+        raise RequestError(400, "expected a JSON object with 'inputs'")
+    request_id = request.get("id", "")
+    if type(request_id) is not str:
+        raise RequestError(400, "expected text at 'id'")
+    binary = _wants_binary(request, served)
+    tensor, datatype, shape, count = _read_input(request, served, limits.max_elements)
+    if not binary and count * _JSON_WIDTH > limits.max_json:
+        most = limits.max_json // _JSON_WIDTH
+        raise RequestError(
+            413, f"an answer in JSON has at most {most:,} values; ask for 'binary_data_output'"
+        )
+    data = tensor.get("data")
+    own = OF_DTYPE[served.card.dtype]
+    parameters = _parameters(tensor, "inputs[0]")
+    if "binary_data_size" not in parameters:
+        if json_size is not None and size != len(body):
+            raise RequestError(
+                400, f"{len(body) - size:,} bytes after the JSON, but no 'binary_data_size'"
+            )
+        if (
+            count == 1
+            and type(data) is list
+            and len(data) == 1
+            and type(data[0]) is float
+            and datatype in (own, "FP64")
+            and served.card.features is None
+            and not binary
+        ):
+            answer = served.model(data[0])
+            return Answer(_json_head(served, request_id, shape, [answer]), None, 1, request_id)
+        x = from_json(data, datatype, shape, count)
+    else:
+        x = _binary_input(tensor, parameters, body, json_size, datatype, shape, count)
+    try:
+        answers = served.model(x)
+    except InputError as error:
+        raise RequestError(400, str(error)) from None
+    if binary:
+        return _binary_answer(served, request_id, answers, count)
+    found = answers.reshape(-1).tolist()
+    return Answer(_json_head(served, request_id, [*answers.shape], found), None, count, request_id)
+
+
+def _read_input(
+    request: dict[str, Any], served: Served, most: int
+) -> tuple[dict[str, Any], str, list[int], int]:
+    """Return the one input, its datatype and shape, and how many numbers that makes."""
+    inputs = request.get("inputs")
+    name = served.card.input.name
+    if type(inputs) is not list or len(inputs) != 1 or type(inputs[0]) is not dict:
+        raise RequestError(400, f"expected one input, {name!r}, in the list at 'inputs'")
+    tensor = inputs[0]
+    if tensor.get("name") != name:
+        raise RequestError(
+            400, f"{served.card.name} has one input, {name!r}; found {_show(tensor.get('name'))}"
+        )
+    datatype = tensor.get("datatype")
+    if type(datatype) is not str or datatype not in DATATYPES:
+        raise RequestError(
+            400, f"expected one of {', '.join(DATATYPES)} at 'datatype', found {_show(datatype)}"
+        )
+    shape = tensor.get("shape")
+    if type(shape) is not list or len(shape) > _MOST_AXES:
+        raise RequestError(400, f"expected a list of at most {_MOST_AXES} lengths at 'shape'")
+    count = 1
+    for length in shape:
+        if type(length) is not int or length < 0:
+            raise RequestError(400, f"expected whole numbers at 'shape', found {_show(length)}")
+        count *= length
+    if count > most or any(length > most for length in shape):
+        raise RequestError(413, f"expected at most {most:,} values, shape {_show(shape)} has more")
+    features = served.card.features
+    if features is not None and (not shape or shape[-1] != features):
+        raise RequestError(
+            400,
+            f"{served.card.name} takes {features} features: expected a last axis of {features}, "
+            f"found shape {shape}",
+        )
+    return tensor, datatype, shape, count
+
+
+def _wants_binary(request: dict[str, Any], served: Served) -> bool:
+    """Tell whether the answer's tensor goes after the JSON, as bytes."""
+    binary = _flag(_parameters(request, "the request"), "binary_data_output", default=False)
+    outputs = request.get("outputs")
+    if not outputs:
+        return binary
+    name = served.card.output.name
+    if type(outputs) is not list or len(outputs) != 1 or type(outputs[0]) is not dict:
+        raise RequestError(400, f"expected one output, {name!r}, in the list at 'outputs'")
+    if outputs[0].get("name") != name:
+        raise RequestError(
+            400,
+            f"{served.card.name} has one output, {name!r}; found {_show(outputs[0].get('name'))}",
+        )
+    return _flag(_parameters(outputs[0], "outputs[0]"), "binary_data", default=binary)
+
+
+def _parameters(holder: dict[str, Any], where: str) -> dict[str, Any]:
+    parameters = holder.get("parameters")
+    if parameters is None:
+        return {}
+    if type(parameters) is not dict:
+        raise RequestError(400, f"expected an object at 'parameters' of {where}")
+    for key in _REFUSED:
+        if key in parameters:
+            raise RequestError(400, f"parameter {key!r} of {where} is not supported here")
+    return parameters
+
+
+def _flag(parameters: dict[str, Any], key: str, *, default: bool) -> bool:
+    value = parameters.get(key, default)
+    if type(value) is not bool:
+        raise RequestError(400, f"expected true or false at {key!r}, found {_show(value)}")
+    return value
+
+
+def _binary_input(
+    tensor: dict[str, Any],
+    parameters: dict[str, Any],
+    body: bytes | memoryview,
+    json_size: int | None,
+    datatype: str,
+    shape: list[int],
+    count: int,
+) -> NDArray[Any]:
+    if "data" in tensor:
+        raise RequestError(400, "expected either 'data' or 'binary_data_size', found both")
+    size = parameters["binary_data_size"]
+    rest = 0 if json_size is None else len(body) - json_size
+    if size is True or size != rest:
+        hint = "; is the header Inference-Header-Content-Length missing?" if not rest else ""
+        raise RequestError(
+            400,
+            f"'binary_data_size' is {_show(size)}, but {rest:,} bytes follow the JSON{hint}",
+        )
+    return from_binary(memoryview(body)[json_size or len(body) :], datatype, shape, count)
+
+
+def _document(served: Served, request_id: str, output: dict[str, Any]) -> dict[str, Any]:
+    document: dict[str, Any] = {"model_name": served.card.name, "model_version": served.version}
+    if request_id:
+        document["id"] = request_id
+    document["outputs"] = [output]
+    return document
+
+
+def _output(served: Served, shape: list[int]) -> dict[str, Any]:
+    card = served.card
+    return {"name": card.output.name, "datatype": OF_DTYPE[card.dtype], "shape": shape}
+
+
+def _json_head(served: Served, request_id: str, shape: list[int], answers: list[float]) -> bytes:
+    output = _output(served, shape)
+    output["data"] = answers
+    return dumps(_document(served, request_id, output))
+
+
+def _binary_answer(served: Served, request_id: str, answers: NDArray[Any], count: int) -> Answer:
+    tail = to_binary(answers)
+    output = _output(served, [*answers.shape])
+    output["parameters"] = {"binary_data_size": len(tail)}
+    return Answer(dumps(_document(served, request_id, output)), tail, count, request_id)
+
+
+def _show(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}…"

@@ -1,0 +1,76 @@
+"""JSON lines on standard error, written by a thread: whoever reads them slowly delays nobody."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+from collections import deque
+from typing import Any
+
+from infer._serve._tensors import dumps
+
+# Lines that wait to be written; more are dropped, and counted.
+_MOST = 10_000
+_INTERVAL = 0.05
+
+
+class Log:
+    """Takes events from any thread; each becomes one line."""
+
+    def __init__(self, descriptor: int = 2) -> None:
+        """Start the thread that writes to a file descriptor."""
+        self._descriptor = descriptor
+        self._waiting: deque[dict[str, Any]] = deque()
+        self._dropped = 0
+        self._end = threading.Event()
+        self._thread = threading.Thread(target=self._write_all, name="samebits-log", daemon=True)
+        self._thread.start()
+
+    def tell(self, event: str, facts: dict[str, Any]) -> None:
+        """Log an event with what is known of it."""
+        if len(self._waiting) < _MOST:
+            self._waiting.append({"time": round(time.time(), 3), "event": event, **facts})
+        else:
+            self._dropped += 1
+
+    def close(self) -> None:
+        """Write what waits; give up after a second if nobody takes it."""
+        self._end.set()
+        self._thread.join(1)
+
+    def _write_all(self) -> None:
+        while not self._end.wait(_INTERVAL):
+            self._write()
+        self._write()
+
+    def _write(self) -> None:
+        dropped, self._dropped = self._dropped, 0
+        if dropped:
+            self._waiting.append({"time": time.time(), "event": "dropped", "lines": dropped})
+        lines = []
+        while self._waiting:
+            lines.append(dumps(self._waiting.popleft()))
+        data = memoryview(b"".join(b"%b\n" % line for line in lines))
+        try:
+            while data:
+                data = data[os.write(self._descriptor, data) :]
+        except OSError:
+            return  # nobody can be told that nobody reads
+
+
+class Handler(logging.Handler):
+    """Sends what libraries log with ``logging`` the same way."""
+
+    def __init__(self, log: Log) -> None:
+        """Keep where to send it."""
+        super().__init__()
+        self._log = log
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Log one record, with its traceback if it has one."""
+        facts = {"level": record.levelname.lower(), "message": record.getMessage()}
+        if record.exc_info:
+            facts["traceback"] = logging.Formatter().formatException(record.exc_info)
+        self._log.tell("library", facts)

@@ -1,0 +1,97 @@
+"""What Prometheus reads, by its own client library.
+
+Several workers write to files in one folder, which any of them adds up: the library's multiprocess
+mode. It is chosen by an environment variable that must be set before the library is imported.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any, NamedTuple
+
+FOLDER_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
+# Seconds: a request for one value takes tens of microseconds.
+_BUCKETS = (2e-5, 5e-5, 1e-4, 2.5e-4, 1e-3, 2.5e-3, 1e-2, 2.5e-2, 0.1, 0.25, 1.0, 2.5, 10.0)
+
+
+class OfModel(NamedTuple):
+    """What is counted for one model."""
+
+    requests: Any
+    elements: Any
+    seconds: Any
+
+
+class Metrics:
+    """Counters of this process, and the page that shows those of all."""
+
+    def __init__(self, models: list[str]) -> None:
+        """Make the counters; names of models come from here, never from a request."""
+        import prometheus_client as client
+
+        registry = client.CollectorRegistry()
+        self._registry = registry
+        self._requests = client.Counter(
+            "samebits_requests",
+            "Inference requests that were answered with a result.",
+            ["model"],
+            registry=registry,
+        )
+        self._elements = client.Counter(
+            "samebits_elements",
+            "Numbers in the inputs of these requests.",
+            ["model"],
+            registry=registry,
+        )
+        self._seconds = client.Histogram(
+            "samebits_request_seconds",
+            "From the last byte of such a request to the first of its answer.",
+            ["model"],
+            buckets=_BUCKETS,
+            registry=registry,
+        )
+        self._errors = client.Counter(
+            "samebits_errors",
+            "Requests answered with an error, by status; without a model where none was meant.",
+            ["model", "status"],
+            registry=registry,
+        )
+        self._reloads = client.Counter(
+            "samebits_reloads",
+            "Times that a model's folder was found replaced, by what came of it.",
+            ["model", "result"],
+            registry=registry,
+        )
+        self._models = {
+            name: OfModel(
+                self._requests.labels(name), self._elements.labels(name), self._seconds.labels(name)
+            )
+            for name in models
+        }
+
+    def answered(self, model: str, elements: int, seconds: float) -> None:
+        """Count a request that was answered."""
+        counters = self._models[model]
+        counters.requests.inc()
+        counters.elements.inc(elements)
+        counters.seconds.observe(seconds)
+
+    def failed(self, model: str, status: int) -> None:
+        """Count a request that was answered with an error."""
+        self._errors.labels(model, str(status)).inc()
+
+    def reloaded(self, model: str, result: str) -> None:
+        """Count a look at a folder that was replaced."""
+        self._reloads.labels(model, result).inc()
+
+    def page(self) -> tuple[str, bytes]:
+        """Return content type and text of the page that Prometheus reads."""
+        import prometheus_client as client
+
+        registry = self._registry
+        if FOLDER_VARIABLE in os.environ:
+            from prometheus_client import multiprocess
+
+            registry = client.CollectorRegistry()
+            multiprocess.MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+        return client.CONTENT_TYPE_LATEST, client.generate_latest(registry)

@@ -1,0 +1,194 @@
+"""Sockets, signals and worker processes."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from infer._errors import InferError, RuntimeUnavailableError
+from infer._serve._catalog import Catalog, Served
+from infer._serve._settings import Settings
+
+if TYPE_CHECKING:
+    from multiprocessing.process import BaseProcess
+
+_NEEDED = ("httptools", "numpy", "orjson", "prometheus_client", "uvicorn")
+# Seconds that a worker gets beyond its grace, and between two starts of one that dies.
+_MORE = 5.0
+_RESTART = 1.0
+
+
+def check_installed() -> None:
+    """Raise what to type if the extra is not installed.
+
+    Raises:
+        RuntimeUnavailableError: something is missing.
+    """
+    from importlib.util import find_spec
+
+    absent = [package for package in _NEEDED if find_spec(package) is None]
+    if absent:
+        raise RuntimeUnavailableError(
+            f"infer serve needs {', '.join(absent)}, not installed here; "
+            "type: pip install 'samebits[serve]'"
+        )
+
+
+def serve(settings: Settings, ready: Callable[[str, list[str]], None]) -> None:
+    """Serve until SIGINT or SIGTERM.
+
+    Args:
+        settings: how.
+        ready: is told the address and the models' names, when connections are taken.
+
+    Raises:
+        InferError: a model cannot be read, or the address cannot be listened at.
+    """
+    check_installed()
+    names = [served.card.name for served in Catalog(settings.models)]
+    listener = _listen(settings)
+    host, port = listener.getsockname()[:2]
+    address = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    run = work if settings.workers == 1 else _supervise
+    run(settings, listener, lambda: ready(address, names))
+
+
+def work(settings: Settings, listener: socket.socket, ready: Callable[[], None]) -> None:
+    """Serve from this process until SIGINT or SIGTERM."""
+    import asyncio
+    import gc
+    import logging
+    from concurrent.futures import ThreadPoolExecutor
+
+    import numpy  # noqa: F401 - so that the first request need not wait for it
+    import orjson  # noqa: F401
+    import uvicorn
+
+    from infer._runtimes._blocks import threads
+    from infer._serve._application import Application
+    from infer._serve._connection import check_all, connection_class
+    from infer._serve._log import Handler, Log
+    from infer._serve._metrics import Metrics
+    from infer._serve._pages import Pages
+
+    log = Log()
+    logger = logging.getLogger("uvicorn")
+    logger.handlers, logger.propagate = [Handler(log)], False
+    logger.setLevel(logging.ERROR)
+    catalog = Catalog(settings.models)
+    metrics = Metrics([served.card.name for served in catalog])
+
+    def reloaded(served: Served) -> None:
+        name, problem = served.card.name, served.problem
+        metrics.reloaded(name, "refused" if problem else "replaced")
+        log.tell("reload", {"model": name, "version": served.version, "problem": problem})
+
+    class Server(uvicorn.Server):
+        """uvicorn's server; it watches its connections, and a signal is a normal end."""
+
+        async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+            await super().startup(sockets)
+            ready()
+
+        async def on_tick(self, counter: int) -> bool:
+            if counter % 5 == 0:
+                check_all(self.server_state.connections, asyncio.get_running_loop().time())
+            return await super().on_tick(counter)
+
+        @contextmanager
+        def capture_signals(self) -> Iterator[None]:
+            with _handling(self.handle_exit):
+                yield
+
+    with ThreadPoolExecutor(threads(), thread_name_prefix="samebits-large") as pool:
+        application = Application(catalog, Pages(catalog), settings, metrics, log, pool)
+        config = uvicorn.Config(
+            application,
+            http=connection_class(settings, lambda status: metrics.failed("", status)),
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            proxy_headers=False,
+            server_header=False,
+            timeout_keep_alive=settings.idle,  # type: ignore[arg-type]  # any number will do
+            timeout_graceful_shutdown=settings.grace,  # type: ignore[arg-type]
+        )
+        stop_watching = catalog.watch(reloaded)
+        # What was made so far stays: a full collection need not look at it again and again.
+        gc.freeze()
+        Server(config).run([listener])
+        stop_watching()
+    log.close()
+
+
+@contextmanager
+def _handling(handler: Callable[[int, Any], None]) -> Iterator[None]:
+    before = {number: signal.signal(number, handler) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, previous in before.items():
+            signal.signal(number, previous)
+
+
+def _listen(settings: Settings) -> socket.socket:
+    try:
+        family = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM)[0][0]
+        listener = socket.socket(family, socket.SOCK_STREAM)
+        if sys.platform != "win32":
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((settings.host, settings.port))
+        listener.listen(2048)
+    except OSError as error:
+        raise InferError(
+            f"cannot listen at {settings.host} port {settings.port}: {error.strerror or error}; "
+            "try another --port"
+        ) from None
+    return listener
+
+
+def _nothing() -> None:
+    """Tell nobody that one of several workers is ready: the listener takes connections already."""
+
+
+def _supervise(settings: Settings, listener: socket.socket, ready: Callable[[], None]) -> None:
+    """Keep the workers running until SIGINT or SIGTERM, then until they have finished."""
+    import tempfile
+    from multiprocessing import connection, get_context
+
+    from infer._serve._metrics import FOLDER_VARIABLE
+
+    context = get_context("spawn")  # a fork would take over threads' locks
+
+    def start() -> BaseProcess:
+        worker = context.Process(target=work, args=(settings, listener, _nothing))
+        worker.start()
+        return worker
+
+    stopping: list[int] = []
+    with tempfile.TemporaryDirectory(prefix="samebits-metrics-") as folder:
+        os.environ[FOLDER_VARIABLE] = folder
+        with _handling(lambda number, _: stopping.append(number)):
+            workers = [start() for _ in range(settings.workers)]
+            ready()
+            while not stopping:
+                connection.wait([worker.sentinel for worker in workers], timeout=0.2)
+                for index, worker in enumerate(workers):
+                    if not worker.is_alive() and not stopping:
+                        time.sleep(_RESTART)
+                        workers[index] = start()
+            listener.close()
+            for worker in workers:
+                worker.terminate()
+            deadline = time.monotonic() + settings.grace + _MORE
+            for worker in workers:
+                worker.join(max(0.0, deadline - time.monotonic()))
+                if worker.is_alive():
+                    worker.kill()

@@ -1,0 +1,171 @@
+"""The page to try a model on: the same files for ``infer serve`` and for ``infer site``.
+
+The browser computes, from the text of ``model.json`` that stands in the page. Besides the cards
+the page gets what only Python can tell: the quantiles for the intervals, and a sample of the
+readings where they are known.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping, Sequence
+from os.path import dirname, isdir, join, lexists
+from typing import Any, NamedTuple
+
+from infer._card import ModelCard
+from infer._errors import ArtifactError, InputError
+from infer._format import CARD_FILE
+from infer._store import Artifact, read_folder
+from infer._student import quantile
+
+LEVELS = (80, 90, 95, 99)
+INDEX = "index.html"
+
+_PAGE = join(dirname(os.path.abspath(__file__)), "page")
+_TYPES = {"html": "text/html", "css": "text/css", "js": "text/javascript"}
+_ASSETS = (INDEX, "page.css", "evaluate.js", "page.js")
+_MODELS = "models"
+_PLACE = "<!-- data -->"
+# Tells a folder that `infer site` wrote from one that it must not replace.
+_MARK = b'<meta name="generator" content="samebits">'
+
+
+class File(NamedTuple):
+    """A file of the page: its media type and its bytes."""
+
+    content_type: str
+    data: bytes
+
+
+def files(artifacts: Sequence[Artifact], *, server: bool = True) -> dict[str, File]:
+    """Return the page's files by path, relative to the page's own address.
+
+    Args:
+        artifacts: the models to choose from, at least one, in the order of the list. The first
+            that has intervals is shown first.
+        server: whether ``v2/models/NAME/infer`` answers beside the page, so that it compares.
+
+    Raises:
+        ArtifactError: a folder was replaced or damaged since it was read.
+        InputError: there is no model, or two have the same name.
+    """
+    if not artifacts:
+        raise InputError("there is no model to show; expected at least one")
+    texts: dict[str, str] = {}
+    cards: list[ModelCard] = []
+    for artifact in artifacts:
+        fresh, data = read_folder(artifact.folder)
+        card = fresh.card
+        if card.digest != artifact.card.digest:
+            raise ArtifactError(f"{artifact.folder} was replaced while it was read; try again")
+        if card.name in texts:
+            raise InputError(f"two models are named {card.name!r}; expected different names")
+        texts[card.name] = data.decode()
+        cards.append(card)
+    found = {name: _asset(name) for name in _ASSETS}
+    page = found[INDEX].data.decode()
+    data = page.replace(_PLACE, _scripts(texts.values(), _facts(cards, server))).encode()
+    found[INDEX] = found[INDEX]._replace(data=data)
+    for name, text in texts.items():
+        found[f"{_MODELS}/{name}/{CARD_FILE}"] = File("application/json", text.encode())
+    return found
+
+
+def write(folder: str, content: Mapping[str, File], *, force: bool = False) -> None:
+    """Write the page as a folder, beside its place, and put it there as a whole.
+
+    Args:
+        folder: where; its parent is made if need be.
+        content: what ``files`` returned.
+        force: replace whatever is there.
+
+    Raises:
+        InputError: there is something that this function did not write, and no ``force``.
+        OSError: the folder cannot be written.
+    """
+    target = os.path.abspath(folder)
+    if lexists(target) and not force:
+        _refuse_to_replace(target, folder)
+    os.makedirs(dirname(target), exist_ok=True)
+    staging = tempfile.mkdtemp(prefix=f".{os.path.basename(target)}.staging-", dir=dirname(target))
+    try:
+        new, old = join(staging, "new"), join(staging, "old")
+        for path, file in content.items():
+            place = join(new, *path.split("/"))
+            os.makedirs(dirname(place), exist_ok=True)
+            with open(place, "xb") as out:
+                out.write(file.data)
+        if lexists(target):
+            os.rename(target, old)
+        try:
+            os.rename(new, target)
+        except BaseException:
+            if lexists(old):
+                os.rename(old, target)
+            raise
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+
+
+def _refuse_to_replace(target: str, shown: str) -> None:
+    if os.path.islink(target) or not isdir(target):
+        raise InputError(f"{shown} is in the way: expected a folder, or nothing")
+    inside = sorted(os.listdir(target))
+    foreign = [name for name in inside if name not in (*_ASSETS, _MODELS)]
+    if inside and not foreign and not _is_ours(join(target, INDEX)):
+        foreign = inside
+    if foreign:
+        raise InputError(
+            f"{shown} holds {foreign[0]!r}, which `infer site` did not write; choose another "
+            "folder, or type --force to replace it with all that is in it"
+        )
+
+
+def _is_ours(index: str) -> bool:
+    try:
+        with open(index, "rb") as file:
+            return _MARK in file.read(1024)
+    except OSError:
+        return False
+
+
+def _asset(name: str) -> File:
+    with open(join(_PAGE, name), "rb") as file:
+        return File(f"{_TYPES[name.rpartition('.')[2]]}; charset=utf-8", file.read())
+
+
+def _facts(cards: Sequence[ModelCard], server: bool) -> dict[str, Any]:
+    """Return what the page is told beside the cards."""
+    with open(join(_PAGE, "readings.json"), encoding="utf-8") as file:
+        known = json.load(file)
+    wanted = {card.training.dataset.sha256 for card in cards}
+    return {
+        "server": server,
+        "reach": {
+            card.name: {
+                str(level): quantile(level / 100, card.uncertainty.degrees_of_freedom)
+                for level in LEVELS
+            }
+            for card in cards
+            if card.uncertainty is not None
+        },
+        "readings": {sha256: rows for sha256, rows in known.items() if sha256 in wanted},
+    }
+
+
+def _scripts(cards: Any, facts: Mapping[str, Any]) -> str:
+    """Return the elements that hold the data; a browser never runs what is of this type."""
+    lines = [
+        f'<script type="application/json" data-model>{_inert(card)}</script>' for card in cards
+    ]
+    text = json.dumps(facts, separators=(",", ":"))
+    lines.append(f'<script type="application/json" id="site">{_inert(text)}</script>')
+    return "\n".join(lines)
+
+
+def _inert(text: str) -> str:
+    """Return the same JSON without the one character that could end or nest a script element."""
+    return text.replace("<", "\\u003c")

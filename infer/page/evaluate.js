@@ -1,0 +1,141 @@
+// Computes models in any JavaScript engine; docs/artifact-format.md is the contract.
+// It is a classic script, not a module: a page that was opened as a file may load it, too.
+"use strict";
+const samebits = (() => {
+  const view = new DataView(new ArrayBuffer(8));
+
+  // The bit pattern, as hex digits; all nans have the same.
+  function bits(value, dtype) {
+    if (dtype === "float32") {
+      view.setFloat32(0, value);
+      return Number.isNaN(value) ? "7fc00000" : view.getUint32(0).toString(16).padStart(8, "0");
+    }
+    const pattern = Number.isNaN(value) ? 0x7ff8n << 48n : pattern64(value);
+    return pattern.toString(16).padStart(16, "0");
+  }
+
+  function pattern64(value) {
+    view.setFloat64(0, value);
+    return view.getBigUint64(0);
+  }
+
+  // Returns a function from the features' values to { answer, at }: at holds every step's value.
+  function compile(card) {
+    const round = card.dtype === "float32" ? Math.fround : (value) => value;
+    const steps = card.program.map((line) => {
+      const [target, expression] = line.split(" = ");
+      const [a, operator, b] = expression.split(" ");
+      if (operator) return { target, a, operator, b };
+      if (a.startsWith("-")) return { target, a: a.slice(1), operator: "neg" };
+      return { target, operator: "pick", b: parseInt(a.split("[")[1], 10) };
+    });
+    const [input, output] = [card.inputs[0], card.outputs[0].name];
+    return (values) => {
+      const x = values.map(round);
+      const at = { ...card.constants, ...card.parameters };
+      if (input.shape.length === 1) at[input.name] = x[0];
+      for (const { target, a, operator, b } of steps) {
+        if (operator === "+") at[target] = round(at[a] + at[b]);
+        else if (operator === "-") at[target] = round(at[a] - at[b]);
+        else if (operator === "*") at[target] = round(at[a] * at[b]);
+        else if (operator === "neg") at[target] = -at[a];
+        else at[target] = x[b];
+      }
+      return { answer: at[output], at };
+    };
+  }
+
+  // The interval's ends at some doubles: as in infer/_interval.py, operation by operation.
+  // t is the quantile of Student's distribution, sigma that of a new reading, 0 for the curve.
+  function interval(found, values, t, sigma) {
+    const tables = values.map((value, j) => {
+      const u = (value - found.center[j]) / found.half_width[j];
+      const table = [1];
+      const most = Math.max(...found.powers.map((row) => row[j]));
+      while (table.length <= most) table.push(table[table.length - 1] * u);
+      return table;
+    });
+    const terms = found.powers.map((row) =>
+      row.map((power, j) => tables[j][power]).reduce((one, other) => one * other));
+    const dot = (row) =>
+      row.map((coefficient, i) => coefficient * terms[i]).reduce((sum, term) => sum + term);
+    const variance = found.factor.map(dot).reduce((sum, share) => sum + share * share, sigma * sigma);
+    const center = dot(found.curve);
+    const half = t * found.residual_sd * Math.sqrt(variance);
+    return [center - half, center + half];
+  }
+
+  const DIGITS = "\\d(?:_?\\d)*";
+  const NUMBER = new RegExp(
+    `^[+-]?(?:(${DIGITS})\\.?(${DIGITS})?|\\.(${DIGITS}))(?:e([+-]?${DIGITS}))?$`, "i");
+
+  // The double nearest to a decimal, as Python's float() reads it; undefined if it is none.
+  function toDouble(text) {
+    const word = /^([+-]?)(inf(?:inity)?|nan)$/i.exec(text.trim());
+    if (word) return /nan/i.test(word[2]) ? NaN : word[1] === "-" ? -Infinity : Infinity;
+    return NUMBER.test(text.trim()) ? Number(text.trim().replaceAll("_", "")) : undefined;
+  }
+
+  // The value of the dtype nearest to a decimal, rounded once: by way of a double it is rounded
+  // twice, which matters where the double lies halfway between two float32 values.
+  function fromText(text, dtype) {
+    const double = toDouble(text);
+    if (double === undefined || dtype === "float64") return double;
+    const single = Math.fround(double);
+    const pattern = pattern64(double);
+    if (single === double || !Number.isFinite(double) || pattern & 0xfffffffn) return single;
+    view.setBigUint64(0, pattern + beyond(text.trim().replaceAll("_", ""), pattern));
+    return Math.fround(view.getFloat64(0));
+  }
+
+  // 1n, 0n or -1n: whether a decimal's magnitude is more, as much or less than its double's.
+  function beyond(text, pattern) {
+    const [, whole = "", fraction = "", only = "", power = "0"] = NUMBER.exec(text);
+    // A subnormal double is taken for a larger one: it is far from the smallest float32 anyway.
+    let double = (pattern & 0xfffffffffffffn) | (1n << 52n);
+    let decimal = BigInt(whole + fraction + only);
+    const two = ((pattern >> 52n) & 0x7ffn) - 1075n;
+    const ten = BigInt(power) - BigInt((fraction + only).length);
+    if (ten < 0) double *= 10n ** -ten;
+    else decimal *= 10n ** ten;
+    if (two < 0) decimal <<= -two;
+    else double <<= two;
+    return decimal > double ? 1n : decimal < double ? -1n : 0n;
+  }
+
+  // A double as Python's repr() writes it.
+  function repr(value) {
+    if (!Number.isFinite(value)) return String(value).toLowerCase().replace("infinity", "inf");
+    const [digits, power] = value.toExponential().split("e");
+    if (value !== 0 && (power < -4 || power >= 16)) {
+      return `${digits}e${power[0]}${power.slice(1).padStart(2, "0")}`;
+    }
+    const text = Object.is(value, -0) ? "-0" : String(value);
+    return text.includes(".") ? text : `${text}.0`;
+  }
+
+  // The shortest decimal that rounds to a value of the dtype: as in infer/_shortest.py.
+  function shortest(value, dtype) {
+    const size = Math.abs(value);
+    if (dtype === "float64" || !Number.isFinite(value) || size === 0) return repr(value);
+    const [mantissa, power] = size.toExponential(100).split("e");
+    const all = mantissa.replace(".", "");
+    // Below a power of two the gap is half as wide as above it; there the decimal next beyond
+    // can hit although the nearest one misses.
+    const lopsided = /^..[08]0{5}$/.test(bits(size, "float32"));
+    for (let count = size < 2 ** -126 ? 1 : 6; ; count++) {
+      const down = BigInt(all.slice(0, count));
+      const rest = all.slice(count);
+      const half = "5".padEnd(rest.length, "0");
+      const nearest = down + (rest > half || (rest === half && down % 2n) ? 1n : 0n);
+      for (const digits of lopsided ? [nearest, down + 1n] : [nearest]) {
+        const text = `${digits}e${power - count + 1}`;
+        if (count === 9 || fromText(text, "float32") === size) {
+          return repr(Math.sign(value) * Number(text));
+        }
+      }
+    }
+  }
+
+  return { bits, compile, fromText, interval, repr, shortest, toDouble };
+})();

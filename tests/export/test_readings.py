@@ -1,0 +1,45 @@
+"""The page's sample of readings is drawn from the data that the models were fitted to."""
+
+import json
+
+import numpy as np
+from click.testing import CliRunner
+
+import infer
+from export import _readings
+from export._cli import main
+from train._datasets import DATASETS, load_dataset
+
+
+def test_the_committed_sample_is_what_the_data_give():
+    assert _readings.PATH.read_bytes() == _readings.render(), (
+        "the data have changed; type: python -m export --readings"
+    )
+
+
+def test_the_command_writes_it(tmp_path, monkeypatch):
+    monkeypatch.setattr(_readings, "PATH", tmp_path / "readings.json")
+    result = CliRunner().invoke(main, ["--readings"])
+    assert (result.exit_code, result.output) == (0, f"wrote {_readings.PATH}\n")
+    assert [path.name for path in tmp_path.iterdir()] == ["readings.json"]
+    assert _readings.PATH.read_bytes() == _readings.render()
+
+
+def test_each_sample_is_of_the_data_with_its_digest():
+    found = json.loads(_readings.render())
+    assert len(found) == len(DATASETS)
+    for name in DATASETS:
+        data = load_dataset(name)
+        sample = found[data.sha256]
+        x, y = np.array(sample["x"]), np.array(sample["y"])
+        assert len(x) == len(y) == min(data.rows, _readings.MOST)
+        rows = np.column_stack([data.x, data.y])
+        for row in np.column_stack([x, y]):
+            assert np.isclose(rows, row, rtol=1e-4, atol=0).all(axis=1).any()
+        assert np.isclose(x[[0, -1]], data.x[[0, -1]], rtol=1e-4).all()
+
+
+def test_every_shipped_model_has_its_sample():
+    known = json.loads(_readings.PATH.read_text("utf-8"))
+    for name in infer.list_models():
+        assert infer.load(name).card.training.dataset.sha256 in known
