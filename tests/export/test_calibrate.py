@@ -447,9 +447,7 @@ def test_bad_readings_are_named_and_nothing_is_written(readings, run, here):
 def test_numbers_beyond_float32_are_told(run):
     content = "1,1e{0}\n2,2.1e{0}\n3,3e{0}\n"
     refuse(run(content=content.format(100)), "too large for float32; use float64")
-    refuse(
-        run(content=content.format(300)), "readings.csv: the numbers are too large to be squared"
-    )
+    refuse(run(content=content.format(300)), "readings.csv: the numbers are too large or too small")
 
 
 def test_nothing_is_left_when_all_is_left_out(run):
