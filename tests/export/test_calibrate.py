@@ -209,6 +209,9 @@ def test_no_intercept_goes_through_the_origin(run):
     result = succeed(run("--no-intercept", content="1,2\n2,4.1\n3,6\n"))
     assert "readings: a line through the origin, y from x\n\n  y = 2.0" in result.stdout
     assert infer.load("./readings")(0.0) == 0.0
+    assert "warning: the curve hangs on single readings, of leverage over 0.5 of 1: line 3 " in (
+        result.stdout
+    )
 
 
 def test_rows_are_those_of_the_file(run):
