@@ -27,6 +27,7 @@ p { margin: .5rem 0; }
 .lead, figcaption { color: var(--soft); }
 .equation { background: var(--tint); border-left: 4px solid var(--mark); padding: .75rem 1rem;
   font: 1.05rem/1.6 ui-monospace, monospace; }
+.equation span { white-space: nowrap; }
 .warning { background: var(--warn); padding: .6rem 1rem; border-radius: 4px; }
 .scroll { overflow-x: auto; }
 table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
@@ -100,11 +101,12 @@ def page(
             f"below, the residuals over {inputs[0]}."
         )
     # A line of the equation ends before a sign.
-    equation = re.sub(r"([+-]) ", "\\1\u00a0", formula(calibration))
+    pieces = re.split(r" (?=[+-] )", formula(calibration))
+    equation = " ".join(f"<span>{escape(piece)}</span>" for piece in pieces)
     parts = [
         f"<h1>{escape(title)}</h1>",
         f'<p class="lead">{escape(labelled(y, calibration.unit_y))} from {escape(shown)}</p>',
-        f'<p class="equation">{escape(equation)}</p>',
+        f'<p class="equation">{equation}</p>',
         *(f'<p class="warning">{escape(plain(text))}</p>' for text in calibration.warnings),
         *(f'<p class="warning">{escape(plain(text))}</p>' for text in notes),
         f"<figure>{svg}<figcaption>{escape(caption)}</figcaption></figure>",
