@@ -103,7 +103,7 @@ def test_planes_are_exact(rows, intercept):
     assert found.squares == expected[2]
 
 
-def test_standard_errors_are_correctly_rounded():
+def test_each_root_and_share_is_rounded_once():
     # A variance that is rounded before its root is taken gives another double once in a while.
     generator = np.random.default_rng(8)
     for _ in range(100):
@@ -116,6 +116,8 @@ def test_standard_errors_are_correctly_rounded():
         for value, variance in zip(values, [*variances, found.residual_variance], strict=True):
             half = Fraction(math.ulp(value)) / 2
             assert (Fraction(value) - half) ** 2 <= variance <= (Fraction(value) + half) ** 2
+        share = 1 - found.squares / found.total_squares
+        assert abs(Fraction(found.r2) - share) <= Fraction(math.ulp(found.r2)) / 2
 
 
 def test_results_are_correctly_rounded():
