@@ -282,6 +282,16 @@ def test_auto_finds_the_degree_that_is_there(rows, degree):
     assert calibrate(x, y, degree="auto").degree == degree
 
 
+def test_evidence_of_some_units_is_enough():
+    # Degree 1 is 14.7 units of AICc behind: far more than the 2 that count as none.
+    generator, x = np.random.default_rng(4), np.arange(40.0) / 4
+    y = (x + 0.03 * (x - 5) ** 2 + generator.normal(0, 0.3, 40)).round(3)
+    found = calibrate(x, y, degree="auto")
+    first, second = found.selection[:2]
+    assert second.chosen
+    assert 2 < first.aicc - second.aicc < 20
+
+
 def test_auto_with_an_exact_polynomial():
     found = calibrate(range(12), [v**3 - v for v in range(12)], degree="auto")
     assert found.degree == 3
