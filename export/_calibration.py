@@ -119,10 +119,11 @@ def _description(calibration: Calibration) -> str:
     spread = with_unit(f"{calibration.residual_sd:.6g}", unit)
     if calibration.weighted:
         spread = f"{calibration.residual_sd:.6g} times the stated uncertainties"
+    count = calibration.degrees_of_freedom
+    freedom = f"{count:,} degree{'s' * (count != 1)}"
     sentences = [
         f"The exact least-squares fit of {y} to {', '.join(inputs)}.",
-        f"Residual standard deviation {spread} with {calibration.degrees_of_freedom:,} degrees "
-        f"of freedom.",
+        f"Residual standard deviation {spread} with {freedom} of freedom.",
         f"Served in {calibration.dtype} it is at most {error} "
         f"({calibration.evaluation_error_ulp:.2g} units in the last place of the largest answer) "
         "from the exact curve.",

@@ -27,6 +27,7 @@ p { margin: .5rem 0; }
 .lead, figcaption { color: var(--soft); }
 .equation { background: var(--tint); border-left: 4px solid var(--mark); padding: .75rem 1rem;
   font: 1.05rem/1.6 ui-monospace, monospace; }
+.equation span { white-space: nowrap; }
 .warning { background: var(--warn); padding: .6rem 1rem; border-radius: 4px; }
 .scroll { overflow-x: auto; }
 table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
@@ -93,15 +94,22 @@ def page(
     title = f"{calibration.name}: {kind(calibration)}"
     svg = _COMMENT.sub("", drawing(calibration, t, "svg").decode())
     svg = svg[svg.index("<svg") :]
-    what = "the curve's value" if calibration.features else escape(inputs[0])
+    caption = "Readings over what the plane says; below, the residuals."
+    if not calibration.features:
+        caption = (
+            f"Readings with the curve, its interval and that of a further reading at {_LEVEL:.0%}; "
+            f"below, the residuals over {inputs[0]}."
+        )
+    # A line of the equation ends before a sign.
+    pieces = re.split(r" (?=[+-] )", formula(calibration))
+    equation = " ".join(f"<span>{escape(piece)}</span>" for piece in pieces)
     parts = [
         f"<h1>{escape(title)}</h1>",
         f'<p class="lead">{escape(labelled(y, calibration.unit_y))} from {escape(shown)}</p>',
-        f'<p class="equation">{escape(formula(calibration))}</p>',
+        f'<p class="equation">{equation}</p>',
         *(f'<p class="warning">{escape(plain(text))}</p>' for text in calibration.warnings),
         *(f'<p class="warning">{escape(plain(text))}</p>' for text in notes),
-        f"<figure>{svg}<figcaption>Readings with the curve, its interval and that of a further "
-        f"reading at {_LEVEL:.0%}; below, the residuals over {what}.</figcaption></figure>",
+        f"<figure>{svg}<figcaption>{escape(caption)}</figcaption></figure>",
         "<h2>Coefficients</h2>",
         _coefficients(calibration),
         "<h2>How good it is</h2>",
@@ -109,7 +117,7 @@ def page(
     ]
     if calibration.selection:
         parts += ["<h2>Degrees compared</h2>", _degrees(calibration)]
-    if calibration.largest_residuals:
+    if calibration.largest_residuals and calibration.residual_sd:
         parts += ["<h2>Largest residuals</h2>", _residuals(calibration, row_word)]
     if left_out_count:
         parts += [
@@ -144,7 +152,9 @@ def _coefficients(calibration: Calibration) -> str:
         (term or "1", repr(row.value), number(row.standard_error, 6), "" if unit == "1" else unit)
         for row, (term, unit) in zip(calibration.coefficients, terms(calibration), strict=True)
     ]
-    return _table(("term", "coefficient", "standard error", "unit"), rows, right=(1, 2))
+    shown = 4 if any(unit for *_, unit in rows) else 3
+    head = ("term", "coefficient", "standard error", "unit")
+    return _table(head[:shown], [row[:shown] for row in rows], right=(1, 2))
 
 
 def _degrees(calibration: Calibration) -> str:

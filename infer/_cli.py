@@ -19,7 +19,7 @@ from infer._answer import (
 from infer._table import table
 
 if TYPE_CHECKING:
-    from infer._card import ModelCard
+    from infer._card import ModelCard, Port
     from infer._check import Parity
     from infer._store import Artifact
 
@@ -411,11 +411,14 @@ def _proof_facts(artifact: Artifact) -> list[tuple[str, str]]:
 
 def _uncertainty_facts(card: ModelCard) -> list[tuple[str, str]]:
     """Return how far off readings and answers are, for a card that says so."""
-    unit = "" if card.output.unit == "1" else f" {card.output.unit}"
+    unit = _unit(card.output)
     facts = []
     if (found := card.uncertainty) is not None:
-        count = f"{found.degrees_of_freedom:,}"
-        facts.append(("residual sd", f"{found.residual_sd:.6g}{unit}, {count} degrees of freedom"))
+        count = found.degrees_of_freedom
+        spread = f"{found.residual_sd:.6g}{unit}"
+        if card.training.settings.get("weighted"):  # such a standard deviation has no unit
+            spread = f"{found.residual_sd:.6g} times the stated uncertainties"
+        facts.append(("residual sd", f"{spread}, {count:,} degree{'s' * (count != 1)} of freedom"))
     if (error := card.evaluation_error) is not None:
         facts.append(
             (
@@ -434,15 +437,29 @@ def _domain(card: ModelCard) -> str:
     return " × ".join(f"[{low:.6g}, {high:.6g}]" for low, high in card.domain)
 
 
+def _unit(quantity: Port) -> str:
+    return "" if quantity.unit == "1" else f" {quantity.unit}"
+
+
+def _labelled(quantity: Port) -> str:
+    return quantity.name if quantity.unit == "1" else f"{quantity.name} ({quantity.unit})"
+
+
+def _by_number(name: str) -> tuple[str, int]:
+    """Return what puts c10 behind c9."""
+    letters = name.rstrip("0123456789")
+    return letters, int(name[len(letters) :] or 0)
+
+
 def _card_text(artifact: Artifact) -> str:
     card, training = artifact.card, artifact.card.training
     settings = ", ".join(f"{key} {value}" for key, value in training.settings.items())
     facts = [
         ("formula", card.formula),
-        ("input", f"{card.input.name} ({card.input.unit}), {card.dtype}"),
-        ("output", f"{card.output.name} ({card.output.unit}), {card.dtype}"),
-        ("domain", f"{_domain(card)} {card.input.unit}"),
-        *((name, repr(value)) for name, value in card.parameters.items()),
+        ("input", f"{_labelled(card.input)}, {card.dtype}"),
+        ("output", f"{_labelled(card.output)}, {card.dtype}"),
+        ("domain", f"{_domain(card)}{_unit(card.input)}"),
+        *((name, repr(card.parameters[name])) for name in sorted(card.parameters, key=_by_number)),
         *((name, f"{value!r} (fixed)") for name, value in card.constants.items()),
         *(("program" if not i else "", line) for i, line in enumerate(card.program)),
         ("data", f"{training.dataset.name}, {training.dataset.rows:,} rows"),

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from train._columns import Decimals
+from train._columns import Decimals, from_torch
 from train._errors import CalibrationError
 from train._exact import DependentError, root
 from train._judge import Exponents
@@ -32,6 +32,7 @@ _TAKEN = re.compile(r"c\d+|s\d+|k\d+|shift\d*|scale")
 # How much worse a lower degree may be: the difference in AICc that counts as none (K. P. Burnham,
 # D. R. Anderson, "Model Selection and Multimodel Inference", 2nd edition, section 2.6).
 _AICC_TIE = 2.0
+_TOO_FAR = "the numbers are too large or too small to be squared in doubles; use other units"
 # The served curve's own error should be small against the readings' scatter.
 _SMALL_ERROR = 0.1
 
@@ -223,6 +224,7 @@ def calibrate(
         CalibrationError: the readings, or what is asked of them, do not make a calibration.
     """
     columns, names = _columns(x, features)
+    y, sigma = _kept(y), _kept(sigma)
     kinds = len(columns) if names else 1
     wanted = MOST_AUTO if degree == "auto" and kinds == 1 else _degree(degree, kinds)
     sums = Sums(wanted, features=kinds, weighted=sigma is not None)
@@ -258,6 +260,7 @@ def calibrate_from(
     unit_y: str = "1",
     sigma_name: str | None = None,
     dtype: str = "float32",
+    row_word: str = "row",
 ) -> Calibration:
     """Fit a curve to readings of which only exact sums are known.
 
@@ -283,6 +286,7 @@ def calibrate_from(
         unit_y: see there.
         sigma_name: see there.
         dtype: see there.
+        row_word: what a reading's number counts, for warnings.
 
     Raises:
         CalibrationError: the readings, or what is asked of them, do not make a calibration.
@@ -290,7 +294,8 @@ def calibrate_from(
     names = _check_names(sums.features, name, features, x_name, y_name, unit_x, unit_y, dtype)
     most = max(map(sum, sums.terms))
     degree = most if degree is None else degree
-    if degree != "auto" and _degree(degree, sums.features) > most:
+    degree = degree if degree == "auto" else _degree(degree, sums.features)
+    if degree != "auto" and int(degree) > most:
         raise CalibrationError(f"the sums reach degree {most}, {degree} was asked for")
     if not sums.rows:
         raise CalibrationError("there are no readings; give some")
@@ -298,8 +303,8 @@ def calibrate_from(
         domain = tuple((float(low), float(high)) for low, high in sums.domain)
     except OverflowError:
         raise CalibrationError("x is too large for doubles; use other units") from None
-    solution, sizes = _solve(sums, degree, intercept=intercept)
-    seen = None if rows is None else review(rows, solution, sizes, weighted=sums.weighted)
+    solution, sizes = _solve(sums, degree, names, intercept=intercept)
+    seen = None if rows is None else _review(rows, solution, sizes, weighted=sums.weighted)
     selection: tuple[Candidate, ...] = ()
     chosen = sizes[0]
     if len(sizes) > 1:
@@ -312,9 +317,7 @@ def calibrate_from(
         uncertainty = solution.uncertainty()
         loss, best_loss = float(served_loss(sums, served)), float(solution.squares)
     except OverflowError:
-        raise CalibrationError(
-            "the curve's numbers are too large for doubles; use other units"
-        ) from None
+        raise CalibrationError(_TOO_FAR) from None
     label = None if sums.features == 1 else names
     return Calibration(
         name=name,
@@ -340,7 +343,9 @@ def calibrate_from(
         sigma_name=sigma_name,
         typical_sigma=uncertainty.typical_sigma,
         selection=selection,
-        warnings=tuple(_warnings(solution, served, seen, selection, weighted=sums.weighted)),
+        warnings=tuple(
+            _warnings(solution, served, seen, selection, row_word, weighted=sums.weighted)
+        ),
         largest_residuals=seen.largest[chosen] if seen else (),
         served=served,
         loss=loss,
@@ -376,9 +381,27 @@ def uncertainty_of(x: Any, y: Any, powers: Sequence[Sequence[int]]) -> Uncertain
         raise too_few(error, terms, sums.rows) from None
 
 
+def _review(
+    rows: Iterable[Block], solution: Solution, sizes: Sequence[int], *, weighted: bool
+) -> Review:
+    try:
+        # What is too large ends in an error, there or where the results are rounded.
+        with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
+            return review(rows, solution, sizes, weighted=weighted)
+    except OverflowError:
+        raise CalibrationError(_TOO_FAR) from None
+
+
+def _kept(values: Any) -> Any:
+    """Return a column that can be read twice."""
+    return list(values) if isinstance(values, Iterator) else values
+
+
 def _degree(degree: int | str, features: int) -> int:
     if features > 1 and degree in (1, "auto"):
         return 1
+    if isinstance(degree, np.integer):
+        degree = int(degree)
     if isinstance(degree, bool) or not isinstance(degree, int) or degree < 1:
         raise CalibrationError(f'degree is {degree!r}; give a whole number from 1, or "auto"')
     if features > 1:
@@ -399,9 +422,11 @@ def _columns(x: Any, features: Sequence[str] | None) -> tuple[list[Any], tuple[s
             if feature not in known:
                 raise CalibrationError(f"no column {feature!r}; there are {', '.join(known)}")
         columns = [x[x.columns[known.index(feature)]] for feature in chosen]
+        if not columns:
+            raise CalibrationError("x is a data frame without columns; give one or more")
     else:
         if hasattr(x, "detach"):
-            x = x.detach().cpu().numpy()
+            x = from_torch(x)
         if getattr(x, "ndim", 1) == 2:
             columns = [x[:, index] for index in range(x.shape[1])]
         elif getattr(x, "ndim", 1) != 1:
@@ -447,7 +472,11 @@ def _check_names(
             "possibly a dot and a variant, as probe7 or probe7.spring"
         )
     for what, variable in (("x_name", x_name), ("y_name", y_name)):
-        if not _VARIABLE.fullmatch(variable) or _TAKEN.fullmatch(variable):
+        if (
+            not isinstance(variable, str)
+            or not _VARIABLE.fullmatch(variable)
+            or _TAKEN.fullmatch(variable)
+        ):
             raise CalibrationError(
                 f"{what} is {variable!r}; give lowercase letters, digits and _, beginning with a "
                 "letter, and not c0, s1, k1, shift or scale, which the program uses"
@@ -455,7 +484,7 @@ def _check_names(
     if x_name == y_name:
         raise CalibrationError(f"x_name and y_name are both {x_name!r}; give two names")
     for what, unit in (("unit_x", unit_x), ("unit_y", unit_y)):
-        if not unit or not unit.isprintable():
+        if not isinstance(unit, str) or not unit or not unit.isprintable():
             raise CalibrationError(f'{what} is {unit!r}; give a unit as text, "1" for none')
     if dtype not in ("float32", "float64"):
         raise CalibrationError(f"dtype is {dtype!r}; give float32 or float64")
@@ -467,7 +496,9 @@ def _check_names(
     return names
 
 
-def _solve(sums: Sums, degree: int | str, *, intercept: bool) -> tuple[Solution, list[int]]:
+def _solve(
+    sums: Sums, degree: int | str, names: Sequence[str], *, intercept: bool
+) -> tuple[Solution, list[int]]:
     """Return the solution of the most terms, and the numbers of terms to look at."""
     auto = degree == "auto" and sums.features == 1
     most = max(map(sum, sums.terms))
@@ -480,7 +511,7 @@ def _solve(sums: Sums, degree: int | str, *, intercept: bool) -> tuple[Solution,
         try:
             return solve(sums, powers), [len(powers)]
         except DependentError as error:
-            raise too_few(error, powers, sums.rows) from None
+            raise too_few(error, powers, sums.rows, names) from None
     # AICc needs two readings more than coefficients and variance; a curve through nearly all
     # different x cannot be told from noise.
     _enough(sums, 1 + intercept)
@@ -579,6 +610,7 @@ def _warnings(
     served: Served,
     seen: Review | None,
     selection: Sequence[Candidate],
+    row_word: str,
     *,
     weighted: bool,
 ) -> list[str]:
@@ -600,7 +632,7 @@ def _warnings(
             "curve has the wrong form"
         )
     # In a weighted fit a reading scatters by residual_sd times its sigma.
-    scatter = sd * math.sqrt(solution.sigma_square)
+    scatter = sd * float(root(solution.sigma_square))
     if sd and served.error > _SMALL_ERROR * scatter:
         advice = (
             'dtype="float64" is nearer'
@@ -612,14 +644,16 @@ def _warnings(
             f"against the scatter of {scatter:.2g}: {advice}"
         )
     if seen is not None:
-        found += _about_rows(solution, seen)
+        found += _about_rows(solution, seen, row_word)
     return found
 
 
-def _about_rows(solution: Solution, seen: Review) -> list[str]:
+def _about_rows(solution: Solution, seen: Review, row_word: str) -> list[str]:
     found, size = [], len(solution.powers)
     if seen.high_leverages[size]:
-        named = ", ".join(f"row {r} ({leverage:.2f})" for r, leverage in seen.leverages[size][:3])
+        named = ", ".join(
+            f"{row_word} {r} ({leverage:.2f})" for r, leverage in seen.leverages[size][:3]
+        )
         more = seen.high_leverages[size] - min(seen.high_leverages[size], 3)
         found.append(
             f"the curve hangs on single readings, of leverage over 0.5 of 1: {named}"

@@ -74,7 +74,7 @@ def figure(calibration: Calibration, t: float, level: float = 0.95) -> Figure:
     drawing = Figure(figsize=(8, 7), layout="constrained")
     upper, lower = drawing.subplots(2, 1, height_ratios=(3, 1.4), sharex=True)
     scene = _scene(calibration, t)
-    _draw_bands(upper, calibration, t, level)
+    _draw_bands(upper, lower, calibration, t, level)
     _draw_readings(upper, scene, scene.y, "reading", 40)
     _draw_readings(lower, scene, scene.y - scene.at.curve, None, 18)
     _mark_largest(upper, lower, calibration)
@@ -119,11 +119,12 @@ def _title(calibration: Calibration) -> str:
     return f"{calibration.name}: {text if len(text) <= _LONGEST_TITLE else kind(calibration)}"
 
 
-def _draw_bands(axes: Axes, calibration: Calibration, t: float, level: float) -> None:
+def _draw_bands(upper: Axes, lower: Axes, calibration: Calibration, t: float, level: float) -> None:
+    """Draw the curve and its intervals; below, where these can be seen, about zero."""
     if calibration.features:
         low, high = _reach(calibration)
         grid = np.array([low, high])
-        axes.plot(grid, grid, color=_CURVE, label="plane", zorder=3)
+        upper.plot(grid, grid, color=_CURVE, label="plane", zorder=3)
         return
     ((low, high),) = calibration.domain
     grid = np.linspace(low, high, _GRID)
@@ -134,12 +135,14 @@ def _draw_bands(axes: Axes, calibration: Calibration, t: float, level: float) ->
         (at.confidence, 0.35, "the curve"),
     ):
         label = f"{level:.0%} interval of {what}"
-        band = (at.curve - half, at.curve + half)
-        axes.fill_between(grid, *band, color=_CURVE, alpha=alpha, linewidth=0, label=label)
-        if dense:  # the readings' density covers what lies below it
-            for edge in band:
-                axes.plot(grid, edge, "--", color=_CURVE, linewidth=0.8, zorder=3)
-    axes.plot(grid, at.curve, color=_CURVE, label="curve", zorder=3)
+        for axes, middle in ((upper, at.curve), (lower, np.zeros_like(grid))):
+            band = (middle - half, middle + half)
+            shown = label if axes is upper else None
+            axes.fill_between(grid, *band, color=_CURVE, alpha=alpha, linewidth=0, label=shown)
+            if dense:  # the readings' density covers what lies below it
+                for edge in band:
+                    axes.plot(grid, edge, "--", color=_CURVE, linewidth=0.8, zorder=3)
+    upper.plot(grid, at.curve, color=_CURVE, label="curve", zorder=3)
 
 
 def _reach(calibration: Calibration) -> tuple[float, float]:

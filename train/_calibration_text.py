@@ -14,6 +14,8 @@ from train._words import equation, labelled, number, plain, raised, slope_unit, 
 _WIDTH = 88
 # Where the curve is looked at to see whether it turns.
 _STEPS = 200
+# Numbers with more digits before or behind the point are written with an exponent.
+_LONG = 15
 _KINDS = {0: "a constant", 1: "a line", 2: "a parabola", 3: "a cubic"}
 
 
@@ -120,8 +122,9 @@ def facts(calibration: Calibration) -> list[tuple[str, str]]:
     spread = with_unit(number(calibration.residual_sd, 6), unit_y)
     if calibration.weighted:
         spread = f"{number(calibration.residual_sd, 6)} times the stated uncertainties"
+    freedom = f"{degrees:,} degree{'s' * (degrees != 1)} of freedom"
     rows = [
-        ("residual standard deviation", f"{spread}, {degrees:,} degrees of freedom"),
+        ("residual standard deviation", f"{spread}, {freedom}"),
         ("R²", number(calibration.r2, 12)),
         ("readings", f"{calibration.n:,}"),
     ]
@@ -155,7 +158,7 @@ def as_text(calibration: Calibration, row_word: str = "row") -> str:
     parts.append("\n".join(f"  {name.ljust(width)}  {value}" for name, value in facts(calibration)))
     if calibration.selection:
         parts.append(_indent(degrees(calibration)))
-    if calibration.largest_residuals:
+    if calibration.largest_residuals and calibration.residual_sd:
         parts.append(_indent(residuals(calibration, row_word)))
     parts += [f"warning: {sentence}" for sentence in calibration.warnings]
     return "\n\n".join(parts)
@@ -251,5 +254,7 @@ def _short(value: float, spread: float) -> str:
     if not spread:
         return repr(value)
     decimals = 2 - math.floor(math.log10(spread))
+    if not -_LONG < decimals < _LONG:
+        return number(value, 4)
     text = f"{round(value, decimals):.{max(0, decimals)}f}"
     return text.rstrip("0").rstrip(".") if "." in text else text

@@ -132,8 +132,13 @@ def column(values: Any, name: str, first_row: int = 1) -> Column:
         return _small(values.integers, unit)
     if hasattr(values, "to_numpy"):  # pandas, polars, pyarrow
         values = values.to_numpy()
-    elif hasattr(values, "detach"):  # torch
-        values = values.detach().cpu().numpy()
+    elif hasattr(values, "detach"):
+        values = from_torch(values)
+    if isinstance(values, np.ma.MaskedArray):
+        if np.ma.is_masked(values):
+            masked = np.ma.getmaskarray(values).ravel()
+            raise CalibrationError(f"{name} is missing", first_row + int(np.argmax(masked)))
+        values = np.asarray(values)
     if not isinstance(values, np.ndarray):
         values = _array(values, name)
     if values.ndim != 1:
@@ -147,6 +152,13 @@ def column(values: Any, name: str, first_row: int = 1) -> Column:
     if values.dtype.kind == "f":  # long double
         return _objects(list(values), name, first_row)
     raise CalibrationError(f"{name} holds {values.dtype.name}; give real numbers")
+
+
+def from_torch(values: Any) -> NDArray[Any]:
+    """Return a tensor as an array, exactly."""
+    values = values.detach().cpu()
+    # numpy has no bfloat16.
+    return np.asarray((values.double() if values.is_floating_point() else values).numpy())
 
 
 def _array(values: Any, name: str) -> NDArray[Any]:

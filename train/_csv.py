@@ -9,6 +9,7 @@ from __future__ import annotations
 import codecs
 import csv
 import io
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -43,6 +44,8 @@ _MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16", "UTF-16"),
     (codecs.BOM_UTF16_BE, "utf-16", "UTF-16"),
 )
+# A comma that separates no thousands.
+_DECIMAL_COMMA = re.compile(r"[+-]?\d+,(\d{1,2}|\d{4,})")
 _Rows = list[list[str]]
 
 
@@ -146,7 +149,11 @@ def open_text(source: Source, sample: bytes, *, complete: bool) -> TextTable:
     rows = found[delimiter]
     if not rows:
         raise ReadingsError(f"{source.name}: expected rows of numbers, found an empty file")
-    comma = delimiter != "," and _share(rows, comma=True) > _share(rows, comma=False)
+    comma = _share(rows, comma=True) > _share(rows, comma=False)
+    if delimiter == ",":  # such cells are quoted, and may be thousands as well
+        comma = comma and any(
+            _DECIMAL_COMMA.fullmatch(cell.strip()) for row in rows for cell in row
+        )
     first = rows[0]
     header = not any(_is_number(cell, comma=comma) for cell in first) and any(
         cell.strip() for cell in first
@@ -155,6 +162,9 @@ def open_text(source: Source, sample: bytes, *, complete: bool) -> TextTable:
         names = tuple(cell.strip() for cell in first)
     else:
         names = ("",) * Counter(map(len, rows)).most_common(1)[0][0]
+    # Some programs end each row with a separator.
+    while len(names) > 1 and not any("".join(row[len(names) - 1 :]).strip() for row in rows):
+        names = names[:-1]
     return TextTable(source, encoding, delimiter, comma, header, names)
 
 
@@ -193,7 +203,9 @@ def _rows(
         try:
             rows = list(islice(split, BLOCK_ROWS))
         except csv.Error as error:
-            raise ReadingsError(f"{name}, line {reader.line_num}: {error}") from None
+            raise ReadingsError(
+                f"{name}, line {reader.line_num}: {error}; is a quotation mark left open?"
+            ) from None
         if not rows:
             return
         numbers = np.arange(begin, begin + len(rows))
@@ -224,7 +236,7 @@ def _score(rows: _Rows) -> float:
     if not rows:
         return 0.0
     width, count = Counter(map(len, rows)).most_common(1)[0]
-    if width < 2:
+    if width < 2 or len(rows[0]) < 2:
         return 0.0
     return count / len(rows) + max(_share(rows, comma=False), _share(rows, comma=True))
 

@@ -72,28 +72,23 @@ def calibrate_readings(
         raise ReadingsError(f"{readings.name} holds no readings{left_out or ', only a header'}")
     x_name, y_name = variables(readings.x_names[0], readings.y_name)
     try:
-        # What is too large ends in an error and needs no warning beside it.
-        with np.errstate(over="ignore", invalid="ignore"):
-            calibration = calibrate_from(
-                sums,
-                degree=degree,
-                intercept=intercept,
-                rows=_again(readings.blocks() if kept is None else kept, watch),
-                name=name,
-                features=_labels(readings.x_names) if features > 1 else None,
-                x_name=x_name,
-                y_name=y_name,
-                unit_x=unit_x,
-                unit_y=unit_y,
-                sigma_name=readings.sigma_name,
-                dtype=dtype,
-            )
+        calibration = calibrate_from(
+            sums,
+            degree=degree,
+            intercept=intercept,
+            rows=_again(readings.blocks() if kept is None else kept, watch),
+            name=name,
+            features=_labels(readings.x_names) if features > 1 else None,
+            x_name=x_name,
+            y_name=y_name,
+            unit_x=unit_x,
+            unit_y=unit_y,
+            sigma_name=readings.sigma_name,
+            dtype=dtype,
+            row_word=readings.row_word,
+        )
     except CalibrationError as error:
         raise CalibrationError(f"{readings.name}: {error}") from error
-    except OverflowError as error:
-        raise CalibrationError(
-            f"{readings.name}: the numbers are too large to be squared; use other units"
-        ) from error
     return calibration, [] if kept is None else _repeats(kept, readings.row_word)
 
 

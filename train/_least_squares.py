@@ -310,11 +310,16 @@ def _plain(
     return {lower: Fraction(c, gamma) for lower, c in whole.items()}
 
 
-def too_few(error: DependentError, powers: Sequence[Exponents], rows: int) -> CalibrationError:
+def too_few(
+    error: DependentError,
+    powers: Sequence[Exponents],
+    rows: int,
+    names: Sequence[str] | None = None,
+) -> CalibrationError:
     """Say what the readings lack."""
     features = len(powers[0])
     if features > 1:
-        name = term_name(powers[error.column], None)
+        name = term_name(powers[error.column], names)
         return CalibrationError(
             f"the readings do not determine the coefficient of {name} beside those before it: that "
             "feature is constant, or a combination of the others; leave it out"

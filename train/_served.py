@@ -2,7 +2,8 @@
 
 Served is one sequence of operations, each rounded to the artifact's dtype. Plain powers lose digits
 where x is large against its spread, so the variable is shifted to the middle of the readings and
-scaled to about one, unless plain powers do as well.
+scaled to about one, unless plain powers do as well, or the curve goes through the origin and they
+do nearly as well.
 """
 
 from __future__ import annotations
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
 # Plain powers are served unless their bound is this much larger.
 _AS_GOOD = 1.5
+# A curve through the origin is exactly 0 there only in plain powers, which may cost four bits.
+_AS_GOOD_FOR_ZERO = 16.0
 # Parts of the domain that are bounded each for itself.
 _PARTS = 512
 # The bounds are computed in doubles; this covers their own rounding, in each term of up to a
@@ -99,7 +102,8 @@ def serve(
         other = "float64" if dtype == "float32" else "other units"
         raise CalibrationError(f"the curve's numbers are too large for {dtype}; use {other}")
     # Plain powers come first, if they are among the forms.
-    return forms[0] if forms[0].error <= _AS_GOOD * forms[-1].error else forms[-1]
+    as_good = _AS_GOOD if (0,) * len(domain) in exact else _AS_GOOD_FOR_ZERO
+    return forms[0] if forms[0].error <= as_good * forms[-1].error else forms[-1]
 
 
 def _check_domain(domain: Sequence[tuple[Fraction, Fraction]], dtype: str) -> None:

@@ -209,6 +209,9 @@ def test_no_intercept_goes_through_the_origin(run):
     result = succeed(run("--no-intercept", content="1,2\n2,4.1\n3,6\n"))
     assert "readings: a line through the origin, y from x\n\n  y = 2.0" in result.stdout
     assert infer.load("./readings")(0.0) == 0.0
+    assert "warning: the curve hangs on single readings, of leverage over 0.5 of 1: line 3 " in (
+        result.stdout
+    )
 
 
 def test_rows_are_those_of_the_file(run):
@@ -447,9 +450,7 @@ def test_bad_readings_are_named_and_nothing_is_written(readings, run, here):
 def test_numbers_beyond_float32_are_told(run):
     content = "1,1e{0}\n2,2.1e{0}\n3,3e{0}\n"
     refuse(run(content=content.format(100)), "too large for float32; use float64")
-    refuse(
-        run(content=content.format(300)), "readings.csv: the numbers are too large to be squared"
-    )
+    refuse(run(content=content.format(300)), "readings.csv: the numbers are too large or too small")
 
 
 def test_nothing_is_left_when_all_is_left_out(run):

@@ -39,10 +39,21 @@ def same(left, right):
         lambda v: [Decimal(n) for n in v],
         lambda v: np.array(v, dtype=object),
         lambda v: np.array(v)[:, None] if v is X else v,
+        lambda v: np.ma.array(v, mask=False),
+        iter,
     ],
 )
 def test_kinds_of_columns(kind):
     assert same(calibrate(kind(X), kind(Y)), calibrate(X, Y))
+
+
+def test_coarse_numbers_are_what_they_are():
+    exact = calibrate([1, 2, 3, 5], [2, 3.5, 5, 8])
+    for dtype in (torch.bfloat16, torch.float16, torch.int8):
+        y = torch.tensor([2, 3.5, 5, 8]).to(torch.float32 if dtype == torch.int8 else dtype)
+        assert same(calibrate(torch.tensor([1, 2, 3, 5], dtype=dtype), y), exact)
+    huge = [2**60 + k for k in (1, 2, 3, 5)]
+    assert calibrate(np.array(huge), [2, 3.5, 5, 8]).exact[1] == exact.exact[1]
 
 
 def test_kinds_of_rows():
@@ -133,6 +144,16 @@ def test_predict_is_correctly_rounded():
         (([[1, 2], [3]], [1, 2]), "row 2: x is [3], expected 2 numbers as in row 1"),
         (([[1, 2], [3, None]], [1, 2]), "row 2: x2 is missing, not a number"),
         ((5, [1]), "x is int; give a sequence of numbers"),
+        ((np.ma.array([1, 2, 3], mask=[0, 1, 0]), [1, 2, 3]), "row 2: x is missing"),
+        ((pandas.DataFrame(), [1, 2]), "x is a data frame without columns; give one or more"),
+        (
+            ([1, 2, 3], [1e300, 2e300, 4e300]),
+            "the numbers are too large or too small to be squared",
+        ),
+        (
+            ([1, 2, 3], [1e160, 2e160, 4e160]),
+            "the numbers are too large or too small to be squared",
+        ),
         ((np.zeros((2, 2, 2)), [1, 2]), "x has shape (2, 2, 2); give (n,) or (n, k)"),
     ],
 )
@@ -156,7 +177,10 @@ def test_readings_that_are_refused(arguments, message):
         ({"sigma": [1, 1, 0, 1, 1, 1]}, "row 3: sigma is 0; a standard uncertainty is larger"),
         ({"name": "Probe 7"}, "name is 'Probe 7'; give lowercase letters"),
         ({"name": "../x"}, "name is '../x'; give"),
+        ({"sigma": [1e-200] * 6}, "the numbers are too large or too small to be squared"),
         ({"x_name": "X"}, "x_name is 'X'; give"),
+        ({"x_name": 3}, "x_name is 3; give"),
+        ({"unit_x": 3}, "unit_x is 3; give a unit as text"),
         ({"y_name": "c0"}, "y_name is 'c0'; give"),
         ({"y_name": "x"}, "x_name and y_name are both 'x'; give two names"),
         ({"unit_x": ""}, "unit_x is ''; give a unit as text"),
@@ -181,6 +205,8 @@ def test_too_few_different_x():
 
 def test_features_that_depend_on_each_other():
     rows = [[a, 2 * a + 1, b] for a, b in zip(X, Y, strict=True)]
+    with pytest.raises(CalibrationError, match="coefficient of twice beside those before it"):
+        calibrate(rows, Y, features=["once", "twice", "other"])
     with pytest.raises(CalibrationError, match="coefficient of x2 beside those before it"):
         calibrate(rows, Y)
     with pytest.raises(CalibrationError, match="several features make a plane, degree 1"):
@@ -195,7 +221,7 @@ def test_sums_that_do_not_reach():
     sums.add(X, Y)
     with pytest.raises(CalibrationError, match="the sums reach degree 2, 3 was asked for"):
         calibrate_from(sums, degree=3)
-    assert calibrate_from(sums, degree=1).exact == calibrate(X, Y).exact
+    assert calibrate_from(sums, degree=np.int64(1)).exact == calibrate(X, Y).exact
     assert calibrate_from(sums).exact == calibrate(X, Y, degree=2).exact
 
 
@@ -254,6 +280,16 @@ def test_auto_finds_the_degree_that_is_there(rows, degree):
     x = generator.random(rows) * 2 - 1
     y = np.polynomial.chebyshev.chebval(x, [1.0] * (degree + 1)) + generator.normal(size=rows)
     assert calibrate(x, y, degree="auto").degree == degree
+
+
+def test_evidence_of_some_units_is_enough():
+    # Degree 1 is 14.7 units of AICc behind: far more than the 2 that count as none.
+    generator, x = np.random.default_rng(4), np.arange(40.0) / 4
+    y = (x + 0.03 * (x - 5) ** 2 + generator.normal(0, 0.3, 40)).round(3)
+    found = calibrate(x, y, degree="auto")
+    first, second = found.selection[:2]
+    assert second.chosen
+    assert 2 < first.aicc - second.aicc < 20
 
 
 def test_auto_with_an_exact_polynomial():

@@ -103,6 +103,23 @@ def test_planes_are_exact(rows, intercept):
     assert found.squares == expected[2]
 
 
+def test_each_root_and_share_is_rounded_once():
+    # A variance that is rounded before its root is taken gives another double once in a while.
+    generator = np.random.default_rng(8)
+    for _ in range(100):
+        x, y = generator.uniform(1, 2, (2, 4))
+        sums = Sums(1)
+        sums.add(x, y)
+        found = solve(sums, polynomial(1))
+        variances = [found.residual_variance * entry for entry in found.inverse_diagonal]
+        values = [*found.standard_errors, found.residual_sd]
+        for value, variance in zip(values, [*variances, found.residual_variance], strict=True):
+            half = Fraction(math.ulp(value)) / 2
+            assert (Fraction(value) - half) ** 2 <= variance <= (Fraction(value) + half) ** 2
+        share = 1 - found.squares / found.total_squares
+        assert abs(Fraction(found.r2) - share) <= Fraction(math.ulp(found.r2)) / 2
+
+
 def test_results_are_correctly_rounded():
     # Every number beside 300 digits of mpmath, on data that no double-precision solver survives.
     generator = np.random.default_rng(8)

@@ -146,6 +146,18 @@ LAYOUTS = {
         "a,b\n1.5,2.25,\n-3,4,\n",
         "UTF-8, 2 columns separated by commas, header 'a', 'b'",
     ),
+    "trailing separator in the header too": (
+        "a,b,\n1.5,2.25,\n-3,4, \n",
+        "UTF-8, 2 columns separated by commas, header 'a', 'b'",
+    ),
+    "trailing separator without a header": (
+        "1.5;2.25;\n-3;4;\n",
+        "UTF-8, 2 columns separated by semicolons, no header",
+    ),
+    "quoted decimal commas": (
+        'a,b\n"1,5","2,25"\n-3,4\n',
+        "UTF-8, 2 columns separated by commas, header 'a', 'b', decimal commas",
+    ),
     "Windows": (
         "a,b\r\n1.5,2.25\r\n-3,4\r\n",
         "UTF-8, 2 columns separated by commas, header 'a', 'b'",
@@ -235,6 +247,11 @@ FLAWS = {
     "infinite": ("1,2\ninf,4\n", "line 2, column 1: infinite"),
     "short": ("a,b\n1,2\n3\n", "line 3: 1 cell, expected 2 as in the header"),
     "long": ("1,2\n3,4\n5,6,7\n", "line 3: 3 cells, expected 2 as in the first rows"),
+    "quoted thousands": ('1,2\n"1,500",4\n', "line 2, column 1: text '1,500', expected a number"),
+    "points and commas": (
+        "x;y\n1;2,5\n1.500,5;3\n",
+        "line 3, column 'x': text '1.500,5', expected a number",
+    ),
 }
 
 

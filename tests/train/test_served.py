@@ -1,5 +1,6 @@
 """The served form: what it computes, and that the stated error holds and is not much too large."""
 
+import math
 import warnings
 from fractions import Fraction
 
@@ -134,6 +135,19 @@ def test_without_a_constant_none_is_added():
     served = serve(coefficients, polynomial(2)[1:], [DOMAINS["percent"]], "float32")
     assert served.shift is None
     assert trace(served.module(), "x", "y").lines == ("s1 = c2 * x", "s2 = s1 + c1", "y = s2 * x")
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_a_curve_through_the_origin_is_zero_there(dtype):
+    domain = (Fraction(900), Fraction(1000))
+    curve = [Fraction(3), Fraction(-1, 300), Fraction(1, 700_000)]
+    served = serve(curve, polynomial(3)[1:], [domain], dtype)
+    assert served.shift is None
+    assert served.module()(torch.zeros(1, dtype=getattr(torch, dtype))).item() == 0.0
+    # The same numbers with a constant are better off around the middle.
+    assert serve([Fraction(1), *curve], polynomial(3), [domain], dtype).shift is not None
+    steep = [Fraction(math.comb(9, k) * (-950) ** (9 - k)) for k in range(1, 10)]
+    assert serve(steep, polynomial(9)[1:], [domain], dtype).shift is not None
 
 
 def test_the_steps_of_a_plane():

@@ -1,5 +1,6 @@
 """Exact sums: two ways to the same integers, and the same sums however the rows are split."""
 
+import hashlib
 import itertools
 import pickle
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
@@ -372,3 +373,10 @@ def test_the_digest_is_that_of_the_readings():
     assert digest([1, 2, Decimal(4)], [3, Fraction(5), Decimal("8.5")]) == digest(x, y)
     others = [([1.0, 2.0, 4.5], y), (x, [3.0, 5.0, 8.0]), (x, [5.0, 3.0, 8.5]), (x * 2, y * 2)]
     assert len({digest(x, y), *(digest(*other) for other in others)}) == 5
+
+
+def test_the_digest_is_that_of_the_sums_as_text():
+    sums = Sums(2)
+    sums.add([Fraction(1, 2), 2], [3, -1])
+    lines = ["rows 2", "sigma 0", "0 0 2", "0 1 2", "0 2 10", "1 0 5/2", "1 1 -1/2", "2 0 17/4"]
+    assert sums.sha256 == hashlib.sha256("\n".join(lines).encode()).hexdigest()
