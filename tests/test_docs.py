@@ -3,7 +3,8 @@
 ```console blocks are commands after "$ " with their output; ```pycon blocks are interpreter
 sessions; ```python blocks are programs. In all of them "..." stands for anything. The blocks of a
 page run in order in one folder that holds the data that the page links to and nothing else. ```sh
-blocks install things; .ci/run executes these.
+blocks install things; .ci/run executes these. A page that shows how to ask a server has one to ask,
+at a port of its own.
 """
 
 import doctest
@@ -19,6 +20,7 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 BLOCK = re.compile(r"^```(console|pycon|python)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+SHOWN_ADDRESS = "127.0.0.1:8000"
 OPTIONS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 
 
@@ -50,9 +52,30 @@ def commands(block):
         yield command, output
 
 
+@pytest.fixture
+def served():
+    """Return a function that serves all models and gives the text with the server's address."""
+    processes = []
+
+    def with_address(text):
+        if SHOWN_ADDRESS not in text:
+            return text
+        infer = Path(sys.executable).with_name("infer")
+        command = [infer, "serve", "--port", "0", "--no-access-log"]
+        processes.append(subprocess.Popen(command, stdout=subprocess.PIPE, text=True))
+        address = processes[-1].stdout.readline().rpartition("//")[2].strip()
+        return text.replace(SHOWN_ADDRESS, address)
+
+    yield with_address
+    for process in processes:
+        process.terminate()
+        assert process.wait(20) == 0
+        process.stdout.close()
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_what_a_page_shows_is_what_happens(page, shell, tmp_path):
-    text = page.read_text(encoding="utf-8")
+def test_what_a_page_shows_is_what_happens(page, shell, served, tmp_path):
+    text = served(page.read_text(encoding="utf-8"))
     for data in re.findall(r"\]\(([a-z_]+\.csv)\)", text):
         shutil.copy(page.parent / data, tmp_path)
     for kind, block in BLOCK.findall(text):

@@ -58,7 +58,7 @@ def wheel(tmp_path_factory):
 
 def test_the_wheel_weighs_what_the_readme_says(wheel):
     with zipfile.ZipFile(wheel) as archive:
-        # What answers need without an extra; the rest serves over HTTP, scores files, fits, exports.
+        # What answers need without an extra; the rest serves, scores, fits and exports.
         core = sum(
             entry.compress_size
             for entry in archive.infolist()

@@ -24,6 +24,35 @@ if TYPE_CHECKING:
 _MOST_OVERHEAD = 1 << 16
 
 
+class _Joined:
+    """A transport that sends the head of an answer together with the beginning of its body.
+
+    uvicorn writes them one after the other, which is a system call and a packet more.
+    """
+
+    __slots__ = ("_head", "_transport", "close", "is_closing")
+
+    def __init__(self, transport: asyncio.Transport) -> None:
+        self._transport = transport
+        self._head: bytes | None = None
+        self.is_closing = transport.is_closing
+        self.close = transport.close
+
+    def write(self, data: bytes | memoryview) -> None:
+        """Keep the head, until the body begins."""
+        head = self._head
+        if head is None:
+            if bytes(data[:10]) == b"HTTP/1.1 1":  # "continue" has no body
+                self._transport.write(data)
+            else:
+                self._head = bytes(data)
+        elif head:
+            self._head = b""
+            self._transport.writelines((head, data))
+        else:
+            self._transport.write(data)
+
+
 class _Ignored(list[Any]):
     """A list that stays empty: fields after a body are nothing that this server reads."""
 
@@ -70,6 +99,8 @@ def connection_class(settings: Settings, refused: Callable[[int], None]) -> type
         def on_headers_complete(self) -> None:
             super().on_headers_complete()
             self.headers = _Ignored()
+            if self.scope["method"] != "HEAD":  # its answer is a head alone
+                self.cycle.transport = _Joined(self.transport)  # type: ignore[assignment]
             fill: Any = partial(self.fill, self.cycle)
             self.scope["extensions"] = {EXTENSION: fill}
 

@@ -48,9 +48,12 @@ def serve(settings: Settings, ready: Callable[[str, list[str]], None]) -> None:
         ready: is told the address and the models' names, when connections are taken.
 
     Raises:
-        InferError: a model cannot be read, or the address cannot be listened at.
+        InferError: a model cannot be read, the address cannot be listened at, or something is not
+            there that serving needs.
     """
     check_installed()
+    if settings.workers > 1 and not hasattr(os, "fork"):
+        raise RuntimeUnavailableError("this system cannot fork workers; type --workers 1")
     names = [served.card.name for served in Catalog(settings.models)]
     listener = _listen(settings)
     host, port = listener.getsockname()[:2]
@@ -154,8 +157,12 @@ def _listen(settings: Settings) -> socket.socket:
     return listener
 
 
-def _nothing() -> None:
-    """Tell nobody that one of several workers is ready: the listener takes connections already."""
+def _work_apart(settings: Settings, listener: socket.socket) -> None:
+    """Serve from a process that was forked."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_DFL)  # until the server has handlers of its own
+    # Nobody needs to know which one is ready: the listener takes connections already.
+    work(settings, listener, lambda: None)
 
 
 def _supervise(settings: Settings, listener: socket.socket, ready: Callable[[], None]) -> None:
@@ -165,10 +172,11 @@ def _supervise(settings: Settings, listener: socket.socket, ready: Callable[[], 
 
     from infer._serve._metrics import FOLDER_VARIABLE
 
-    context = get_context("spawn")  # a fork would take over threads' locks
+    # Safe, as this process has neither threads nor an event loop.
+    context = get_context("fork")
 
     def start() -> BaseProcess:
-        worker = context.Process(target=work, args=(settings, listener, _nothing))
+        worker = context.Process(target=_work_apart, args=(settings, listener))
         worker.start()
         return worker
 

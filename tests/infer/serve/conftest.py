@@ -150,7 +150,7 @@ def strict(tmp_path_factory):
         "max-memory": "2M",
         "max-connections": 24,
         "timeout": 1,
-        "idle": 2,
+        "idle": 1,
     }
     options = [f"--{name}={value}" for name, value in limits.items()]
     running = Server("f2c", "plane", *options, folder=tmp_path_factory.mktemp("strict"))

@@ -42,6 +42,7 @@ def read_answer(connection):
         part = connection.recv(1)
         assert part, "closed"
         head += part
+    head = head[:-4]
     size = int(re.search(rb"(?i)\r\ncontent-length: (\d+)", head)[1])
     body = b""
     while len(body) < size:
@@ -63,24 +64,25 @@ def status_and_error(answer):
     return int(head.split()[1]), json.loads(body)["error"]
 
 
-@pytest.mark.parametrize(
-    "start",
-    [
-        HEAD,
-        b"POST /v2/mo",
-        HEAD + b"content-length: 100\r\n\r\n",
-        HEAD + b"content-length: 100\r\n\r\n" + BODY[:20],
-        HEAD + b"content-length: 500000\r\n\r\n" + BODY[:20],
-        HEAD + b"transfer-encoding: chunked\r\n\r\n5\r\n{",
-    ],
-    ids=["headers", "the first line", "no body", "some body", "a long body", "a chunk"],
+SLOW = (
+    b"POST /v2/mo",
+    HEAD,
+    HEAD + b"content-length: 100\r\n\r\n",
+    HEAD + b"content-length: 100\r\n\r\n" + BODY[:20],
+    HEAD + b"content-length: 500000\r\n\r\n" + BODY[:20],
+    HEAD + b"transfer-encoding: chunked\r\n\r\n5\r\n{",
 )
-def test_what_does_not_arrive_is_given_up(start, strict):
-    with strict.connect() as slow:
-        slow.sendall(start)
-        others_are_served(strict)
-        status, error = status_and_error(read_all(slow))
-    assert (status, error) == (408, "the request did not arrive within 1 s")
+
+
+def test_what_does_not_arrive_is_given_up(strict):
+    connections = [strict.connect() for _ in SLOW]
+    for connection, start in zip(connections, SLOW, strict=True):
+        connection.sendall(start)
+    others_are_served(strict)
+    for connection in connections:
+        with connection:
+            status, error = status_and_error(read_all(connection))
+        assert (status, error) == (408, "the request did not arrive within 1 s")
     others_are_served(strict)
 
 
@@ -178,8 +180,7 @@ def test_a_body_beyond_the_limit_is_refused_before_it_is_sent(size, strict):
 def test_a_client_that_sends_it_all_the_same_can_read_why(strict):
     with strict.connect() as connection:
         connection.sendall(HEAD + b"content-length: 3000000\r\n\r\n" + bytes(3_000_000))
-        status, _ = status_and_error(connection.recv(1 << 16))
-        assert status == 413
+        assert read_answer(connection)[0].startswith(b"HTTP/1.1 413")
         # What was too long has been read over: the connection goes on.
         connection.sendall(HEAD + b"content-length: %d\r\n\r\n" % len(BODY) + BODY)
         assert connection.recv(1 << 16).startswith(b"HTTP/1.1 200")
@@ -189,13 +190,13 @@ def test_a_body_of_untold_length_has_the_same_limit(strict):
     chunk = b"10000\r\n" + bytes(65_536) + b"\r\n"
     with strict.connect() as connection:
         connection.sendall(HEAD + b"transfer-encoding: chunked\r\n\r\n" + chunk * 17)
-        status, error = status_and_error(connection.recv(1 << 16))
+        status, error = status_and_error(b"\r\n\r\n".join(read_answer(connection)))
     assert (status, error) == (413, "expected a body of at most 1,048,576 bytes, found more")
     others_are_served(strict)
 
 
 def test_a_bomb_is_not_unpacked(strict):
-    bomb = zlib.compress(bytes(300_000_000), 9)
+    bomb = zlib.compress(bytes(50_000_000), 9)
     status, answer = strict.infer("f2c", bomb, Content_Encoding="deflate")
     assert status == 413
     assert "at most 1,048,576 bytes after decompression" in answer["error"]

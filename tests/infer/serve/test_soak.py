@@ -1,0 +1,150 @@
+"""Good and hostile clients together, for a while: no wrong bit, no lost request, flat memory.
+
+``SAMEBITS_SOAK_SECONDS=600 pytest -m slow -s tests/infer/serve/test_soak.py``
+"""
+
+import collections
+import contextlib
+import json
+import os
+import random
+import socket
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tritonclient import http as triton
+
+import infer
+
+SECONDS = float(os.environ.get("SAMEBITS_SOAK_SECONDS", "60"))
+NAMES = ("f2c", "sin_cubic", "plane", "dynamic_net.order5")
+# Mebibytes: the arena and the allocator keep some of what was in flight at the busiest time.
+SLACK = 64
+HEAD = b"POST /v2/models/f2c/infer HTTP/1.1\r\nhost: here\r\n"
+
+
+def be_silent(server, chance):
+    with server.connect() as connection:
+        connection.sendall(HEAD[: chance.randrange(1, len(HEAD))])
+        connection.settimeout(4)
+        while connection.recv(1 << 16):
+            pass
+
+
+def leave_in_the_middle(server, chance):
+    size = chance.choice([100, 100_000, 10_000_000])
+    with server.connect() as connection:
+        connection.sendall(HEAD + b"content-length: %d\r\n\r\n" % size)
+        connection.sendall(bytes(chance.randrange(size)))
+
+
+def send_garbage(server, chance):
+    with server.connect() as connection:
+        connection.sendall(chance.randbytes(chance.randrange(1, 3000)) + b"\r\n\r\n")
+        while connection.recv(1 << 16):
+            pass
+
+
+def send_wrong_json(server, chance):
+    cut = chance.randrange(60)
+    asked = {"inputs": [{"name": "t_u", "shape": [2], "datatype": "FP32", "data": [1.0]}]}
+    status, answer = server.infer("f2c", json.dumps(asked)[:-cut] if cut else asked)
+    assert status == 400
+    assert answer["error"]
+
+
+def ask_for_a_gigabyte(server, chance):
+    with server.connect() as connection:
+        connection.sendall(HEAD + b"content-length: 1073741824\r\n\r\n")
+        assert b" 413 " in connection.recv(1 << 16)
+
+
+def never_read(server, chance):
+    asked = {"name": "t_u", "shape": [100_000], "datatype": "FP32"}
+    asked["parameters"] = {"binary_data_size": 400_000}
+    request = {"inputs": [asked], "parameters": {"binary_data_output": True}}
+    head = json.dumps(request).encode()
+    lengths = b"inference-header-content-length: %d\r\ncontent-length: %d\r\n\r\n"
+    whole = HEAD + lengths % (len(head), len(head) + 400_000) + head + bytes(400_000)
+    with socket.socket() as connection:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        connection.settimeout(4)
+        connection.connect(("127.0.0.1", server.port))
+        for _ in range(50):
+            connection.sendall(whole)
+
+
+HOSTILE = (
+    be_silent,
+    leave_in_the_middle,
+    send_garbage,
+    send_wrong_json,
+    ask_for_a_gigabyte,
+    never_read,
+)
+
+
+def resident(server):
+    """Return the mebibytes that the server has in memory."""
+    text = Path(f"/proc/{server.process.pid}/status").read_text()
+    return int(text.partition("VmRSS:")[2].split()[0]) / 1024
+
+
+@pytest.mark.slow
+def test_good_clients_never_notice_the_others(start, patterns):
+    server = start(*NAMES, "--timeout", "3", "--no-access-log")
+    counts, wrong, lost = collections.Counter(), [], []
+    end = time.monotonic() + SECONDS
+
+    def be_good(seed):
+        chance = np.random.default_rng(seed)
+        models = [infer.load(name) for name in NAMES]
+        with triton.InferenceServerClient(server.address, network_timeout=30) as client:
+            while time.monotonic() < end:
+                model = models[chance.integers(len(models))]
+                count = int(chance.choice([1, 1, 1, 7, 300, 100_000]))
+                shape = (count,) if model.card.features is None else (count, model.card.features)
+                bits = chance.integers(0, 1 << 32, shape, np.uint64).astype(np.uint32)
+                x, binary = bits.view(np.float32), count > 300 or bool(chance.integers(2))
+                name, source = model.card.output.name, model.card.input.name
+                tensor = triton.InferInput(source, list(shape), "FP32")
+                tensor.set_data_from_numpy(x, binary_data=binary)
+                outputs = [triton.InferRequestedOutput(name, binary_data=binary)]
+                try:
+                    got = client.infer(model.name, [tensor], outputs=outputs).as_numpy(name)
+                except Exception as error:  # noqa: BLE001 - whatever it is, an answer is missing
+                    lost.append(repr(error))
+                    continue
+                counts["answers"] += 1
+                counts["values"] += count
+                if (patterns(got) != patterns(model(x))).any():
+                    wrong.append((model.name, x))
+
+    def be_hostile(seed):
+        chance = random.Random(seed)  # noqa: S311
+        while time.monotonic() < end:
+            act = chance.choice(HOSTILE)
+            with contextlib.suppress(OSError):  # cut off, as it should be
+                act(server, chance)
+            counts[act.__name__] += 1
+
+    clients = [threading.Thread(target=be_good, args=(seed,)) for seed in range(3)]
+    clients += [threading.Thread(target=be_hostile, args=(seed,)) for seed in range(6)]
+    for client in clients:
+        client.start()
+    memory = []
+    while time.monotonic() < end:
+        time.sleep(min(1.0, SECONDS / 20))
+        memory.append(resident(server))
+    for client in clients:
+        client.join()
+    early, late = max(memory[: len(memory) // 3]), max(memory[-len(memory) // 3 :])
+    print(f"\n{SECONDS:g} s: {dict(counts)}, {len(wrong)} wrong, {len(lost)} lost")  # noqa: T201
+    print(f"memory {early:.0f} MiB in the first third, {late:.0f} MiB in the last")  # noqa: T201
+    assert (wrong, lost) == ([], [])
+    assert counts["answers"] > SECONDS
+    assert set(counts) == {"answers", "values", *(act.__name__ for act in HOSTILE)}
+    assert late < early + SLACK
