@@ -6,6 +6,7 @@ import json
 import math
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 import click
@@ -155,17 +156,26 @@ class _Intervals(_Numbers):
 class _Inverses(_Numbers):
     """The input for each answer, with its interval if that is wished for."""
 
+    _told = False
+
     def __init__(self, model: Model, wish: _Wish) -> None:
         super().__init__(model, wish)
-        model.ready_inverse()
+        # A line goes on beyond what the fit saw, and answers there with a note, as it does for f2c.
+        self._line_on = model.beyond() if model.ready_inverse().is_line else None
 
     def _line(self, text: str, where: str) -> str:
         model, card = self._model, self._card
         (y,) = _numbers([text], text, where, 1)
         try:
-            numbers = [model.inverse(y), *self._ends(model.inverse_interval, y)]
+            numbers = self._found(model, y)
         except InputError as error:
-            raise InputError(f"{where}: {error}") from None
+            numbers = self._beyond(y)
+            if not numbers:
+                raise InputError(f"{where}: {error}") from None
+            outside = _outside(card, numbers[:1])
+            if outside is not None and not (self._told or self._wish.quiet):
+                self._told = True
+                click.echo(f"note: {outside}", err=True)
         record = {
             "model": card.name,
             "runtime": model.runtime,
@@ -174,6 +184,15 @@ class _Inverses(_Numbers):
             "unit": card.input.unit,
         }
         return self._write(numbers, record)
+
+    def _found(self, model: Model, y: float) -> list[float]:
+        return [model.inverse(y), *self._ends(model.inverse_interval, y)]
+
+    def _beyond(self, y: float) -> list[float]:
+        """Return the input on a line beyond the domain, nothing if it is not there either."""
+        with suppress(InputError):
+            return [] if self._line_on is None else self._found(self._line_on, y)
+        return []
 
 
 def _numbers(parts: Sequence[str], text: str, where: str, count: int) -> list[float]:

@@ -64,6 +64,7 @@ class Inverse:
     Attributes:
         pieces: the parts of the domain between the turns.
         turns: where the exact curve turns within the domain.
+        is_line: whether the exact curve is a straight line.
     """
 
     def __init__(self, card: ModelCard) -> None:
@@ -86,6 +87,7 @@ class Inverse:
         except DegreeError as error:
             raise InputError(f"{card.name} is {error}, which is not inverted") from None
         slope = derivative(curve)
+        self.is_line = len(curve) == 2
         if low == high or not any(slope):
             raise InputError(f"{card.name} is constant over its domain: {self._domain()}")
         self._ordinals = tuple(ordinal(value, card.dtype) for value in self._ends)

@@ -238,6 +238,13 @@ class Model:
             self._finders[chosen] = find
         return Interval(*apply(Computation(None, str, 2, find, None, "float64"), y))
 
+    def beyond(self) -> Model:
+        """Return the model with ten times its domain on either side; for the package itself."""
+        from dataclasses import replace
+
+        domain = tuple((a - 10 * (b - a), b + 10 * (b - a)) for a, b in self._card.domain)
+        return Model(replace(self._card, domain=domain), self._runtime, self._evaluator)
+
     def ready_inverse(self) -> Inverse:
         """Return what ``inverse`` asks; for the package itself, which wants its errors first."""
         if self._inverse is None:  # two threads may both make it, and make the same

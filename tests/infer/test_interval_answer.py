@@ -177,11 +177,30 @@ def test_invert_with_an_interval(run):
     assert list(record) == ["model", "runtime", "output", "input", "unit"]
 
 
+def test_a_line_is_followed_beyond_its_domain_with_a_note(run):
+    result = run("invert", "f2c", "37", "20", "-40")
+    assert result.returncode == 0
+    first, inside, last = map(float, result.stdout.split())
+    assert inside == float(run("invert", "f2c", "20").stdout)
+    assert result.stderr.decode() == (
+        "note: 101.169197 °F is outside the range that the fit saw, 21.8 to 81.9 °F\n"
+    )
+    forth = run("run", "f2c", "--quiet", "--", str(first), str(last)).stdout
+    assert list(map(float, forth.split())) == [37.0, -40.0]
+    quiet = run("invert", "f2c", "--quiet", "--interval", "95", "37")
+    assert quiet.stderr == b""
+    answer, low, high = map(float, quiet.stdout.split())
+    assert low < answer == first < high
+    # Python stays within the domain.
+    with pytest.raises(infer.InputError, match="never reached"):
+        infer.load("f2c").inverse(37.0)
+
+
 def test_invert_tells_which_answer_has_no_input(run):
-    result = run("invert", "f2c", stdin="20\n37\n10\n")
+    result = run("invert", "f2c", stdin="20\n400\n10\n")
     assert (result.returncode, result.stdout.count(b"\n")) == (2, 1)
     assert result.stderr.decode() == (
-        "Error: line 2: '37': t_c = 37.0 °C is never reached: over the domain, 21.8 to 81.9 °F, "
+        "Error: line 2: '400': t_c = 400.0 °C is never reached: over the domain, 21.8 to 81.9 °F, "
         "the curve goes from -5.60315721 to 26.6568367 °C\n"
     )
     result = run("invert", "sin_cubic", "0.5")
@@ -204,5 +223,5 @@ def test_show_tells_how_uncertain_a_model_is(run, write, measured):
     assert b"residual sd" not in run("show", "sin_cubic").stdout
     document = {**measured(), "evaluation_error": {"absolute": 1.25e-7, "ulp": 0.75}}
     shown = run("show", write(document)).stdout.decode()
-    assert "residual sd  0.25, 1 degrees of freedom" in shown
+    assert "residual sd  0.25, 1 degree of freedom" in shown
     assert "evaluation   within 1.25e-07 (0.75 ulp) of the exact curve" in shown

@@ -6,6 +6,7 @@ import socket
 import threading
 import time
 import zlib
+from contextlib import suppress
 
 import pytest
 
@@ -117,9 +118,11 @@ def test_more_connections_than_there_may_be_close_the_oldest_idle_one(strict):
     crowd = [strict.connect() for _ in range(60)]
     try:
         for connection in crowd[::2]:
-            connection.sendall(HEAD)
+            with suppress(ConnectionError):  # some are closed by now
+                connection.sendall(HEAD)
         others_are_served(strict)
-        assert read_all(crowd[0]) == b""
+        with suppress(ConnectionResetError):
+            assert read_all(crowd[0]) == b""
         crowd[-1].sendall(b"GET /v2/health/live HTTP/1.1\r\nhost: here\r\n\r\n")
         assert crowd[-1].recv(1 << 16).startswith(b"HTTP/1.1 200")
     finally:
