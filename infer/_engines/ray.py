@@ -72,6 +72,15 @@ def _result(ray: Any, reference: Any) -> Any:
         raise EngineUnavailableError(f"engine 'ray' has lost a piece of work: {error}") from None
 
 
+def _knock(address: str | None) -> None:
+    """Raise OSError if nobody listens at an address: Ray itself tries on for minutes."""
+    host, _, port = (address or os.environ.get("RAY_ADDRESS") or "").rpartition(":")
+    if port.isdecimal():
+        import socket
+
+        socket.create_connection((host.rpartition("/")[2], int(port)), timeout=10).close()
+
+
 def load(address: str | None = None) -> RayEngine:
     """Connect to a cluster, or make one of this machine.
 
@@ -82,6 +91,8 @@ def load(address: str | None = None) -> RayEngine:
     Raises:
         EngineUnavailableError: there is no cluster at the address.
     """
+    import logging
+
     import ray
 
     # Where Ray starts a cluster of its own, it needs no page to look at.
@@ -89,13 +100,14 @@ def load(address: str | None = None) -> RayEngine:
     if address is None and not os.environ.get("RAY_ADDRESS"):
         own = {"include_dashboard": False, "address": "local"}
     try:
+        _knock(address)
         ray.init(
             **{"address": address, **own},
             ignore_reinit_error=True,
             log_to_driver=False,
-            logging_level="ERROR",
+            logging_level=logging.ERROR,
         )
-    except (ConnectionError, ValueError, RuntimeError) as error:
+    except (OSError, ValueError, RuntimeError) as error:
         where = address or os.environ.get("RAY_ADDRESS") or "this machine"
         reason = str(error).strip().partition("\n")[0]
         raise EngineUnavailableError(f"engine 'ray' cannot use {where!r}: {reason}") from None

@@ -108,7 +108,8 @@ def round_once(column: pa.Array, dtype: DType) -> NDArray[np.floating[Any]]:
         column = column.fill_null(pa.scalar(0, kind))
     values: NDArray[Any] = column.to_numpy(zero_copy_only=False)
     with np.errstate(all="ignore"):  # too large for the dtype is infinity (IEEE-754)
-        return values.astype(dtype, order="C", copy=False)
+        rounded: NDArray[np.floating[Any]] = values.astype(dtype, order="C", copy=False)
+    return rounded
 
 
 def _round_decimals(column: pa.Array, dtype: DType) -> NDArray[np.floating[Any]]:
