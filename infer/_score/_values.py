@@ -78,9 +78,10 @@ class Scorer:
         inputs = values[0] if self.model.card.features is None else np.stack(values, axis=1)
         answers = self.model(inputs)
         outside = np.zeros(count, bool)
-        for value, (low, high) in zip(values, self.model.card.domain, strict=True):
-            if not _all_inside(value, low, high):
-                outside |= ~((value >= low) & (value <= high))
+        with np.errstate(invalid="ignore"):  # a nan lies nowhere
+            for value, (low, high) in zip(values, self.model.card.domain, strict=True):
+                if not _all_inside(value, low, high):
+                    outside |= ~((value >= low) & (value <= high))
         if missing is not None:
             outside &= ~missing
             answers[missing] = 0  # what lies under a null is written too, and must not vary
@@ -116,6 +117,7 @@ def _round_decimals(column: pa.Array, dtype: DType) -> NDArray[np.floating[Any]]
     """Round decimals: digits and a power of ten that are exact doubles give one rounding."""
     import numpy as np
 
+    rounded: NDArray[np.floating[Any]]
     scale = column.type.scale
     present = column.is_valid().to_numpy(zero_copy_only=False)
     if 0 <= scale <= _EXACT_POWER:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 from infer._engines._window import in_order
 from infer._errors import DataError
-from infer._floats import from_text
+from infer._floats import DType, from_text
 from infer._score._records import Block, blocks, fields, record_ends, value_of
 from infer._score._task import Column, Counts, Look, Task, Tick
 from infer._score._values import Scorer
@@ -130,7 +130,7 @@ def _answer(
     if columns is None:
         columns = _parsed_one_by_one(task, scorer, head, places, block)
     answers, counts = scorer.answer(columns)
-    texts = _texts(answers, scorer)
+    texts = _texts(answers, scorer.dtype)
     # Each record with the line break before it, then its answer, and so on: one buffer.
     cuts = pa.py_buffer(_cuts(block.ends))
     records = pa.Array.from_buffers(pa.binary(), count, [None, cuts, pa.py_buffer(block.data)])
@@ -227,7 +227,7 @@ def _records(block: Block) -> Iterator[bytes]:
         start = end
 
 
-def _texts(answers: pa.Array, scorer: Scorer) -> pa.Array:
+def _texts(answers: pa.Array, dtype: DType) -> pa.Array:
     """Return answers as the shortest decimals with the same bits, nothing for a null."""
     import numpy as np
     import pyarrow as pa
@@ -235,13 +235,14 @@ def _texts(answers: pa.Array, scorer: Scorer) -> pa.Array:
 
     texts = answers.cast(pa.string()).fill_null("")
     values = answers.fill_null(0.5).to_numpy(zero_copy_only=False)
-    size = np.abs(values)
-    plain = (size >= _PLAIN[0]) & (size < _PLAIN[1])
-    whole = plain & (np.rint(values) == values)
+    with np.errstate(invalid="ignore"):  # a nan is neither
+        size = np.abs(values)
+        plain = (size >= _PLAIN[0]) & (size < _PLAIN[1])
+        whole = plain & (np.rint(values) == values)
     if whole.any():  # 1 is written 1.0
         point = pa.array(np.where(whole, ".0", ""), pa.string())
         texts = pc.binary_join_element_wise(texts, point, "")
     if not plain.all():
-        others = [shortest(value, scorer.dtype) for value in values[~plain].tolist()]
+        others = [shortest(value, dtype) for value in values[~plain].tolist()]
         texts = pc.replace_with_mask(texts, pa.array(~plain), pa.array(others, pa.string()))
     return texts.cast(pa.binary())
