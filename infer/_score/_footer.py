@@ -151,11 +151,7 @@ def finished(footer: Footer, like: Chunk, field: pa.Field) -> bytes:
     content = footer.content
     elements = content[_SCHEMA].value.values
     elements.append(like.footer.content[_SCHEMA].value.values[1])
-    root = elements[0]
-    children = (
-        root.get(_NUM_CHILDREN) or like.footer.content[_SCHEMA].value.values[0][_NUM_CHILDREN]
-    )
-    root[_NUM_CHILDREN] = Field(children.type, children.value + (_NUM_CHILDREN in root))
+    _shift(elements[0], (_NUM_CHILDREN,), 1)
     if _COLUMN_ORDERS in content:
         orders = like.footer.content[_COLUMN_ORDERS].value.values
         content[_COLUMN_ORDERS].value.values.extend(orders)
