@@ -44,7 +44,13 @@ class RayEngine:
     ) -> Iterator[tuple[Piece, Result]]:
         """See ``Engine.map``."""
         ray = self._ray
-        task = ray.remote(num_cpus=1, max_retries=_RETRIES)(function)
+
+        def call(
+            piece: Piece,
+        ) -> Result:  # Ray takes functions, and nothing else that can be called
+            return function(piece)
+
+        task = ray.remote(num_cpus=1, max_retries=_RETRIES)(call)
         left = iter(pieces)
         running: dict[Any, Piece] = {}
         try:
