@@ -53,7 +53,7 @@ def make(path: Path, rows: int) -> None:
             ("sensor", pa.string()),
         ]
     )
-    names = np.array([f"sensor-{index:03}" for index in range(200)], object)
+    names = pa.array([f"sensor-{index:03}" for index in range(200)])
     with pq.ParquetWriter(path, schema) as writer:
         for start in range(0, rows, PIECE):
             count = min(PIECE, rows - start)
@@ -62,7 +62,9 @@ def make(path: Path, rows: int) -> None:
                 numbers,
                 pa.array(numbers * 1_000 + 1_700_000_000_000_000).cast(pa.timestamp("us")),
                 generator.uniform(-3, 3, count).astype("float32"),
-                pa.array(names[generator.integers(0, len(names), count)], pa.string()),
+                pa.DictionaryArray.from_arrays(generator.integers(0, 200, count), names).cast(
+                    pa.string()
+                ),
             ]
             writer.write_table(pa.table(columns, schema=schema))
 
@@ -70,7 +72,7 @@ def make(path: Path, rows: int) -> None:
 def formula(x: str) -> str:
     """Return the model as an expression in SQL, in Horner form and single precision."""
     numbers = {**(card := infer.load(MODEL).card).parameters, **card.constants}
-    a, b, c, d = (f"CAST({numbers[key]!r} AS FLOAT)" for key in "abcd")
+    a, b, c, d = (f"CAST({numbers[key]!r} AS REAL)" for key in "abcd")
     return f"((({d} * {x} + {c}) * {x} + {b}) * {x} + {a})"
 
 
