@@ -16,6 +16,7 @@ from infer._answer import (
     errors_for_people,
     interval_options,
 )
+from infer._score_cli import score
 from infer._table import table
 
 if TYPE_CHECKING:
@@ -33,6 +34,9 @@ def main() -> None:
     """
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # not every terminal has "→"
+
+
+main.add_command(score)
 
 
 @main.command("list")

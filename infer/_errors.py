@@ -26,6 +26,14 @@ class RuntimeUnavailableError(InferError):
     """The runtime does not exist, is not installed, or cannot run this artifact here."""
 
 
+class EngineUnavailableError(InferError):
+    """The engine does not exist, is not installed, or cannot be reached."""
+
+
+class DataError(InferError):
+    """A file of data is not what it should be; says which file, row and column."""
+
+
 class InputError(InferError, ValueError):
     """The value handed to a model is not something that it can compute on."""
 

@@ -64,6 +64,9 @@ class _Numbers:
 
     def __init__(self, model: Model, wish: _Wish) -> None:
         self._model, self._card, self._wish = model, model.card, wish
+        # On the first value outside the domain, and whether it was told.
+        self._note: str | None = None
+        self._told = wish.quiet
         if wish.level is not None:
             band(self._card, wish.level, wish.kind, None)
 
@@ -77,6 +80,9 @@ class _Numbers:
             if lines:
                 sys.stdout.write("\n".join(lines) + "\n")
                 sys.stdout.flush()
+            if self._note is not None and not self._told:
+                self._told = True  # once is enough, however many there are
+                click.echo(f"note: {self._note}", err=True)
 
     def print_lines(self, lines: Sequence[bytes], first: int) -> None:
         """Print the answers to lines of standard input, the first of which has that number."""
@@ -127,8 +133,6 @@ class _Numbers:
 class _Intervals(_Numbers):
     """The answer and its interval for each input."""
 
-    _told = False
-
     def _line(self, text: str, where: str) -> str:
         model, card = self._model, self._card
         parts = _split(text, card)
@@ -138,9 +142,7 @@ class _Intervals(_Numbers):
         answer = model(rounded if card.features else rounded[0])
         ends = self._ends(model.interval, row if card.features else row[0])
         outside = _outside(card, row)
-        if outside is not None and not (self._told or self._wish.quiet):
-            self._told = True  # once is enough, however many there are
-            click.echo(f"note: {outside}", err=True)
+        self._note = self._note or outside
         inputs = [self._exact(value) for value in rounded]
         record = {
             "model": card.name,
@@ -155,8 +157,6 @@ class _Intervals(_Numbers):
 
 class _Inverses(_Numbers):
     """The input for each answer, with its interval if that is wished for."""
-
-    _told = False
 
     def __init__(self, model: Model, wish: _Wish) -> None:
         super().__init__(model, wish)
@@ -173,9 +173,7 @@ class _Inverses(_Numbers):
             if not numbers:
                 raise InputError(f"{where}: {error}") from None
             outside = _outside(card, numbers[:1])
-            if outside is not None and not (self._told or self._wish.quiet):
-                self._told = True
-                click.echo(f"note: {outside}", err=True)
+            self._note = self._note or outside
         record = {
             "model": card.name,
             "runtime": model.runtime,

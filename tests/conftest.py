@@ -40,6 +40,10 @@ def _lacks_npm_packages():
     return None
 
 
+def _lacks_ray():
+    return None if find_spec("ray") else "no ray here; type: pip install 'samebits[ray]'"
+
+
 def _lacks_sha256sum():
     return None if shutil.which("sha256sum") else "no sha256sum here; install GNU coreutils"
 
@@ -55,6 +59,7 @@ NEEDS = {
     "chromium": cache(_lacks_chromium),
     "node": cache(_lacks_node),
     "npm packages": cache(_lacks_npm_packages),
+    "ray": cache(_lacks_ray),
     "sha256sum": cache(_lacks_sha256sum),
 }
 

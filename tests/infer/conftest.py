@@ -248,3 +248,19 @@ def programs():
 def by_numpy():
     """Return a function that computes a program on rows with numpy, a step at a time."""
     return _by_numpy
+
+
+@pytest.fixture
+def score():
+    """Return a function that runs ``infer score`` here; gives its exit code and all it printed."""
+    from click.testing import CliRunner
+
+    from infer._cli import main
+
+    def run(*arguments):
+        result = CliRunner().invoke(main, ["score", *map(str, arguments)])
+        if result.exception is not None and not isinstance(result.exception, SystemExit):
+            raise result.exception
+        return result.exit_code, result.output
+
+    return run

@@ -1,0 +1,208 @@
+"""A Parquet file's footer: read, given one more column, and written.
+
+A footer tells where each column's chunks lie, so a file can keep all its bytes and get further
+chunks behind them: "There is no physical structure that is guaranteed for a row group". Source:
+https://parquet.apache.org/docs/file-format/ and its parquet.thrift.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import struct
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from infer._errors import DataError
+from infer._score._thrift import BINARY, STRUCT, Field, List, Struct, decode, encode
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+_MAGIC = b"PAR1"
+_TAIL = len(_MAGIC) + 4
+
+# Fields by number: of the footer,
+_SCHEMA, _ROW_GROUPS, _KEY_VALUES, _COLUMN_ORDERS, _ENCRYPTION = 2, 4, 5, 7, 8
+# of an element of the schema,
+_NUM_CHILDREN = 5
+# of a row group,
+_CHUNKS, _TOTAL_SIZE, _NUM_ROWS, _TOTAL_COMPRESSED = 1, 2, 3, 6
+# of a column chunk,
+_FILE_PATH, _FILE_OFFSET, _META, _OFFSET_INDEX, _COLUMN_INDEX = 1, 2, 3, 4, 6
+# and of its metadata.
+_META_UNCOMPRESSED, _META_OFFSETS = 6, (9, 10, 11, 14)
+
+
+class Footer(NamedTuple):
+    """A footer, and where in the file it begins: everything before it is data."""
+
+    start: int
+    content: Struct
+
+    @property
+    def row_groups(self) -> list[Struct]:
+        """The row groups."""
+        groups: list[Struct] = self.content[_ROW_GROUPS].value.values
+        return groups
+
+
+class Chunk(NamedTuple):
+    """One row group of the new column, as the bytes of a Parquet file that holds nothing else."""
+
+    file: bytes
+    footer: Footer
+
+    @property
+    def data(self) -> memoryview:
+        """What is to be written: the pages, and an index to them if there is one."""
+        return memoryview(self.file)[len(_MAGIC) : self.footer.start]
+
+
+def read_footer(path: str) -> Footer:
+    """Return the footer of a Parquet file.
+
+    Raises:
+        DataError: it is not a whole Parquet file, is encrypted, or lies in several files.
+    """
+    with open(path, "rb") as file:
+        size = file.seek(0, os.SEEK_END)
+        file.seek(max(0, size - _TAIL))
+        tail = file.read(_TAIL)
+        start = size - _TAIL - (struct.unpack("<I", tail[:4])[0] if len(tail) == _TAIL else 0)
+        if tail[4:] == b"PARE":
+            raise DataError(f"{path}: is encrypted; expected a Parquet file that anybody can read")
+        if tail[4:] != _MAGIC or start < len(_MAGIC):
+            raise DataError(f"{path}: expected a Parquet file; it is cut short or something else")
+        file.seek(start)
+        footer = _footer(file.read(size - _TAIL - start), start, path)
+    if _ENCRYPTION in footer.content:
+        raise DataError(f"{path}: is signed or encrypted; a column would break its signature")
+    for group in footer.row_groups:
+        if any(_FILE_PATH in chunk for chunk in group[_CHUNKS].value.values):
+            raise DataError(f"{path}: is an index to other files; expected a file with data")
+    return footer
+
+
+def _footer(data: bytes, start: int, path: str) -> Footer:
+    try:
+        return Footer(start, decode(data))
+    except ValueError as error:
+        raise DataError(f"{path}: its footer is damaged: {error}") from None
+
+
+def chunk_of(file: bytes) -> Chunk:
+    """Return the row group in the bytes of a Parquet file that holds nothing else."""
+    (size,) = struct.unpack("<I", file[-_TAIL:-4])
+    start = len(file) - _TAIL - size
+    return Chunk(file, Footer(start, decode(file[start:-_TAIL])))
+
+
+def add_chunk(group: Struct, chunk: Chunk, position: int) -> bytes:
+    """Tell a row group of another column.
+
+    Args:
+        group: the row group; changed in place.
+        chunk: the column.
+        position: where in the file its bytes are going to be.
+
+    Returns:
+        What has to be written there.
+    """
+    (single,) = chunk.footer.row_groups
+    (column,) = single[_CHUNKS].value.values
+    shift = position - len(_MAGIC)
+    data = bytearray(chunk.data)
+    _shift(column, (_FILE_OFFSET,), shift)
+    _shift(column[_META].value, _META_OFFSETS, shift)
+    if _OFFSET_INDEX in column:
+        # The index of pages holds their places in the file, all of one length or shorter; it
+        # comes last, and is written anew behind the rest.
+        start = column[_OFFSET_INDEX].value - len(_MAGIC)
+        index = decode(bytes(data[start:]))
+        for page in index[1].value.values:
+            _shift(page, (1,), shift)
+        again = encode(index)
+        data[start:] = again
+        column[_OFFSET_INDEX + 1] = Field(column[_OFFSET_INDEX + 1].type, len(again))
+        _shift(column, (_OFFSET_INDEX, _COLUMN_INDEX), shift)
+    group[_CHUNKS].value.values.append(column)
+    _shift(group, (_TOTAL_SIZE,), column[_META].value[_META_UNCOMPRESSED].value)
+    if _TOTAL_COMPRESSED in single:
+        _shift(group, (_TOTAL_COMPRESSED,), single[_TOTAL_COMPRESSED].value)
+    return bytes(data)
+
+
+def _shift(fields: Struct, numbers: tuple[int, ...], by: int) -> None:
+    """Add to those of some integer fields that are there, and are not zero for "not set"."""
+    for number in numbers:
+        if number in fields and fields[number].value:
+            fields[number] = Field(fields[number].type, fields[number].value + by)
+
+
+def finished(footer: Footer, like: Chunk, field: pa.Field) -> bytes:
+    """Return what ends the file: the footer, with another column in its schema.
+
+    Args:
+        footer: whose row groups have the column already.
+        like: a chunk of the column, for its schema.
+        field: the column as Arrow's field.
+    """
+    content = footer.content
+    elements = content[_SCHEMA].value.values
+    elements.append(like.footer.content[_SCHEMA].value.values[1])
+    _shift(elements[0], (_NUM_CHILDREN,), 1)
+    if _COLUMN_ORDERS in content:
+        orders = like.footer.content[_COLUMN_ORDERS].value.values
+        content[_COLUMN_ORDERS].value.values.extend(orders)
+    if _KEY_VALUES in content:
+        pairs = content[_KEY_VALUES].value.values
+        told = [_tell(pair, field) for pair in pairs]
+        content[_KEY_VALUES] = Field(content[_KEY_VALUES].type, List(STRUCT, told))
+    data = encode(content)
+    return data + struct.pack("<I", len(data)) + _MAGIC
+
+
+def _tell(pair: Struct, field: pa.Field) -> Struct:
+    """Return a key and its value, with the new column where the value lists the columns."""
+    update = _LISTS.get(pair[1].value)
+    if update is None or 2 not in pair:
+        return pair
+    return {**pair, 2: Field(BINARY, update(pair[2].value, field))}
+
+
+def _in_arrow(value: bytes, field: pa.Field) -> bytes:
+    import pyarrow as pa
+
+    schema = pa.ipc.read_schema(pa.py_buffer(base64.b64decode(value)))
+    return base64.b64encode(schema.append(field).serialize())
+
+
+def _in_pandas(value: bytes, field: pa.Field) -> bytes:
+    document = json.loads(value)
+    name = {"name": field.name, "field_name": field.name, "metadata": None}
+    kind = {"float": "float32", "double": "float64"}[str(field.type)]
+    indexes = document.get("index_columns", [])
+    columns = document["columns"]
+    # pandas lists what stands in an index last.
+    stored = [name for name in indexes if isinstance(name, str)]
+    at = next((i for i, column in enumerate(columns) if column.get("field_name") in stored), None)
+    columns.insert(
+        len(columns) if at is None else at, {**name, "pandas_type": kind, "numpy_type": kind}
+    )
+    return json.dumps(document).encode()
+
+
+def _in_spark(value: bytes, field: pa.Field) -> bytes:
+    document = json.loads(value)
+    new: dict[str, Any] = {"name": field.name, "type": str(field.type), "nullable": True}
+    document["fields"].append({**new, "metadata": {}})
+    return json.dumps(document, separators=(",", ":")).encode()
+
+
+# What programs write about the columns beside the schema, and believe when they read.
+_LISTS = {
+    b"ARROW:schema": _in_arrow,
+    b"pandas": _in_pandas,
+    b"org.apache.spark.sql.parquet.row.metadata": _in_spark,
+}

@@ -1,0 +1,68 @@
+"""What is to be done to one file, and what was done: plain values that travel to other machines."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+
+class Task(NamedTuple):
+    """A file to score.
+
+    Attributes:
+        source: path of the file to read.
+        target: path of the file to write.
+        columns: names of the columns that the model takes, one a feature.
+        output: name of the new column.
+        card: the bytes of the model's ``model.json``: another machine need not have its folder.
+        workers: threads to compute in.
+    """
+
+    source: str
+    target: str
+    columns: tuple[str, ...]
+    output: str
+    card: bytes
+    workers: int
+
+
+class Counts(NamedTuple):
+    """How many rows were scored.
+
+    Attributes:
+        rows: all of them.
+        nulls: those without an answer, because a value is missing.
+        outside: those with a value outside the range that the fit saw.
+    """
+
+    rows: int = 0
+    nulls: int = 0
+    outside: int = 0
+
+    def plus(self, other: Counts) -> Counts:
+        """Return the sum."""
+        return Counts(*(a + b for a, b in zip(self, other, strict=True)))
+
+
+class Column(NamedTuple):
+    """A column of a file: its name, what a user calls its type, whether a model can take it."""
+
+    name: str
+    kind: str
+    numeric: bool
+
+
+class Look(NamedTuple):
+    """What a glance at a file tells.
+
+    Attributes:
+        columns: in order.
+        rows: how many there are, None if only reading all of it would tell.
+    """
+
+    columns: tuple[Column, ...]
+    rows: int | None
+
+
+# Is told of rows as they are done, and of the share of the file that they are; may raise to stop.
+Tick = Callable[[int, float], None]

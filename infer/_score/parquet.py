@@ -1,0 +1,186 @@
+"""Parquet: the file's bytes stay, further column chunks and another footer come behind them."""
+
+from __future__ import annotations
+
+import os
+import threading
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from infer._engines._window import in_order
+from infer._errors import DataError
+from infer._score import _footer
+from infer._score._task import Column, Counts, Look, Task, Tick
+from infer._score._values import Scorer, is_numeric
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+# Rows decoded and computed at a time within a row group: they stay in the processor's cache.
+_BATCH = 1 << 17
+# More rows than this pyarrow does not write to one row group.
+_MOST_ROWS = 1 << 26
+_COPY = 1 << 24
+
+
+def look(path: str) -> Look:
+    """Return the columns of a file and how many rows it has."""
+    with _open(path) as file:
+        fields, rows = list(file.schema_arrow), file.metadata.num_rows
+    columns = tuple(Column(field.name, str(field.type), is_numeric(field.type)) for field in fields)
+    return Look(columns, rows)
+
+
+def score(task: Task, beside: str, tick: Tick) -> Counts:
+    """Write a file with the answers; see ``infer._score.FORMATS``."""
+    import pyarrow as pa
+
+    scorer = Scorer(task.card)
+    file = _open(task.source)
+    footer = _footer.read_footer(task.source)
+    groups = footer.row_groups
+    field = pa.field(task.output, scorer.arrow_type)
+    encode = partial(_encode_group, task, scorer, file.metadata)
+    counts = Counts()
+    rows = max(1, file.metadata.num_rows)
+    with open(beside, "wb") as out:
+        out.truncate(footer.start)
+        copy = _Copy(task.source, beside, footer.start)
+        try:
+            out.seek(footer.start)
+            for group, (chunk, found) in zip(
+                groups, in_order(encode, range(len(groups)), task.workers), strict=True
+            ):
+                out.write(_footer.add_chunk(group, chunk, out.tell()))
+                counts = counts.plus(found)
+                tick(found.rows, found.rows / rows)
+        finally:
+            copy.join()
+        empty = _encoded(pa.table({field.name: pa.array([], field.type)}), {})
+        out.write(_footer.finished(footer, empty, field))
+    _prove(task, beside, file)
+    return counts
+
+
+class _Copy(threading.Thread):
+    """Copies the first bytes of a file over those of another, in the background."""
+
+    def __init__(self, source: str, target: str, size: int) -> None:
+        super().__init__(name="samebits-copy")
+        self._paths, self._size = (source, target), size
+        self._error: BaseException | None = None
+        self.start()
+
+    def run(self) -> None:
+        """Copy; the kernel does it alone where it can."""
+        try:
+            with open(self._paths[0], "rb") as source, open(self._paths[1], "r+b") as target:
+                left = self._size
+                while left:
+                    done = _copy_some(source, target, min(left, _COPY))
+                    if not done:
+                        raise DataError(f"{self._paths[0]}: was cut short while it was read")
+                    left -= done
+        except BaseException as error:  # noqa: BLE001 - raised again by join
+            self._error = error
+
+    def join(self, timeout: float | None = None) -> None:
+        """Wait until all is copied, and raise what went wrong."""
+        super().join(timeout)
+        if self._error is not None:
+            raise self._error
+
+
+def _copy_some(source: Any, target: Any, count: int) -> int:
+    if hasattr(os, "copy_file_range"):
+        try:
+            return os.copy_file_range(source.fileno(), target.fileno(), count)
+        except OSError:  # between two file systems, or not here
+            pass
+    data = os.read(source.fileno(), count)
+    view = memoryview(data)
+    while view:
+        view = view[os.write(target.fileno(), view) :]
+    return len(data)
+
+
+def _open(path: str) -> pq.ParquetFile:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        return pq.ParquetFile(path)
+    except (pa.ArrowException, OSError) as error:
+        _footer.read_footer(path)  # may know better what is wrong
+        raise DataError(f"{path}: cannot be read as Parquet: {error}") from None
+
+
+def _encode_group(
+    task: Task, scorer: Scorer, metadata: pq.FileMetaData, index: int
+) -> tuple[_footer.Chunk, Counts]:
+    """Read the columns of a row group, and encode the answers."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    expected = metadata.row_group(index).num_rows
+    if expected > _MOST_ROWS:
+        raise DataError(
+            f"{task.source}: row group {index} has {expected:,} rows; expected at most "
+            f"{_MOST_ROWS:,}"
+        )
+    counts = Counts()
+    answers = []
+    with pq.ParquetFile(task.source, metadata=metadata) as file:
+        batches = file.iter_batches(
+            _BATCH, row_groups=[index], columns=[*task.columns], use_threads=False
+        )
+        try:
+            for batch in batches:
+                columns = [batch.column(batch.schema.get_field_index(c)) for c in task.columns]
+                answer, found = scorer.answer(columns)
+                answers.append(answer)
+                counts = counts.plus(found)
+        except (pa.ArrowException, OSError) as error:
+            raise DataError(f"{task.source}: row group {index} is damaged: {error}") from None
+    chunk = metadata.row_group(index).column(_leaf(metadata, task.columns[0]))
+    table = pa.table({task.output: pa.chunked_array(answers, scorer.arrow_type)})
+    return _encoded(table, _like(chunk)), counts
+
+
+def _leaf(metadata: pq.FileMetaData, name: str) -> int:
+    """Return the number of a column that holds no others among the file's leaves."""
+    leaves = map(metadata.schema.column, range(len(metadata.schema)))
+    return next(index for index, leaf in enumerate(leaves) if leaf.path == leaf.name == name)
+
+
+def _like(chunk: pq.ColumnChunkMetaData) -> dict[str, Any]:
+    """Return how to encode answers: as the values that they answer."""
+    width = {"FLOAT": 4, "DOUBLE": 8, "INT32": 4, "INT64": 8}.get(chunk.physical_type, 16)
+    # Few different values give few different answers; a dictionary paid if it made them smaller.
+    pays = chunk.has_dictionary_page and chunk.total_uncompressed_size < 0.8 * (
+        width * chunk.num_values
+    )
+    compression = {"UNCOMPRESSED": "NONE"}.get(chunk.compression, chunk.compression)
+    return {
+        "compression": compression,
+        "use_dictionary": pays,
+        "write_page_index": chunk.has_offset_index,
+    }
+
+
+def _encoded(table: pa.Table, options: dict[str, Any]) -> _footer.Chunk:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    sink = pa.BufferOutputStream()
+    pq.write_table(table, sink, row_group_size=max(1, len(table)), store_schema=False, **options)
+    return _footer.chunk_of(sink.getvalue().to_pybytes())
+
+
+def _prove(task: Task, beside: str, source: pq.ParquetFile) -> None:
+    """Read the new footer with Parquet's own library before anybody else does."""
+    new = _open(beside)
+    expected = [*source.schema_arrow.names, task.output]
+    if new.schema_arrow.names != expected or new.metadata.num_rows != source.metadata.num_rows:
+        raise DataError(f"{task.source}: cannot be given another column; please report it")
