@@ -419,8 +419,16 @@ def test_ctrl_c_ends_the_models_to_come_too(pressed_at, tmp_path):
     assert f"--resume {tmp_path / 'f2c'}" in result.output
 
 
-def test_a_second_ctrl_c_ends_the_program_as_usual():
-    before = signal.getsignal(signal.SIGINT)
+@pytest.fixture
+def usual_ctrl_c():
+    """Let SIGINT raise KeyboardInterrupt, also where a shell started the tests with it ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield signal.default_int_handler
+    signal.signal(signal.SIGINT, before)
+
+
+def test_a_second_ctrl_c_ends_the_program_as_usual(usual_ctrl_c):
+    before = usual_ctrl_c
     with interruptible() as pressed:
         assert not pressed()
         signal.raise_signal(signal.SIGINT)
