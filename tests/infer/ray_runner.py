@@ -66,6 +66,8 @@ def main(source, target, marks):
             cluster.remove_node(doomed, allow_graceful=False)
     again = [mark.name for mark in Path(marks).iterdir() if mark.name.startswith(f"{lost[0]}@")]
     told = {"nodes": len(nodes), "attempts at the lost file": len(again), "done": done}
+    ray.shutdown()
+    cluster.shutdown()
     sys.stdout.write(f"\n{json.dumps(told)}\n")
 
 
