@@ -43,6 +43,14 @@ class Watched(RayEngine):
 
 def main(source, target, marks):
     cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1})
+    try:
+        lose_a_node(cluster, source, target, marks)
+    finally:
+        ray.shutdown()
+        cluster.shutdown()
+
+
+def lose_a_node(cluster, source, target, marks):
     doomed = cluster.add_node(num_cpus=1)
     load(cluster.address)
     job = _job.plan(find("f2c"), source, target, ["temp_f"], None, force=False, resume=False)

@@ -1,6 +1,7 @@
 """The command ``infer score``: what it takes and refuses, folders, and runs that were stopped."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -164,6 +165,17 @@ def test_a_file_that_changes_meanwhile_is_an_error(folder, tmp_path, score, monk
     assert not (tmp_path / "o.csv").exists()
 
 
+def test_nothing_is_there_until_it_is_renamed(folder, tmp_path, score, monkeypatch):
+    def interrupted(source, target):
+        raise KeyboardInterrupt
+
+    (tmp_path / "out").mkdir()
+    monkeypatch.setattr(os, "replace", interrupted)
+    code, output = score(folder / "a.csv", tmp_path / "out" / "a.csv", *F2C)
+    assert (code, output) == (1, "Error: stopped\n")
+    assert contents(tmp_path / "out") == {}
+
+
 def test_resuming_keeps_what_is_finished_and_begins_the_rest_again(
     folder, tmp_path, score, monkeypatch
 ):
@@ -197,6 +209,7 @@ def test_resuming_keeps_what_is_finished_and_begins_the_rest_again(
 
     def counts(task, tick=None):
         scored.append(str(Path(task.target).relative_to(out)))
+        assert not (out / ".a.csv.zzz.samebits-part").exists()
         return real(task, tick)
 
     monkeypatch.setattr(_job, "score_file", counts)

@@ -117,6 +117,10 @@ def test_all_else_in_the_file_keeps_its_bytes(scored, tmp_path, options):
     data = source.read_bytes()
     start = _footer.read_footer(str(source)).start
     assert target.read_bytes()[:start] == data[:start]
+    for group in _footer.read_footer(str(target)).row_groups:
+        sizes = [chunk[3].value for chunk in group[1].value.values]
+        assert group[2].value == sum(size[6].value for size in sizes)  # before compression
+        assert group[6].value == sum(size[7].value for size in sizes)  # and after it
     assert_scored(pq.read_table(source), pq.read_table(target))
     one, other = pq.read_metadata(source), pq.read_metadata(target)
     assert (other.num_rows, other.created_by) == (one.num_rows, one.created_by)
@@ -167,6 +171,13 @@ def test_pandas_gets_back_its_frame(scored, tmp_path):
     got = pd.read_parquet(scored("--column", "temp_f"))
     expected = frame.assign(t_c=infer.load("f2c")(frame["temp_f"].to_numpy()))
     pd.testing.assert_frame_equal(got, expected)
+    # As pandas would have written it: what stands in the index comes last.
+    expected.to_parquet(tmp_path / "theirs.parquet")
+    ours, theirs = (
+        json.loads(pq.read_metadata(tmp_path / name).metadata[b"pandas"])["columns"]
+        for name in ("out.parquet", "theirs.parquet")
+    )
+    assert ours == theirs
 
 
 def test_spark_is_told_of_the_column(scored, tmp_path):

@@ -89,6 +89,19 @@ def test_decimals_are_rounded_once(digits, scale):
             assert patterns(round_once(column, dtype), dtype) == expected
 
 
+@pytest.mark.parametrize("above", [-1, 0, 1])
+def test_decimals_beside_a_halfway_point_are_rounded_once(above):
+    # Sixteen digits are closer together than doubles here: many are halfway as doubles only.
+    odd = np.random.default_rng(8).integers(2**22 + 1, 7 * 2**20, 300) * 4 + 1
+    values = [
+        decimal.Decimal(round(Fraction(n, 2**25) * 10**16) + above) / 10**16 for n in odd.tolist()
+    ]
+    twice = [float(np.float32(float(value))) for value in values]
+    once = [from_number(value, "float32") for value in values]
+    assert above or twice != once
+    assert round_once(pa.array(values, pa.decimal128(16, 16)), "float32").tolist() == once
+
+
 def test_a_negative_scale_is_rounded_once_too():
     column = pa.array([decimal.Decimal("1.6777217E+30")], pa.decimal128(10, -23))
     for dtype in ("float32", "float64"):
