@@ -25,9 +25,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-import duckdb
 import numpy as np
-import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -85,12 +83,16 @@ def by_us(source: Path, target: Path, workers: int) -> None:
 
 def by_polars(source: Path, target: Path) -> None:
     """Score with polars, streaming."""
+    import polars as pl
+
     expression = pl.sql_expr(f"{formula('value')} AS y")
     pl.scan_parquet(source).with_columns(expression).sink_parquet(target, compression="snappy")
 
 
 def by_duckdb(source: Path, target: Path) -> None:
     """Score with DuckDB."""
+    import duckdb
+
     query = f"SELECT *, {formula('value')} AS y FROM '{source}'"  # noqa: S608 - ours
     with duckdb.connect() as connection:
         connection.execute("SET enable_progress_bar = false")
@@ -149,6 +151,8 @@ def against_workers(folder: Path, rows: int, most: int) -> None:
     """Print our time with one thread, two, four and so on."""
     source = folder / "in.parquet"
     csv = folder / "in.csv"
+    import duckdb
+
     with duckdb.connect() as connection:
         connection.execute(f"COPY (FROM '{source}' LIMIT {min(rows, 5_000_000)}) TO '{csv}'")
     print(f"\n{'workers':>15}{'Parquet':>12}{'CSV':>12}")

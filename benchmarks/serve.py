@@ -28,7 +28,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numexpr
 import numpy as np
 import onnxruntime
 import torch
@@ -142,6 +141,8 @@ def small_rows() -> list[Row]:
 
 def large_rows(count: int) -> list[Row]:
     """Return the rows on arrays of many elements."""
+    import numexpr
+
     x = np.linspace(-3, 3, count, dtype="float32")
     out = np.empty_like(x)
     tensor = torch.from_numpy(x)
