@@ -60,6 +60,13 @@ def send_forever(connection, *parts):
         connection.sendall(parts[1])
 
 
+def status(server, request):
+    """Send a request on a new connection, and return the status of the answer."""
+    with server.connect() as connection:
+        connection.sendall(request)
+        return int(read_answer(connection)[0].split()[1])
+
+
 def status_and_error(answer):
     head, _, body = answer.partition(b"\r\n\r\n")
     return int(head.split()[1]), json.loads(body)["error"]
@@ -271,21 +278,17 @@ def test_memory_in_flight_has_a_limit(strict, wait):
     finally:
         for connection in crowd:
             connection.close()
-    # All of it is given back.
-    with strict.connect() as connection:
-        connection.sendall(request)
-        assert connection.recv(1 << 10).startswith(b"HTTP/1.1 200")
+    wait(20, lambda: status(strict, request) == 200)  # All of it is given back.
 
 
-def test_who_goes_away_leaves_nothing(strict):
+def test_who_goes_away_leaves_nothing(strict, wait):
     request = long_request(200_000)
     for cut in (10, len(HEAD), len(request) // 2, len(request) - 1, len(request)) * 3:
         with strict.connect() as connection:
             connection.sendall(request[:cut])
     others_are_served(strict)
-    with strict.connect() as connection:
-        connection.sendall(request)
-        assert connection.recv(1 << 10).startswith(b"HTTP/1.1 200")
+    # The server learns of a closed connection when its turn comes: until then, 503 is right.
+    wait(20, lambda: status(strict, request) == 200)
 
 
 def test_requests_in_one_piece_are_answered_in_order(strict):
