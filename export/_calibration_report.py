@@ -10,7 +10,7 @@ from html import escape
 
 from train._calibration import Calibration
 from train._calibration_plot import figure
-from train._calibration_text import facts, formula, kind, names, terms
+from train._calibration_text import facts, formula, kind, names, residual_cells, terms
 from train._words import labelled, number, plain
 
 _STYLE = """
@@ -171,18 +171,7 @@ def _degrees(calibration: Calibration) -> str:
 
 
 def _residuals(calibration: Calibration, row_word: str) -> str:
-    inputs, y = names(calibration)
-    rows = [
-        (
-            f"{row.row:,}",
-            *map(number, row.x),
-            number(row.y),
-            number(row.residual, 4),
-            f"{row.standardized:.2f}",
-        )
-        for row in calibration.largest_residuals
-    ]
-    head = (row_word, *inputs, y, "residual", "in sd")
+    head, rows = residual_cells(calibration, row_word)
     return _table(head, rows, right=range(len(head)))
 
 

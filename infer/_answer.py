@@ -56,8 +56,19 @@ class NumbersCommand(click.Command):
 
 
 def answer_options(command: Command) -> Command:
-    """Add the options that every command that answers numbers has."""
+    """Add the options that every command that answers numbers has; ``answer_all`` takes them."""
     for option in (
+        click.option(
+            "--kind",
+            type=click.Choice(["prediction", "confidence"]),
+            help="Of --interval: for a new reading (the default), or for the curve itself.",
+        ),
+        click.option(
+            "--interval",
+            type=click.FloatRange(0, 100, min_open=True, max_open=True),
+            metavar="PERCENT",
+            help="Also print where the truth lies with that probability: low and high.",
+        ),
         click.option("--quiet", is_flag=True, help="No note on values outside the fitted range."),
         click.option("--json", "as_json", is_flag=True, help="A JSON object a value, a line each."),
         click.option(
@@ -74,25 +85,6 @@ def answer_options(command: Command) -> Command:
             help="Round to N decimals. Without it: the shortest decimal that gives the same bits.",
         ),
         click.argument("values", nargs=-1, metavar="[VALUE]... [-]"),
-    ):
-        command = option(command)
-    return command
-
-
-def interval_options(command: Command) -> Command:
-    """Add the options of commands that can answer with an interval."""
-    for option in (
-        click.option(
-            "--kind",
-            type=click.Choice(["prediction", "confidence"]),
-            help="Of --interval: for a new reading (the default), or for the curve itself.",
-        ),
-        click.option(
-            "--interval",
-            type=click.FloatRange(0, 100, min_open=True, max_open=True),
-            metavar="PERCENT",
-            help="Also print where the truth lies with that probability: low and high.",
-        ),
     ):
         command = option(command)
     return command

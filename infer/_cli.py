@@ -14,7 +14,6 @@ from infer._answer import (
     answer_all,
     answer_options,
     errors_for_people,
-    interval_options,
 )
 from infer._score_cli import score
 from infer._table import table
@@ -82,65 +81,27 @@ def show(name: str, as_json: bool) -> None:
 @main.command(cls=NumbersCommand)
 @click.argument("name")
 @answer_options
-@interval_options
-def run(
-    name: str,
-    values: tuple[str, ...],
-    digits: int | None,
-    runtime: str,
-    as_json: bool,
-    quiet: bool,
-    interval: float | None,
-    kind: str | None,
-) -> None:
+def run(name: str, values: tuple[str, ...], **options: Any) -> None:
     """Compute a model, one answer a line.
 
     With -, or without a value and with a pipe, reads one number a line. The features of a model
     with several are separated by commas: infer run plane 1.5,2
     """
-    answer_all(
-        name,
-        values,
-        digits=digits,
-        runtime=runtime,
-        as_json=as_json,
-        quiet=quiet,
-        interval=interval,
-        kind=kind,
-    )
+    answer_all(name, values, **options)
 
 
 @main.command(cls=NumbersCommand)
 @click.argument("name")
 @answer_options
-@interval_options
-def invert(
-    name: str,
-    values: tuple[str, ...],
-    digits: int | None,
-    runtime: str,
-    as_json: bool,
-    quiet: bool,
-    interval: float | None,
-    kind: str | None,
-) -> None:
+def invert(name: str, values: tuple[str, ...], **options: Any) -> None:
     """Find the input that gives an answer, one a line.
 
     Within the domain, exact to the last bit that the curve resolves. An answer that is reached
-    twice or never is an error. With --interval, also the lowest and the highest input whose
-    interval contains the answer; neither leaves the domain.
+    twice or never is an error; but a line is followed for ten times its domain on either side, with
+    a note. With --interval, also the lowest and the highest input whose interval contains the
+    answer; neither leaves the domain in which it was found.
     """
-    answer_all(
-        name,
-        values,
-        digits=digits,
-        runtime=runtime,
-        as_json=as_json,
-        quiet=quiet,
-        interval=interval,
-        kind=kind,
-        inverse=True,
-    )
+    answer_all(name, values, inverse=True, **options)
 
 
 @main.command()

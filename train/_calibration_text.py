@@ -190,8 +190,15 @@ def degrees(calibration: Calibration) -> str:
 
 def residuals(calibration: Calibration, row_word: str) -> str:
     """Return the table of the readings that are furthest from the curve."""
+    head, rows = residual_cells(calibration, row_word)
+    return f"largest residuals\n{columns(head, rows, right=range(len(head)))}"
+
+
+def residual_cells(
+    calibration: Calibration, row_word: str
+) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+    """Return the head and the rows of that table."""
     inputs, y = names(calibration)
-    head = (row_word, *inputs, y, "residual", "in sd")
     rows = [
         (
             f"{row.row:,}",
@@ -202,7 +209,7 @@ def residuals(calibration: Calibration, row_word: str) -> str:
         )
         for row in calibration.largest_residuals
     ]
-    return f"largest residuals\n{columns(head, rows, right=range(len(head)))}"
+    return (row_word, *inputs, y, "residual", "in sd"), rows
 
 
 def columns(head: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[int]) -> str:
