@@ -5,7 +5,7 @@
 One value a request: 16 connections, by wrk or, where it is not installed, by a client in Python.
 Ours and MLServer take turns, so that a drift of the machine hits both alike; a figure is the
 median over the rounds. MLServer runs the same model.onnx in a runtime of its own, without parallel
-workers.
+workers; both with an access log, as they come, and both without.
 A million values: one request in binary beside the same bytes sent there and back on loopback.
 
 PYTHON is an interpreter that has mlserver and onnxruntime; without it, an environment is made in
@@ -125,9 +125,9 @@ def ours(folder: Path, port: int, *options: str) -> Iterator[None]:
 
 
 @contextmanager
-def mlserver(folder: Path, port: int, python: Path) -> Iterator[None]:
+def mlserver(folder: Path, port: int, python: Path, *, access_log: bool) -> Iterator[None]:
     """Serve with MLServer."""
-    folder = folder / "mlserver"
+    folder = folder / f"mlserver{port}"
     folder.mkdir()
     shutil.copy(ROOT / "artifacts" / MODEL / "model.onnx", folder)
     (folder / "runtime.py").write_text(RUNTIME)
@@ -136,7 +136,7 @@ def mlserver(folder: Path, port: int, python: Path) -> Iterator[None]:
         "http_port": port,
         "grpc_port": free_port(),
         "metrics_port": free_port(),
-        "debug": False,
+        "debug": access_log,
     }
     (folder / "settings.json").write_text(json.dumps(settings))
     model = {
@@ -304,16 +304,17 @@ def main() -> None:
     options = parser.parse_args()
     python = interpreter(options.mlserver)
     load = load_by_wrk if shutil.which("wrk") else load_by_python
-    ports = [free_port() for _ in range(3)]
+    ports = [free_port() for _ in range(4)]
     with (
         tempfile.TemporaryDirectory() as name,
         ours(Path(name), ports[0]),
         ours(Path(name), ports[1], "--no-access-log"),
-        mlserver(Path(name), ports[2], python),
+        mlserver(Path(name), ports[2], python, access_log=True),
+        mlserver(Path(name), ports[3], python, access_log=False),
     ):
         if len({np.float32(answer(port)) for port in ports}) != 1:
             sys.exit("the servers do not agree")
-        found: list[list[Load]] = [[], [], []]
+        found: list[list[Load]] = [[], [], [], []]
         for _ in range(options.rounds):
             for port, loads in zip(ports, found, strict=True):
                 loads.append(load(Path(name), port, options.seconds))
@@ -323,15 +324,15 @@ def main() -> None:
     def line(what: str, mine: str, reference: str, theirs: str, ratio: float, goal: str) -> None:
         print(f"{what:40}{mine:>12}  {reference:26}{theirs:>12}{ratio:>8.2f}  {goal:>7}")
 
-    for what, loads in (("one value", found[0]), ("one value, no access log", found[1])):
-        pairs = list(zip(loads, found[2], strict=True))
+    for what, *columns in (
+        ("one value", found[0], found[2]),
+        ("one value, no access logs", found[1], found[3]),
+    ):
         for part, unit, goal in (("rate", "requests/s", ">= 8"), ("p99", "99% within", "< 1")):
-            columns = [
-                [getattr(one, part) for one in column] for column in zip(*pairs, strict=True)
-            ]
-            mine, theirs = map(statistics.median, columns)
+            pair = [[getattr(one, part) for one in column] for column in columns]
+            mine, theirs = map(statistics.median, pair)
             texts = [f"{v:,.0f}" if part == "rate" else show(v) for v in (mine, theirs)]
-            middle = statistics.median(a / b for a, b in zip(*columns, strict=True))
+            middle = statistics.median(a / b for a, b in zip(*pair, strict=True))
             line(f"{what}, {unit}", texts[0], "MLServer", texts[1], middle, goal)
     line("a million values", show(asked), "a copy on loopback", show(copied), ratio, "<= 2")
     print(f"\n{CONNECTIONS} connections, {load.__name__[8:]}, {os.cpu_count()} processors")

@@ -1,4 +1,8 @@
-"""JSON lines on standard error, written by a thread: whoever reads them slowly delays nobody."""
+"""JSON lines on standard error, written by a thread: whoever reads them slowly delays nobody.
+
+A line is made where it is told of, and only written in that thread, without Python's lock: else the
+two would take turns for it, and requests wait.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +26,7 @@ class Log:
     def __init__(self, descriptor: int = 2) -> None:
         """Start the thread that writes to a file descriptor."""
         self._descriptor = descriptor
-        self._waiting: deque[dict[str, Any]] = deque()
+        self._waiting: deque[bytes] = deque()
         self._dropped = 0
         self._end = threading.Event()
         self._thread = threading.Thread(target=self._write_all, name="samebits-log", daemon=True)
@@ -31,7 +35,7 @@ class Log:
     def tell(self, event: str, facts: dict[str, Any]) -> None:
         """Log an event with what is known of it."""
         if len(self._waiting) < _MOST:
-            self._waiting.append({"time": round(time.time(), 3), "event": event, **facts})
+            self._waiting.append(_line(event, facts))
         else:
             self._dropped += 1
 
@@ -47,17 +51,19 @@ class Log:
 
     def _write(self) -> None:
         dropped, self._dropped = self._dropped, 0
+        lines = [self._waiting.popleft() for _ in range(len(self._waiting))]
         if dropped:
-            self._waiting.append({"time": time.time(), "event": "dropped", "lines": dropped})
-        lines = []
-        while self._waiting:
-            lines.append(dumps(self._waiting.popleft()))
-        data = memoryview(b"".join(b"%b\n" % line for line in lines))
+            lines.append(_line("dropped", {"lines": dropped}))
+        data = memoryview(b"".join(lines))
         try:
             while data:
                 data = data[os.write(self._descriptor, data) :]
         except OSError:
             return  # nobody can be told that nobody reads
+
+
+def _line(event: str, facts: dict[str, Any]) -> bytes:
+    return dumps({"time": round(time.time(), 3), "event": event, **facts}) + b"\n"
 
 
 class Handler(logging.Handler):
