@@ -55,6 +55,18 @@ def exported(fitted, tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
+def same():
+    """Return a function that compares bits; any nan equals any nan."""
+
+    def compare(answers, expected):
+        pattern = f"uint{8 * answers.itemsize}"
+        equal = answers.view(pattern) == expected.view(pattern)
+        return bool((equal | (np.isnan(answers) & np.isnan(expected))).all())
+
+    return compare
+
+
+@pytest.fixture(scope="session")
 def committed():
     """Return the folder of the artifacts in the repository.
 

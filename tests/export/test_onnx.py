@@ -40,13 +40,6 @@ def answer(running, x):
     return y
 
 
-def same(answers, expected):
-    """Compare bits; any nan equals any nan."""
-    kind = {"f4": np.uint32, "f8": np.uint64}[answers.dtype.str[1:]]
-    equal = answers.view(kind) == expected.view(kind)
-    return bool((equal | (np.isnan(answers) & np.isnan(expected))).all())
-
-
 def modules(fitted, name):
     model, _, variant = name.partition(".")
     fit = fitted(model)
@@ -140,7 +133,7 @@ def test_nothing_of_this_machine_is_in_the_file(models, exported, name):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_session_with_default_options_gives_the_right_bits(fitted, exported, name):
+def test_a_session_with_default_options_gives_the_right_bits(fitted, exported, name, same):
     features = infer.load(exported / name).card.features
     x = np.array(inputs(1 << 12, "float32", features, seed=3), np.float32)
     x = x if features else x[:, 0]
@@ -225,7 +218,9 @@ VALUES = {"a": 0.75, "b": -1.5, "c": 0.3000000119209290}
     ("module", "features"),
     [(TwoFeatures, 2), (Literals, None), (PlusZero, None), (TimesMinusZero, None), (Nested, None)],
 )
-def test_features_literals_and_submodules_work_in_all_formats(own_fit, tmp_path, module, features):
+def test_features_literals_and_submodules_work_in_all_formats(
+    own_fit, tmp_path, module, features, same
+):
     prefix = "inner." if module is Nested else ""
     parameters = {f"{prefix}{name}": value for name, value in VALUES.items()}
     fit = own_fit(module, parameters, features=features)
@@ -278,7 +273,7 @@ def test_a_double_literal_that_the_exporter_rounds_is_refused(own_fit):
         build(fit, variant, module)
 
 
-def test_float64_models_are_exported_too(own_fit):
+def test_float64_models_are_exported_too(own_fit, same):
     fit = own_fit(TwoFeatures, VALUES, features=2)
     (variant,) = fit.model.variants
     module = fit.module(variant).double()

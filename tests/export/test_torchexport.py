@@ -40,13 +40,6 @@ for path in sys.argv[1:]:
 """
 
 
-def same(answers, expected):
-    """Compare bits; any nan equals any nan."""
-    pattern = f"uint{8 * answers.itemsize}"
-    equal = answers.view(pattern) == expected.view(pattern)
-    return bool((equal | (np.isnan(answers) & np.isnan(expected))).all())
-
-
 def loaded(data):
     return torch.export.load(io.BytesIO(data)).module()
 
@@ -69,7 +62,7 @@ def archives(fitted):
     return {name: make(name) for name in NAMES}
 
 
-def test_a_stranger_gets_the_right_bits(archives, tmp_path):
+def test_a_stranger_gets_the_right_bits(archives, tmp_path, same):
     expected = {}
     for name, (data, module, features) in archives.items():
         x = np.array(inputs(1 << 12, "float32", features, seed=2), np.float32)
@@ -95,7 +88,7 @@ def test_a_stranger_gets_the_right_bits(archives, tmp_path):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_million_patterns_give_the_modules_bits(archives, name):
+def test_a_million_patterns_give_the_modules_bits(archives, name, same):
     data, module, features = archives[name]
     generator = np.random.default_rng(3)
     shape = (1_000_000, features) if features else (1_000_000,)
@@ -196,7 +189,7 @@ class Picked(nn.Module):
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.parametrize(("kind", "features"), [(Everything, None), (Picked, 3)])
-def test_every_step_keeps_its_bits_at_every_length(kind, features, dtype):
+def test_every_step_keeps_its_bits_at_every_length(kind, features, dtype, same):
     module = kind().to(dtype).requires_grad_(False)
     next(module.parameters()).fill_(1 / 3)  # a float64 that is no float32
     name = str(dtype).removeprefix("torch.")

@@ -38,12 +38,6 @@ for path in sys.argv[1:]:
 """
 
 
-def same(answers, expected):
-    """Compare bits; any nan equals any nan."""
-    equal = answers.view(np.uint32) == expected.view(np.uint32)
-    return bool((equal | (np.isnan(answers) & np.isnan(expected))).all())
-
-
 def modules(fitted):
     for name in NAMES:
         model, _, variant = name.partition(".")
@@ -52,7 +46,7 @@ def modules(fitted):
         yield name, fit.module(row)
 
 
-def test_a_stranger_gets_the_right_bits(fitted, tmp_path):
+def test_a_stranger_gets_the_right_bits(fitted, tmp_path, same):
     expected = {}
     for name, module in modules(fitted):
         features = fitted(name.partition(".")[0]).dataset.x.shape[1:]

@@ -69,6 +69,24 @@ class Server:
         status, _, answer = self.ask("POST", f"/v2/models/{name}/infer", body, **headers)
         return status, json.loads(answer)
 
+    @staticmethod
+    def binary_head(name, values):
+        """Return the JSON before so many float32 values, whose answer shall be binary too."""
+        tensor = {"name": name, "shape": [values], "datatype": "FP32"}
+        tensor["parameters"] = {"binary_data_size": 4 * values}
+        request = {"inputs": [tensor], "parameters": {"binary_data_output": True}}
+        return json.dumps(request).encode()
+
+    @classmethod
+    def binary_start(cls, model, name, values):
+        """Return all of such a request that comes before its values, as it goes over a socket."""
+        head = cls.binary_head(name, values)
+        lengths = (len(head), len(head) + 4 * values)
+        return (
+            b"POST /v2/models/%s/infer HTTP/1.1\r\nhost: here\r\n"
+            b"inference-header-content-length: %d\r\ncontent-length: %d\r\n\r\n%s"
+        ) % (model.encode(), *lengths, head)
+
     def connect(self):
         """Return a plain socket."""
         return socket.create_connection(("127.0.0.1", self.port), timeout=20)

@@ -236,27 +236,13 @@ def test_json_has_a_limit_of_its_own(strict):
     assert (status, "ask for 'binary_data_output'" in answer["error"]) == (413, True)
 
 
-def long_request(values):
-    """Return the bytes of a request whose answer is as long as it, four bytes a value."""
-    head = json.dumps(
-        {
-            "inputs": [
-                {
-                    "name": "t_u",
-                    "shape": [values],
-                    "datatype": "FP32",
-                    "parameters": {"binary_data_size": 4 * values},
-                }
-            ],
-            "parameters": {"binary_data_output": True},
-        }
-    ).encode()
-    size = len(head) + 4 * values
-    lengths = b"inference-header-content-length: %d\r\ncontent-length: %d\r\n\r\n"
-    return HEAD + lengths % (len(head), size) + head + bytes(4 * values)
+@pytest.fixture
+def long_request(strict):
+    """Return a function that makes a request whose answer is as long as it, four bytes a value."""
+    return lambda values: strict.binary_start("f2c", "t_u", values) + bytes(4 * values)
 
 
-def test_a_client_that_never_reads_is_cut_off(strict):
+def test_a_client_that_never_reads_is_cut_off(strict, long_request):
     with socket.socket() as deaf:
         deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         deaf.settimeout(20)
@@ -266,7 +252,7 @@ def test_a_client_that_never_reads_is_cut_off(strict):
     others_are_served(strict)
 
 
-def test_memory_in_flight_has_a_limit(strict, wait):
+def test_memory_in_flight_has_a_limit(strict, wait, long_request):
     request = long_request(200_000)
     crowd = [strict.connect() for _ in range(4)]
     try:
@@ -281,7 +267,7 @@ def test_memory_in_flight_has_a_limit(strict, wait):
     wait(20, lambda: status(strict, request) == 200)  # All of it is given back.
 
 
-def test_who_goes_away_leaves_nothing(strict, wait):
+def test_who_goes_away_leaves_nothing(strict, wait, long_request):
     request = long_request(200_000)
     for cut in (10, len(HEAD), len(request) // 2, len(request) - 1, len(request)) * 3:
         with strict.connect() as connection:
@@ -301,7 +287,7 @@ def test_requests_in_one_piece_are_answered_in_order(strict):
     assert answers.count(b"35.6209") == 21
 
 
-def test_long_and_short_requests_share_a_connection(strict):
+def test_long_and_short_requests_share_a_connection(strict, long_request):
     short = HEAD + b"content-length: %d\r\n\r\n" % len(BODY) + BODY
     with strict.connect() as connection:
         both = long_request(100_000) + short
@@ -316,7 +302,7 @@ def test_long_and_short_requests_share_a_connection(strict):
         assert b"35.6209" in read_answer(connection)[1]
 
 
-def test_expect_100_continue_is_answered(strict):
+def test_expect_100_continue_is_answered(strict, long_request):
     for request in (HEAD + b"content-length: %d\r\n\r\n" % len(BODY) + BODY, long_request(50_000)):
         head, _, body = request.partition(b"\r\n\r\n")
         with strict.connect() as connection:

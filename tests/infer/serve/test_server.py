@@ -45,24 +45,9 @@ def test_a_signal_finishes_what_is_in_flight_and_refuses_the_rest(number, start,
     body = json.dumps(asked(1.0, 2.0)).encode()
     head = HEAD + b"content-length: %d\r\n\r\n" % len(body)
     values = 200_000
-    long_head = json.dumps(
-        {
-            "inputs": [
-                {
-                    "name": "x",
-                    "shape": [values],
-                    "datatype": "FP32",
-                    "parameters": {"binary_data_size": 4 * values},
-                }
-            ],
-            "parameters": {"binary_data_output": True},
-        }
-    ).encode()
-    sizes = (len(long_head), len(long_head) + 4 * values)
-    lengths = b"inference-header-content-length: %d\r\ncontent-length: %d\r\n\r\n" % sizes
     with server.connect() as short, server.connect() as long, server.connect() as idle:
         short.sendall(head + body[:10])
-        long.sendall(HEAD + lengths + long_head + bytes(100_000))
+        long.sendall(server.binary_start("own_line", "x", values) + bytes(100_000))
         idle.sendall(head + body)
         answer = b""
         while not answer.endswith(b"}"):
@@ -244,19 +229,7 @@ def test_without_the_extra_it_says_what_to_install():
 def test_large_requests_have_a_queue(start):
     server = start("sin_cubic", "--max-queue", "1", "--no-access-log")
     values = 2_000_000
-    head = json.dumps(
-        {
-            "inputs": [
-                {
-                    "name": "x",
-                    "shape": [values],
-                    "datatype": "FP32",
-                    "parameters": {"binary_data_size": 4 * values},
-                }
-            ],
-            "parameters": {"binary_data_output": True},
-        }
-    ).encode()
+    head = server.binary_head("x", values)
     body = head + np.linspace(-3, 3, values, dtype="<f4").tobytes()
     found = []
 

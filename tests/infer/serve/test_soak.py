@@ -63,12 +63,7 @@ def ask_for_a_gigabyte(server, chance):
 
 
 def never_read(server, chance):
-    asked = {"name": "t_u", "shape": [100_000], "datatype": "FP32"}
-    asked["parameters"] = {"binary_data_size": 400_000}
-    request = {"inputs": [asked], "parameters": {"binary_data_output": True}}
-    head = json.dumps(request).encode()
-    lengths = b"inference-header-content-length: %d\r\ncontent-length: %d\r\n\r\n"
-    whole = HEAD + lengths % (len(head), len(head) + 400_000) + head + bytes(400_000)
+    whole = server.binary_start("f2c", "t_u", 100_000) + bytes(400_000)
     with socket.socket() as connection:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         connection.settimeout(4)
