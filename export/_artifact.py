@@ -36,7 +36,7 @@ from train._models import unknown
 _PROOF_COUNT = 1 << 12
 # The name of a calibration that was given none.
 UNNAMED = "calibration"
-_LIBRARIES = ("mpmath", "numpy", "onnx", "onnxscript", "torch")
+_LIBRARIES = ("mpmath", "numpy", "onnx", "torch")
 
 
 def artifact_name(fit: Fit, variant: Variant) -> str:
@@ -137,7 +137,7 @@ def build_from(document: dict[str, Any], module: nn.Module) -> dict[str, bytes]:
     except (ArtifactError, ValueError) as error:
         raise ExportError(f"the artifact format cannot hold this model: {error}") from error
     siblings = {
-        "model.onnx": to_onnx(module, card),
+        "model.onnx": to_onnx(card),
         "model.pt": to_torchscript(module),
         "model.pt2": to_torchexport(module, card.features),
     }

@@ -17,21 +17,6 @@ import train
 ROOT = Path(__file__).resolve().parent.parent.parent
 
 
-@pytest.fixture(scope="session", autouse=True)
-def _one_table_of_operators():
-    """Let torch's exporter build its table of operators once, not anew for each model.
-
-    That takes longer than all else that is done to write an artifact.
-    """
-    from torch.onnx._internal.exporter._registration import ONNXRegistry
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(
-            ONNXRegistry, "from_torchlib", staticmethod(cache(ONNXRegistry.from_torchlib))
-        )
-        yield
-
-
 @pytest.fixture(scope="session")
 def fitted():
     """Return a function from a model's name to its fit by the default recipe."""
