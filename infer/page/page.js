@@ -10,7 +10,7 @@ const models = [...document.querySelectorAll("script[data-model]")].map((element
   return {
     card, input, output: card.outputs[0], features: features || 1, json: element.textContent,
     compute: samebits.compile(card), reach: site.reach[card.name],
-    readings: site.readings[card.training.dataset.sha256],
+    readings: card.readings || site.readings[card.training.dataset.sha256],
     names: features ? card.domain.map((_, j) => `${input.name}[${j}]`) : [input.name],
   };
 });
