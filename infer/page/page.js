@@ -234,6 +234,8 @@ const tensor = () => ({
 
 // ---- Calls to copy ----
 
+const quoted = (text) => (/^[\w./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'"'"'`)}'`);
+
 function calls() {
   const { card, input } = model;
   const numbers = values.map(short);
@@ -244,11 +246,12 @@ function calls() {
   const x = input.shape.length > 1 ? `[${python.join(", ")}]` : python[0];
   const interval = card.uncertainty;
   const confidence = kind === "confidence";
-  const command = card.name === "f2c" ? "f2c" : `infer run ${card.name}`;
+  const where = site.found[card.name];
+  const command = where === "f2c" ? "f2c" : `infer run ${quoted(where)}`;
   const rows = {
     shell: `${command} ${numbers.map((text) => text.replace(/\.0$/, "")).join(",")}`
       + (interval ? ` --interval ${level}${confidence ? " --kind confidence" : ""}` : ""),
-    Python: `import infer\n\nmodel = infer.load("${card.name}")\nmodel(${x})`
+    Python: `import infer\n\nmodel = infer.load(${JSON.stringify(where)})\nmodel(${x})`
       + (interval ? `\nmodel.interval(${x}, ${level / 100}${confidence ? ', "confidence"' : ""})` : ""),
     curl: finite ? `curl ${base}v2/models/${card.name}/infer -d '${body}'`
       : "# JSON has neither infinities nor nan; send them in the protocol's binary form",
@@ -383,6 +386,9 @@ function draw() {
   const parts = [curve.filter(([at]) => at <= from), curve.filter(([at]) => inside(at)), curve.filter(([at]) => at >= until)];
   const shade = band.length ? path([...grid.map((at, i) => [at, band[i][1]]), ...grid.map((at, i) => [at, band[i][0]]).reverse()].filter(([, y]) => Number.isFinite(y))) : "";
   const here = [x, answer];
+  if (!difference && dots.length && dots.every(([at, y]) => !(Math.abs(py(y) - py(compute(along(at)).answer)) > 3))) {
+    $("data").textContent += " They lie too close to the curve to be told from it: choose “difference from the model”.";
+  }
   const visible = near && Number.isFinite(answer);
 
   box.replaceChildren(make("svg", {
@@ -398,8 +404,8 @@ function draw() {
   label(right, height - 3, titled(names[axis], input), "end"), label(0, 10, titled(output.name + (difference ? " − model" : ""), output), "start"),
   make("g", { "clip-path": "url(#plot)" },
     make("path", { class: "shade", d: shade }),
-    make("path", { class: `dots${dots.length > 40 ? " many-dots" : ""}`, d: dots.map((point) => `M${dot(point)}h0`).join("") }),
     ...parts.map((part, i) => make("path", { class: `curve${i === 1 ? "" : " extra"}`, d: path(part) })),
+    make("path", { class: `dots${dots.length > 40 ? " many-dots" : ""}`, d: dots.map((point) => `M${dot(point)}h0`).join("") }),
     ...(visible ? [
       make("path", { class: "drop", d: `M${px(x)} ${down}V${py(answer)}H${left}` }),
       make("path", { class: "whisker", d: whisker.every(Number.isFinite) && whisker.length ? `M${px(x)} ${py(whisker[0])}V${py(whisker[1])}M${px(x) - 5} ${py(whisker[0])}h10M${px(x) - 5} ${py(whisker[1])}h10` : "" }),
