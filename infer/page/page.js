@@ -31,7 +31,11 @@ function make(tag, attributes = {}, ...children) {
 const titled = (name, port) => name + (port.unit === "1" ? "" : ` (${port.unit})`);
 const unit = (port) => (port.unit === "1" ? "" : ` ${port.unit}`);
 const short = (value) => samebits.shortest(value, model.card.dtype);
-const nice = (value) => String(Number(value.toPrecision(6))).replace(/^-/, "−");
+const rounded = (value) => {
+  const near = Number(value.toPrecision(6));
+  return Math.abs(near) < 1e9 ? String(near) : near.toExponential().replace("+", "");
+};
+const nice = (value) => rounded(value).replace(/^-/, "−");
 
 // What the slider and the chart show of a feature: its domain and a little more.
 function range([low, high]) {
@@ -129,7 +133,7 @@ function update() {
   texts.forEach((_, j) => $(`x${j}`).setAttribute("aria-invalid", String(doubles[j] === undefined)));
   asked = null;
   if (wrong >= 0) {
-    const hint = /^\s*[+-]?\d+,\d+\s*$/.test(texts[wrong]) ? texts[wrong].trim().replace(",", ".") : nice(card.domain[wrong][1]);
+    const hint = /^\s*[+-]?\d+,\d+\s*$/.test(texts[wrong]) ? texts[wrong].trim().replace(",", ".") : rounded(card.domain[wrong][1]);
     $("problem").textContent = `${names[wrong]}: “${texts[wrong]}” is not a number; expected one such as ${hint}`;
     values = null;
     $("answer").textContent = "–";
@@ -378,8 +382,9 @@ function draw() {
   const xTicks = ticks(low, high, width / 80);
   const left = 14 + 7.2 * Math.max(2, ...yTicks.map((y) => nice(y).length));
   const [right, up, down] = [width - 10, 20, height - 36];
-  const px = (at) => left + (right - left) * (at - low) / (high - low);
-  const py = (y) => Math.max(-9999, Math.min(9999, down - (down - up) * (y - bottom) / (top - bottom)));
+  const within = (pixels) => Math.max(-9999, Math.min(9999, pixels));
+  const px = (at) => within(left + (right - left) * (at - low) / (high - low));
+  const py = (y) => within(down - (down - up) * (y - bottom) / (top - bottom));
   const dot = ([at, y]) => `${px(at).toFixed(1)} ${py(y).toFixed(1)}`;
   const path = (points) => points.map((point, i) => (Number.isFinite(point[1]) ? `${i && Number.isFinite(points[i - 1][1]) ? "L" : "M"}${dot(point)}` : "")).join("");
   const label = (at, y, text, anchor) => make("text", { x: at, y, "text-anchor": anchor }, text);
@@ -399,7 +404,7 @@ function draw() {
   make("g", { "clip-path": "url(#plot)" },
     make("path", { class: "outside", d: `M${left} 0H${px(from)}V${down}H${left}ZM${px(until)} 0H${right}V${down}H${px(until)}Z` })),
   make("path", { class: "grid", d: [...xTicks.map((at) => `M${px(at)} ${up - 8}V${down}`), ...yTicks.map((y) => `M${left} ${py(y)}H${right}`)].join("") }),
-  ...xTicks.map((at) => label(px(at), down + 16, nice(at), "middle")),
+  ...xTicks.map((at) => label(Math.min(px(at), width - 3.6 * nice(at).length), down + 16, nice(at), "middle")),
   ...yTicks.map((y) => label(left - 8, py(y) + 4, nice(y), "end")),
   label(right, height - 3, titled(names[axis], input), "end"), label(0, 10, titled(output.name + (difference ? " − model" : ""), output), "start"),
   make("g", { "clip-path": "url(#plot)" },
