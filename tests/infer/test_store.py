@@ -287,5 +287,8 @@ def test_a_call_names_a_model_so_that_it_is_found(own, line, write, tmp_path, mo
     assert call_name(find(".")) == "./My probe"
     monkeypatch.chdir(renamed.parent)
     assert find("./My probe").card.name == "own_line"
+    other = (own / "own_line").rename(own / "other")
+    assert call_name(find(other)) == "./other"  # by name only a folder of the card's is found
+    other.rename(own / "own_line")
     monkeypatch.delenv("SAMEBITS_ARTIFACTS")
     assert call_name(find(own / "own_line")) == "./own_line"

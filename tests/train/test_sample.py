@@ -93,8 +93,9 @@ def test_sums_draw_it_from_decimals_and_doubles_alike():
 
 def test_minus_zero_is_zero():
     for rows in (3, 300):
-        x = np.arange(rows) * np.array(-0.0)
-        assert str(sampled([x], x).rows()) == str(sampled([-x], -x).rows())
+        zeros, y = np.zeros(rows), np.arange(float(rows))
+        assert str(sampled([zeros], y).rows()) == str(sampled([-zeros], y).rows())
+        assert str(sampled([y], zeros).rows()) == str(sampled([y], -zeros).rows())
 
 
 @pytest.mark.parametrize(("features", "rows"), [(9, 200), (99, 20), (999, 2), (1000, None)])
