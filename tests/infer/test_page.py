@@ -612,6 +612,24 @@ def test_answers_are_announced_once_they_settle(static, visit):
     assert page.get_attribute("#live", "aria-live") == "polite"
 
 
+def test_long_units_and_numbers_fit_a_phone(static, visit, measured, write):
+    document = measured(curve=[5e13, 1.0])
+    document.update(domain=[[0.0, 3.63e5]], parameters={"a": 2.0**26, "b": 2.0**43})
+    for port in (*document["inputs"], *document["outputs"]):
+        port["unit"] = "parts of a whole per cubic metre"
+    page = visit(static(write(document)), viewport={"width": 390, "height": 844})
+    inside = "(e) => e.scrollWidth <= e.clientWidth"
+    assert page.evaluate(f"({inside})(document.documentElement)")
+    assert all(panel.evaluate(inside) for panel in page.locator(".panel").all())
+    assert page.locator("#x0").bounding_box()["width"] > 100
+    chart = page.locator("#chart").bounding_box()
+    assert {"400000", "2e13"} <= {*page.locator("#chart text").all_text_contents()}
+    for text in page.locator("#chart text").all():
+        box = text.bounding_box()
+        assert chart["x"] <= box["x"]
+        assert box["x"] + box["width"] <= chart["x"] + chart["width"] + 1
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_text_stands_out_and_fits_a_phone(scheme, static, visit):
     page = visit(
