@@ -17,6 +17,7 @@ from export._errors import ExportError
 from export._folder import refuse_to_replace, staged, write_files
 from export._onnx import to_onnx
 from export._program import plain_name, trace
+from export._readings import sample
 from export._torchexport import to_torchexport
 from export._torchscript import to_torchscript
 from export._uncertainty import uncertainty
@@ -30,6 +31,7 @@ from infer._store import find
 from train import Fit, Variant
 from train._calibration import Calibration
 from train._models import unknown
+from train._sample import Rows
 
 # Random bit patterns compared before an artifact is written, beside the special values. The test
 # suite compares a million.
@@ -50,6 +52,7 @@ def save(
     *,
     variants: tuple[str, ...] | None = None,
     replace: bool = True,
+    readings: bool = True,
 ) -> list[Path]:
     """Write the artifacts of a fit, or of a calibration, each proven before it is in place.
 
@@ -62,6 +65,8 @@ def save(
             artifact's folder. Made if need be.
         variants: names of a fit's variants to write; all of them for None.
         replace: whether an artifact that is there already is replaced.
+        readings: whether the card holds a sample of the readings, at most 200, for a chart. The
+            cards of the shipped models hold none.
 
     Returns:
         The artifacts' folders.
@@ -74,30 +79,37 @@ def save(
     if isinstance(fit, Calibration):
         if variants is not None:
             raise ExportError("a calibration has no variants; leave them out")
-        return [_save_calibration(fit, Path(out), replace=replace)]
+        return [_save_calibration(fit, Path(out), replace=replace, readings=readings)]
     known = [variant.name for variant in fit.model.variants]
     for name in variants or ():
         if name not in known:
             raise ExportError(unknown(f"variant of {fit.name}", name, known))
     chosen = [v for v in fit.model.variants if variants is None or v.name in variants]
-    return [_save_variant(fit, variant, Path(out), replace=replace) for variant in chosen]
+    rows = sample(fit.dataset) if readings else None
+    return [_save_variant(fit, variant, Path(out), rows, replace=replace) for variant in chosen]
 
 
-def _save_variant(fit: Fit, variant: Variant, out: Path, *, replace: bool) -> Path:
+def _save_variant(
+    fit: Fit, variant: Variant, out: Path, rows: Rows | None, *, replace: bool
+) -> Path:
     name = artifact_name(fit, variant)
     folder = out / name
     refuse_to_replace(folder, replace=replace)
     module = fit.module(variant)
-    return _write(folder, name, build(fit, variant, module), module, replace=replace)
+    return _write(folder, name, build(fit, variant, module, rows), module, replace=replace)
 
 
-def _save_calibration(calibration: Calibration, folder: Path, *, replace: bool) -> Path:
+def _save_calibration(
+    calibration: Calibration, folder: Path, *, replace: bool, readings: bool
+) -> Path:
     refuse_to_replace(folder, replace=replace)
     module = calibration.served.module().requires_grad_(requires_grad=False)
     # Only a folder of the card's name can be found by name.
     unnamed = calibration.name == UNNAMED and re.fullmatch(NAME_PATTERN, folder.name)
     name = folder.name if unnamed else calibration.name
-    files = build_from(document(calibration, name, module, _versions()), module)
+    card = document(calibration, name, module, _versions())
+    card |= _readings(calibration.sample if readings else None)
+    files = build_from(card, module)
     return _write(folder, name, files, module, replace=replace)
 
 
@@ -113,13 +125,21 @@ def _write(
     return folder
 
 
-def build(fit: Fit, variant: Variant, module: nn.Module) -> dict[str, bytes]:
+def build(
+    fit: Fit, variant: Variant, module: nn.Module, rows: Rows | None = None
+) -> dict[str, bytes]:
     """Return the content of each file of a fit's artifact, by name.
+
+    Args:
+        fit: what to write.
+        variant: which of its forms.
+        module: that form.
+        rows: the sample of the data for the card.
 
     Raises:
         ExportError: the model cannot be written in the artifact format.
     """
-    return build_from(_document(fit, variant, module), module)
+    return build_from(_document(fit, variant, module) | _readings(rows), module)
 
 
 def build_from(document: dict[str, Any], module: nn.Module) -> dict[str, bytes]:
@@ -193,6 +213,11 @@ def _document(fit: Fit, variant: Variant, module: nn.Module) -> dict[str, Any]:
         "uncertainty": uncertainty(fit),
         "evaluation_error": None,
     }
+
+
+def _readings(rows: Rows | None) -> dict[str, Any]:
+    """Return what a card says of its readings; a card without any has no such key."""
+    return {} if rows is None else {"readings": rows._asdict()}
 
 
 def _versions() -> dict[str, str]:

@@ -98,6 +98,7 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
     metavar="DIR",
     help="Write DIR/NAME instead of ./NAME.",
 )
+@click.option("--no-readings", is_flag=True, help="Keep no sample of the readings in the artifact.")
 @click.option("--force", is_flag=True, help="Replace an artifact that is there already.")
 @click.option("--skip-invalid", is_flag=True, help="Leave invalid rows out; counts and lists them.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of a text.")
@@ -130,6 +131,7 @@ def main(
     name: str | None,
     dtype: str,
     out: Path,
+    no_readings: bool,
     force: bool,
     skip_invalid: bool,
     as_json: bool,
@@ -178,7 +180,7 @@ def main(
                 dtype=dtype,
                 watch=watch,
             )
-        _write(calibration, folder, force=force)
+        _write(calibration, folder, force=force, sample=not no_readings)
         commands = _commands(calibration, folder)
         if plot is not None:
             _draw(calibration, plot)
@@ -264,11 +266,11 @@ def _bar() -> Iterator[Any]:
             bar.render_finish()
 
 
-def _write(calibration: Calibration, folder: Path, *, force: bool) -> None:
+def _write(calibration: Calibration, folder: Path, *, force: bool, sample: bool) -> None:
     import export
 
     try:
-        export.save(calibration, folder, replace=force)
+        export.save(calibration, folder, replace=force, readings=sample)
     except export.ExportError as error:
         raise click.ClickException(str(error)) from error
 

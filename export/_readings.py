@@ -1,7 +1,8 @@
-"""A sample of the readings behind the shipped models, for the page of ``infer`` to draw.
+"""Samples of readings for the page of ``infer`` to draw.
 
-A card holds only the digest of its data. The page finds the sample by that digest, so that it never
-shows data to which a model was not fitted.
+The card of an own model holds its sample. The page brings those behind the shipped models: their
+cards hold only the digest of the data, by which the page finds the sample, so that it never shows
+data to which a model was not fitted.
 """
 
 from __future__ import annotations
@@ -10,7 +11,8 @@ import json
 from pathlib import Path
 
 import infer
-from train._datasets import DATASETS, load_dataset
+from train._datasets import DATASETS, Dataset, load_dataset
+from train._sample import Rows, Sample
 
 PATH = Path(infer.__file__).with_name("page") / "readings.json"
 
@@ -32,6 +34,15 @@ def render() -> bytes:
         text = json.dumps({"x": x, "y": y}, separators=(",", ":"))
         lines.append(f'"{data.sha256}":{text}')
     return ("{" + ",\n".join(lines) + "}\n").encode()
+
+
+def sample(dataset: Dataset) -> Rows | None:
+    """Return the sample for a card; None for data of which the page brings one."""
+    if dataset.sha256 in json.loads(PATH.read_text("utf-8")):
+        return None
+    drawn = Sample(dataset.x.shape[1] if dataset.x.ndim > 1 else 1)
+    drawn.add(list(dataset.x.reshape(dataset.rows, -1).T), dataset.y)
+    return drawn.rows()
 
 
 def write() -> None:

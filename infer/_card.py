@@ -93,6 +93,18 @@ class Uncertainty(NamedTuple):
     typical_sigma: float
 
 
+class Readings(NamedTuple):
+    """Some of the rows that a model was fitted to, to be drawn beside its curve.
+
+    Attributes:
+        x: a number each, or with several features one a feature.
+        y: a number each.
+    """
+
+    x: tuple[float, ...] | tuple[tuple[float, ...], ...]
+    y: tuple[float, ...]
+
+
 class EvaluationError(NamedTuple):
     """How far the served answer is from the exact curve, at worst over the domain.
 
@@ -130,6 +142,7 @@ class ModelCard:
         evaluation_error: how far the served answer is from the exact curve, None if not known.
         digest: SHA-256 of ``model.json`` itself, its own 64 digits taken as zeros.
         compiled: the program, checked and ready to run.
+        readings: some of the rows that it was fitted to, None if the card holds none.
     """
 
     format_version: int
@@ -151,6 +164,7 @@ class ModelCard:
     evaluation_error: EvaluationError | None
     digest: str
     compiled: Program
+    readings: Readings | None = None
 
     @property
     def input(self) -> Port:

@@ -394,6 +394,11 @@ def _uncertainty_facts(card: ModelCard) -> list[tuple[str, str]]:
     return facts
 
 
+def _held(card: ModelCard) -> str:
+    """Return how many rows of its data a card holds, if any."""
+    return "" if card.readings is None else f", {len(card.readings.y):,} of them in the card"
+
+
 def _units(card: ModelCard) -> str:
     return f"{card.input.unit} → {card.output.unit}"
 
@@ -427,7 +432,7 @@ def _card_text(artifact: Artifact) -> str:
         *((name, repr(card.parameters[name])) for name in sorted(card.parameters, key=_by_number)),
         *((name, f"{value!r} (fixed)") for name, value in card.constants.items()),
         *(("program" if not i else "", line) for i, line in enumerate(card.program)),
-        ("data", f"{training.dataset.name}, {training.dataset.rows:,} rows"),
+        ("data", f"{training.dataset.name}, {training.dataset.rows:,} rows{_held(card)}"),
         ("recipe", f"{training.recipe} ({settings})"),
         ("loss", f"{training.loss:.9g}, best possible {training.best_loss:.9g}"),
         *_uncertainty_facts(card),

@@ -14,7 +14,16 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any, TypeVar
 
-from infer._card import Dataset, EvaluationError, FileRecord, ModelCard, Port, Training, Uncertainty
+from infer._card import (
+    Dataset,
+    EvaluationError,
+    FileRecord,
+    ModelCard,
+    Port,
+    Readings,
+    Training,
+    Uncertainty,
+)
 from infer._errors import ArtifactError
 from infer._floats import DType, is_representable
 from infer._program import ProgramError, parse
@@ -126,7 +135,7 @@ def _read_document(document: Any) -> ModelCard:
     version = document.get("format_version") if isinstance(document, dict) else None
     if version is not None and (_is_bool(version) or version != FORMAT_VERSION):
         raise _InvalidError("format_version", f"the number {FORMAT_VERSION}", _show(version))
-    fields = _object(document, "", _DOCUMENT)
+    fields = _object(document, "", _DOCUMENT, optional=("readings",))
     dtype: DType = fields["dtype"]
     source, target = fields["inputs"][0], fields["outputs"][0]
     for key, port in (("inputs[0].dtype", source), ("outputs[0].dtype", target)):
@@ -141,6 +150,7 @@ def _read_document(document: Any) -> ModelCard:
         )
     if fields["uncertainty"] is not None:
         _check_uncertainty(fields["uncertainty"], features or 1)
+    _check_readings(fields.get("readings"), features, fields["training"].dataset.rows)
     constants = {**fields["constants"], **fields["parameters"]}
     for key in ("parameters", "constants"):
         for name, value in fields[key].items():
@@ -178,6 +188,25 @@ def _check_uncertainty(found: Uncertainty, features: int) -> None:
                 raise _InvalidError(
                     f"uncertainty.{key}", f"{expected} item(s), one a {each}", str(len(item))
                 )
+
+
+def _check_readings(found: Readings | None, features: int | None, rows: int) -> None:
+    if found is None:
+        return
+    if len(found.x) != len(found.y):
+        raise _InvalidError(
+            "readings.x", f"{len(found.y)} item(s), as many as in y", str(len(found.x))
+        )
+    if len(found.y) > rows:
+        raise _InvalidError(
+            "readings.y", f"at most {rows} item(s), as training.dataset.rows", str(len(found.y))
+        )
+    for index, item in enumerate(found.x):
+        width = len(item) if isinstance(item, tuple) else None
+        if width != features:
+            expected = "a number" if features is None else f"a list of {features}, one a feature"
+            shown = "a number" if width is None else f"a list of {width}"
+            raise _InvalidError(f"readings.x[{index}]", expected, shown)
 
 
 # Readers: each takes a JSON value and its key, returns the value to keep or raises _InvalidError.
@@ -281,8 +310,17 @@ def _list_of(reader: Reader[T], least: int, most: int) -> Reader[tuple[T, ...]]:
     return lambda value, key: _list(value, key, reader, least, most)
 
 
-def _object(value: Any, key: str, readers: Mapping[str, Reader[Any]]) -> dict[str, Any]:
-    """Read an object that has exactly these keys."""
+def _inputs(value: Any, key: str) -> tuple[Any, ...]:
+    """Read a list of numbers, or of lists of numbers."""
+    if isinstance(value, list) and isinstance(next(iter(value), None), list):
+        return _list(value, key, _numbers, 1, MAX_TERMS)
+    return _numbers(value, key)
+
+
+def _object(
+    value: Any, key: str, readers: Mapping[str, Reader[Any]], optional: tuple[str, ...] = ()
+) -> dict[str, Any]:
+    """Read an object that has exactly these keys, the optional ones or not."""
     if not isinstance(value, dict):
         raise _InvalidError(key or "(the file)", "an object", _show(value))
     prefix = f"{key}." if key else ""
@@ -292,9 +330,13 @@ def _object(value: Any, key: str, readers: Mapping[str, Reader[Any]]) -> dict[st
                 f"{prefix}{name}", f"only {', '.join(sorted(readers))}", "an extra key"
             )
     for name in readers:
-        if name not in value:
+        if name not in value and name not in optional:
             raise _InvalidError(f"{prefix}{name}", "it to be there", "no such key")
-    return {name: reader(value[name], f"{prefix}{name}") for name, reader in readers.items()}
+    return {
+        name: reader(value[name], f"{prefix}{name}")
+        for name, reader in readers.items()
+        if name in value
+    }
 
 
 def _record(kind: Callable[..., T], readers: Mapping[str, Reader[Any]]) -> Reader[T]:
@@ -404,4 +446,5 @@ _DOCUMENT: Mapping[str, Reader[Any]] = {
         _record(EvaluationError, {"absolute": _at_least_zero, "ulp": _at_least_zero})
     ),
     "digest": _sha256,
+    "readings": _record(Readings, {"x": _inputs, "y": _numbers}),
 }

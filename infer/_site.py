@@ -1,8 +1,8 @@
 """The page to try a model on: the same files for ``infer serve`` and for ``infer site``.
 
 The browser computes, from the text of ``model.json`` that stands in the page. Besides the cards
-the page gets what only Python can tell: the quantiles for the intervals, and a sample of the
-readings where they are known.
+the page gets what only Python can tell: the quantiles for the intervals, by what calls find a
+model, and a sample of the readings of the shipped models, whose cards hold none.
 """
 
 from __future__ import annotations
@@ -15,10 +15,9 @@ from collections.abc import Mapping, Sequence
 from os.path import dirname, isdir, join, lexists
 from typing import Any, NamedTuple
 
-from infer._card import ModelCard
 from infer._errors import ArtifactError, InputError
 from infer._format import CARD_FILE
-from infer._store import Artifact, read_folder
+from infer._store import Artifact, call_name, read_folder
 from infer._student import quantile
 
 LEVELS = (80, 90, 95, 99)
@@ -55,7 +54,7 @@ def files(artifacts: Sequence[Artifact], *, server: bool = True) -> dict[str, Fi
     if not artifacts:
         raise InputError("there is no model to show; expected at least one")
     texts: dict[str, str] = {}
-    cards: list[ModelCard] = []
+    read: list[Artifact] = []
     for artifact in artifacts:
         fresh, data = read_folder(artifact.folder)
         card = fresh.card
@@ -64,10 +63,10 @@ def files(artifacts: Sequence[Artifact], *, server: bool = True) -> dict[str, Fi
         if card.name in texts:
             raise InputError(f"two models are named {card.name!r}; expected different names")
         texts[card.name] = data.decode()
-        cards.append(card)
+        read.append(fresh)
     found = {name: _asset(name) for name in _ASSETS}
     page = found[INDEX].data.decode()
-    data = page.replace(_PLACE, _scripts(texts.values(), _facts(cards, server))).encode()
+    data = page.replace(_PLACE, _scripts(texts.values(), _facts(read, server))).encode()
     found[INDEX] = found[INDEX]._replace(data=data)
     for name, text in texts.items():
         found[f"{_MODELS}/{name}/{CARD_FILE}"] = File("application/json", text.encode())
@@ -137,13 +136,15 @@ def _asset(name: str) -> File:
         return File(f"{_TYPES[name.rpartition('.')[2]]}; charset=utf-8", file.read())
 
 
-def _facts(cards: Sequence[ModelCard], server: bool) -> dict[str, Any]:
+def _facts(artifacts: Sequence[Artifact], server: bool) -> dict[str, Any]:
     """Return what the page is told beside the cards."""
+    cards = [artifact.card for artifact in artifacts]
     with open(join(_PAGE, "readings.json"), encoding="utf-8") as file:
         known = json.load(file)
     wanted = {card.training.dataset.sha256 for card in cards}
     return {
         "server": server,
+        "found": {artifact.card.name: call_name(artifact) for artifact in artifacts},
         "reach": {
             card.name: {
                 str(level): quantile(level / 100, card.uncertainty.degrees_of_freedom)

@@ -111,6 +111,14 @@ def find(name_or_path: str | os.PathLike[str]) -> Artifact:
     raise ModelNotFoundError(f"no model named {text!r}.{hint} Known: {', '.join(known) or 'none'}.")
 
 
+def call_name(artifact: Artifact) -> str:
+    """Return by what ``find`` finds an artifact: its name, else its folder seen from beside it."""
+    parent, folder = os.path.split(os.path.abspath(artifact.folder))
+    roots = (SHIPPED, os.environ.get(ENVIRONMENT_VARIABLE, SHIPPED))
+    by_name = folder == artifact.card.name and parent in map(os.path.abspath, roots)
+    return folder if by_name else f"./{folder}"
+
+
 def list_models() -> list[str]:
     """Return the names of all models that can be loaded by name, sorted.
 

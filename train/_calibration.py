@@ -18,6 +18,7 @@ from train._judge import Exponents
 from train._least_squares import Solution, Uncertainty, solve, term_name, too_few
 from train._loss import served_loss
 from train._review import Block, Residual, Review, review
+from train._sample import Rows
 from train._served import Served, serve
 from train._sums import Sums, plane, polynomial
 
@@ -114,6 +115,8 @@ class Calibration:
             spaced; None if they were not read a second time.
         y: likewise.
         sigma: likewise, if weighted.
+        sample: at most 200 of the readings, the same however these are ordered or split; None
+            if there are too many features for one.
         exact: the exact coefficients.
         powers: the exponents of each coefficient.
     """
@@ -147,6 +150,7 @@ class Calibration:
     x: NDArray[np.float64] | None = field(repr=False, compare=False)
     y: NDArray[np.float64] | None = field(repr=False, compare=False)
     sigma: NDArray[np.float64] | None = field(repr=False, compare=False)
+    sample: Rows | None = field(repr=False)
     exact: tuple[Fraction, ...] = field(repr=False)
     powers: tuple[Exponents, ...] = field(repr=False)
 
@@ -354,6 +358,7 @@ def calibrate_from(
         x=seen.x if seen else None,
         y=seen.y if seen else None,
         sigma=seen.sigma if seen else None,
+        sample=sums.sample.rows(),
         exact=solution.coefficients,
         powers=solution.powers,
     )

@@ -70,7 +70,8 @@ def calibrate_readings(
     if not sums.rows:
         left_out = f": all {readings.left_out_count:,} were left out" * bool(readings.left_out)
         raise ReadingsError(f"{readings.name} holds no readings{left_out or ', only a header'}")
-    x_name, y_name = variables(readings.x_names[0], readings.y_name)
+    # Several columns are one input, which none of their names would fit.
+    x_name, y_name = variables(readings.x_names[0] if features == 1 else "", readings.y_name)
     try:
         calibration = calibrate_from(
             sums,

@@ -24,6 +24,7 @@ from train._columns import Column, Doubles, column, digits, extent, whole_digits
 from train._errors import CalibrationError
 from train._exact import common_unit
 from train._judge import Exponents, add_products, moments, plus, power_of_two
+from train._sample import Sample
 
 # Exponents of the features, and the power of y.
 Moment = tuple[Exponents, int]
@@ -74,6 +75,7 @@ class Sums:
         sigma_squares: sum of the squared standard uncertainties, if weighted.
         units: what one counts in each feature, in y, and in the weights.
         whole: the sums of w·x^exponents·y^power in these units, by (exponents, power).
+        sample: some of the readings, which ones does not depend on the split either.
     """
 
     def __init__(
@@ -110,6 +112,7 @@ class Sums:
         self.sigma_squares = Fraction(0)
         self.units: list[Fraction] = []
         self.whole: dict[Moment, int] = dict.fromkeys(moments(terms), 0)
+        self.sample = Sample(features)
 
     def add(self, x: Any, y: Any, sigma: Any = None, *, first_row: int | None = None) -> None:
         """Add readings.
@@ -140,6 +143,7 @@ class Sums:
         """Add readings that are checked."""
         if not len(y):
             return
+        self.sample.add([feature.doubles() for feature in x], y.doubles())
         part = Sums(self.terms, weighted=self.weighted)
         part.rows = len(y)
         part.domain = [_range(feature) for feature in x]
@@ -163,6 +167,7 @@ class Sums:
             raise CalibrationError("only sums over the same terms can be added")
         if other.rows:
             self._merge(other)
+            self.sample.merge(other.sample)
 
     def __add__(self, other: Sums) -> Sums:
         """Return the sums over the readings of both."""

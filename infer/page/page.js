@@ -10,7 +10,7 @@ const models = [...document.querySelectorAll("script[data-model]")].map((element
   return {
     card, input, output: card.outputs[0], features: features || 1, json: element.textContent,
     compute: samebits.compile(card), reach: site.reach[card.name],
-    readings: site.readings[card.training.dataset.sha256],
+    readings: card.readings || site.readings[card.training.dataset.sha256],
     names: features ? card.domain.map((_, j) => `${input.name}[${j}]`) : [input.name],
   };
 });
@@ -31,7 +31,11 @@ function make(tag, attributes = {}, ...children) {
 const titled = (name, port) => name + (port.unit === "1" ? "" : ` (${port.unit})`);
 const unit = (port) => (port.unit === "1" ? "" : ` ${port.unit}`);
 const short = (value) => samebits.shortest(value, model.card.dtype);
-const nice = (value) => String(Number(value.toPrecision(6))).replace(/^-/, "−");
+const rounded = (value) => {
+  const near = Number(value.toPrecision(6));
+  return Math.abs(near) < 1e9 ? String(near) : near.toExponential().replace("+", "");
+};
+const nice = (value) => rounded(value).replace(/^-/, "−");
 
 // What the slider and the chart show of a feature: its domain and a little more.
 function range([low, high]) {
@@ -129,7 +133,7 @@ function update() {
   texts.forEach((_, j) => $(`x${j}`).setAttribute("aria-invalid", String(doubles[j] === undefined)));
   asked = null;
   if (wrong >= 0) {
-    const hint = /^\s*[+-]?\d+,\d+\s*$/.test(texts[wrong]) ? texts[wrong].trim().replace(",", ".") : nice(card.domain[wrong][1]);
+    const hint = /^\s*[+-]?\d+,\d+\s*$/.test(texts[wrong]) ? texts[wrong].trim().replace(",", ".") : rounded(card.domain[wrong][1]);
     $("problem").textContent = `${names[wrong]}: “${texts[wrong]}” is not a number; expected one such as ${hint}`;
     values = null;
     $("answer").textContent = "–";
@@ -234,6 +238,8 @@ const tensor = () => ({
 
 // ---- Calls to copy ----
 
+const quoted = (text) => (/^[\w./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'"'"'`)}'`);
+
 function calls() {
   const { card, input } = model;
   const numbers = values.map(short);
@@ -244,11 +250,12 @@ function calls() {
   const x = input.shape.length > 1 ? `[${python.join(", ")}]` : python[0];
   const interval = card.uncertainty;
   const confidence = kind === "confidence";
-  const command = card.name === "f2c" ? "f2c" : `infer run ${card.name}`;
+  const where = site.found[card.name];
+  const command = where === "f2c" ? "f2c" : `infer run ${quoted(where)}`;
   const rows = {
     shell: `${command} ${numbers.map((text) => text.replace(/\.0$/, "")).join(",")}`
       + (interval ? ` --interval ${level}${confidence ? " --kind confidence" : ""}` : ""),
-    Python: `import infer\n\nmodel = infer.load("${card.name}")\nmodel(${x})`
+    Python: `import infer\n\nmodel = infer.load(${JSON.stringify(where)})\nmodel(${x})`
       + (interval ? `\nmodel.interval(${x}, ${level / 100}${confidence ? ', "confidence"' : ""})` : ""),
     curl: finite ? `curl ${base}v2/models/${card.name}/infer -d '${body}'`
       : "# JSON has neither infinities nor nan; send them in the protocol's binary form",
@@ -375,14 +382,18 @@ function draw() {
   const xTicks = ticks(low, high, width / 80);
   const left = 14 + 7.2 * Math.max(2, ...yTicks.map((y) => nice(y).length));
   const [right, up, down] = [width - 10, 20, height - 36];
-  const px = (at) => left + (right - left) * (at - low) / (high - low);
-  const py = (y) => Math.max(-9999, Math.min(9999, down - (down - up) * (y - bottom) / (top - bottom)));
+  const within = (pixels) => Math.max(-9999, Math.min(9999, pixels));
+  const px = (at) => within(left + (right - left) * (at - low) / (high - low));
+  const py = (y) => within(down - (down - up) * (y - bottom) / (top - bottom));
   const dot = ([at, y]) => `${px(at).toFixed(1)} ${py(y).toFixed(1)}`;
   const path = (points) => points.map((point, i) => (Number.isFinite(point[1]) ? `${i && Number.isFinite(points[i - 1][1]) ? "L" : "M"}${dot(point)}` : "")).join("");
   const label = (at, y, text, anchor) => make("text", { x: at, y, "text-anchor": anchor }, text);
   const parts = [curve.filter(([at]) => at <= from), curve.filter(([at]) => inside(at)), curve.filter(([at]) => at >= until)];
   const shade = band.length ? path([...grid.map((at, i) => [at, band[i][1]]), ...grid.map((at, i) => [at, band[i][0]]).reverse()].filter(([, y]) => Number.isFinite(y))) : "";
   const here = [x, answer];
+  if (!difference && dots.length && dots.every(([at, y]) => !(Math.abs(py(y) - py(compute(along(at)).answer)) > 3))) {
+    $("data").textContent += " They lie too close to the curve to be told from it: choose “difference from the model”.";
+  }
   const visible = near && Number.isFinite(answer);
 
   box.replaceChildren(make("svg", {
@@ -393,13 +404,13 @@ function draw() {
   make("g", { "clip-path": "url(#plot)" },
     make("path", { class: "outside", d: `M${left} 0H${px(from)}V${down}H${left}ZM${px(until)} 0H${right}V${down}H${px(until)}Z` })),
   make("path", { class: "grid", d: [...xTicks.map((at) => `M${px(at)} ${up - 8}V${down}`), ...yTicks.map((y) => `M${left} ${py(y)}H${right}`)].join("") }),
-  ...xTicks.map((at) => label(px(at), down + 16, nice(at), "middle")),
+  ...xTicks.map((at) => label(Math.min(px(at), width - 3.6 * nice(at).length), down + 16, nice(at), "middle")),
   ...yTicks.map((y) => label(left - 8, py(y) + 4, nice(y), "end")),
   label(right, height - 3, titled(names[axis], input), "end"), label(0, 10, titled(output.name + (difference ? " − model" : ""), output), "start"),
   make("g", { "clip-path": "url(#plot)" },
     make("path", { class: "shade", d: shade }),
-    make("path", { class: `dots${dots.length > 40 ? " many-dots" : ""}`, d: dots.map((point) => `M${dot(point)}h0`).join("") }),
     ...parts.map((part, i) => make("path", { class: `curve${i === 1 ? "" : " extra"}`, d: path(part) })),
+    make("path", { class: `dots${dots.length > 40 ? " many-dots" : ""}`, d: dots.map((point) => `M${dot(point)}h0`).join("") }),
     ...(visible ? [
       make("path", { class: "drop", d: `M${px(x)} ${down}V${py(answer)}H${left}` }),
       make("path", { class: "whisker", d: whisker.every(Number.isFinite) && whisker.length ? `M${px(x)} ${py(whisker[0])}V${py(whisker[1])}M${px(x) - 5} ${py(whisker[0])}h10M${px(x) - 5} ${py(whisker[1])}h10` : "" }),

@@ -12,6 +12,7 @@ from torch import nn
 
 import export
 import infer
+import train
 from export import ExportError, _artifact
 from infer._format import CARD_FILE, SIBLING_FILES
 from train._models import MODELS
@@ -250,3 +251,24 @@ def test_a_file_that_is_not_what_the_card_says_is_not_left(fitted, tmp_path, mon
     with pytest.raises(ExportError, match=r"f2c was not written: .*model\.pt.*SHA-256"):
         export.save(fitted("f2c"), tmp_path)
     assert not tree(tmp_path)
+
+
+class Doubled(One):
+    def forward(self, x):
+        return self.a * x
+
+
+def test_the_card_of_an_own_model_holds_its_readings(own_fit, tmp_path):
+    fit = own_fit(Doubled, {"a": 2.0})
+    data = train.Dataset("own", np.array([3.0, 1.0, 2.0]), np.array([6.5, 2.0, 4.0]))
+    fit = dataclasses.replace(fit, dataset=data)
+    export.save(fit, tmp_path / "with")
+    card = infer.load(tmp_path / "with" / "mine").card
+    assert card.readings == ((1.0, 2.0, 3.0), (2.0, 4.0, 6.5))
+    export.save(fit, tmp_path / "without", readings=False)
+    assert infer.load(tmp_path / "without" / "mine").card.readings is None
+
+
+def test_the_page_has_the_readings_of_the_shipped_models_so_their_cards_have_none(exported):
+    for name in infer.list_models():
+        assert "readings" not in json.loads((exported / name / CARD_FILE).read_text("utf-8"))

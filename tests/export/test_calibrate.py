@@ -126,6 +126,38 @@ def test_the_card_says_how_it_was_made(run, here):
     assert card.uncertainty.degrees_of_freedom == 18
 
 
+def test_the_card_holds_the_readings(run, here):
+    succeed(run(content="raw,true\n2.5,2\n1.1,1\n4,3.9\n1.1,1\n"))
+    readings = infer.load(here / "readings").card.readings
+    assert readings == ((1.1, 1.1, 2.5, 4.0), (1.0, 1.0, 2.0, 3.9))
+    content = "a,b,z\n1,2,3\n2,5,9.5\n3,1,4\n2,1,1\n"
+    succeed(run("--features", "b,a", "--y", "z", "--force", content=content))
+    readings = infer.load(here / "readings").card.readings
+    assert readings == (((1.0, 2.0), (1.0, 3.0), (2.0, 1.0), (5.0, 2.0)), (1.0, 4.0, 3.0, 9.5))
+
+
+def test_it_holds_none_if_so_asked(run, here):
+    succeed(run("--no-readings", content=LINE))
+    assert infer.load(here / "readings").card.readings is None
+    assert b"readings" not in (here / "readings" / "model.json").read_bytes().replace(
+        b"20 readings", b""
+    ).replace(b'"name": "readings"', b"")
+
+
+def test_the_order_of_the_rows_does_not_change_a_byte(run, here, monkeypatch):
+    from train import _csv
+
+    rows = [f"{i % 300 / 4},{i * 2}.{i * 7 % 10}\n" for i in range(1000)]
+    succeed(run(content="x,y\n" + "".join(rows)))
+    before = files(here / "readings")
+    card = json.loads(before["model.json"])
+    assert len(card["readings"]["y"]) == 200
+    monkeypatch.setattr(_csv, "BLOCK_ROWS", 64)
+    np.random.default_rng(3).shuffle(rows)
+    succeed(run("--force", content="x,y\n" + "".join(rows)))
+    assert files(here / "readings") == before
+
+
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize(
     ("degree", "options"), [(1, {}), (3, {}), (2, {"intercept": False}), (1, {"features": "abc"})]
@@ -184,7 +216,10 @@ def test_several_features_make_a_plane(run, here):
     record = json.loads(result.stdout)
     assert record["features"] == ["b", "a"]
     assert [row["term"] for row in record["coefficients"]] == ["1", "b", "a"]
-    assert infer.load("./readings")([1.0, 2.0]) == pytest.approx(2.0, abs=0.2)
+    model = infer.load("./readings")
+    assert model([1.0, 2.0]) == pytest.approx(2.0, abs=0.2)
+    # Not "b": b[1] would be a.
+    assert (model.card.input.name, model.card.formula) == ("x", "z = c0 + c1·x0 + c2·x1")
 
 
 def test_uncertainties_weigh(run):

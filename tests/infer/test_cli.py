@@ -73,6 +73,13 @@ def test_show_tells_all_about_a_model(run):
         assert part in text
 
 
+def test_show_counts_the_readings_that_a_card_holds(run, line, write):
+    readings = {"x": [0, 1, 2], "y": [1, 2, 3.5]}
+    folder = write(line(readings=readings))
+    assert "points, 11 rows, 3 of them in the card\n" in run("show", folder).stdout.decode()
+    assert "thermometer, 11 rows\n" in run("show", "f2c").stdout.decode()
+
+
 def test_show_marks_constants(run):
     assert "0.10000000149011612 (fixed)" in run("show", "f2c").stdout.decode()
 

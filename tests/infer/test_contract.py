@@ -87,6 +87,22 @@ BEYOND_THE_SCHEMA = {
             r"uncertainty\.half_width'.*one a feature, found \d",
         ),
     ],
+    "reading-count": [
+        ({"readings": {"x": [1], "y": [1, 2]}}, r"readings\.x'.*as many as in y, found \d"),
+        ({"readings": {"x": [1, 2], "y": [1]}}, r"readings\.x'.*as many as in y, found \d"),
+    ],
+    "reading-rows": [
+        (
+            {"readings": {"x": [1] * 12, "y": [1] * 12}},
+            r"readings\.y'.*at most \d+ item\(s\), as training\.dataset\.rows, found \d",
+        )
+    ],
+    "reading-features": [
+        (
+            {"readings": {"x": [[1]], "y": [1]}},
+            r"readings\.x\[\d\]'.*(a number|one a feature), found a (number|list of \d)",
+        )
+    ],
     "representable": [
         ({"parameters": {"a": 0.1}}, r"parameters\.\w+'.*a value of float32"),
         ({"constants": {"c": 1e39}}, r"constants\.\w+'.*a value of float32"),
@@ -237,6 +253,7 @@ def valid(plane):
             "typical_sigma": 1,
         },
         evaluation_error={"absolute": 0.5, "ulp": 1},
+        readings={"x": [[1, 2.5], [3, 4]], "y": [0.5, 6]},
     )
     document["program"][-1:] = ["s4 = s3 + c", "y = -s4"]
     assert assert_same_verdict(document)

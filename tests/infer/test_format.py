@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from infer._card import Dataset, EvaluationError, FileRecord, Port, Uncertainty
+from infer._card import Dataset, EvaluationError, FileRecord, Port, Readings, Uncertainty
 from infer._errors import ArtifactError
 from infer._format import MAX_CARD_BYTES, read_card, render
 
@@ -122,6 +122,70 @@ def test_an_uncertainty_that_makes_no_sense_is_refused(measured, changes, key, m
     found, text = refusal(render(measured(**changes)))
     assert re.fullmatch(rf"uncertainty\.{key}", found)
     assert re.search(message, text)
+
+
+def test_the_readings_reach_the_card(line, plane):
+    assert read_card(render(line()), "").readings is None
+    card = read_card(render(line(readings={"x": [0, -0.5, 0], "y": [1, 2.5, 1]})), "")
+    assert card.readings == Readings(x=(0.0, -0.5, 0.0), y=(1.0, 2.5, 1.0))
+    card = read_card(render(plane(readings={"x": [[1, 2], [3, 4]], "y": [5, 6]})), "")
+    assert card.readings == Readings(x=((1.0, 2.0), (3.0, 4.0)), y=(5.0, 6.0))
+    assert {type(value) for row in card.readings.x for value in row} == {float}
+
+
+# The readings of a model with one input, the key below them that is refused, and what is said.
+READINGS = {
+    "nothing": (None, "", "an object, found null"),
+    "a list": ([[1, 2]], "", "an object"),
+    "no y": ({"x": [1]}, ".y", "it to be there, found no such key"),
+    "empty": ({"x": [], "y": []}, ".x", "a list of 1 to 10,000"),
+    "short x": ({"x": [1], "y": [1, 2]}, ".x", r"2 item\(s\), as many as in y, found 1"),
+    "short y": ({"x": [1, 2], "y": [1]}, ".x", r"1 item\(s\), as many as in y, found 2"),
+    "more than rows": (
+        {"x": [1] * 12, "y": [1] * 12},
+        ".y",
+        r"at most 11 item\(s\), as training.dataset.rows, found 12",
+    ),
+    "text": ({"x": ["1"], "y": [1]}, ".x[0]", 'a number, found "1"'),
+    "null": ({"x": [1], "y": [None]}, ".y[0]", "a number, found null"),
+    "true": ({"x": [1, True], "y": [1, 2]}, ".x[1]", "a number, found true"),
+    "huge": ({"x": [1], "y": [-(10**400)]}, ".y[0]", "a finite number"),
+    "features": ({"x": [[1, 2]], "y": [1]}, ".x[0]", "a number, found a list of 2"),
+    "both": ({"x": [1, [2]], "y": [1, 2]}, ".x[1]", r"a number, found \[2\]"),
+    "both, lists first": ({"x": [[1], 2], "y": [1, 2]}, ".x[1]", "a list of 1 to 10,000, found 2"),
+    "an extra key": ({"x": [1], "y": [1], "of": 5}, ".of", "only x, y, found an extra key"),
+}
+
+
+@pytest.mark.parametrize(("readings", "key", "message"), READINGS.values(), ids=READINGS)
+def test_readings_that_make_no_sense_are_refused(line, readings, key, message):
+    found, text = refusal(render(line(readings=readings)))
+    assert found == f"readings{key}"
+    assert re.search(message, text)
+
+
+@pytest.mark.parametrize("x", [[[1], [2]], [[1, 2], [1, 2, 3]], [1, 2]])
+def test_readings_have_a_number_a_feature(plane, x):
+    key, message = refusal(render(plane(readings={"x": x, "y": [1, 2]})))
+    assert re.fullmatch(r"readings\.x\[[01]\]", key)
+    assert "a list of 2, one a feature, found a" in message
+
+
+@pytest.mark.parametrize("text", ["NaN", "Infinity", "-1e999"])
+def test_readings_are_finite(line, text):
+    data = render(line(readings={"x": [1, 2], "y": [1, 123.5]})).replace(b"123.5", text.encode())
+    assert "a finite number" in refusal(seal(data))[1]
+
+
+def test_any_flipped_digit_of_the_readings_is_noticed(line):
+    data = render(line(readings={"x": [0.25, 3.5], "y": [1.5, -7.75]}))
+    begin, end = data.index(b'"readings"'), data.index(b'"title"')
+    digits = [at for at in range(begin, end) if chr(data[at]).isdigit()]
+    assert len(digits) == 10
+    for at in digits:
+        damaged = bytearray(data)
+        damaged[at] ^= 1
+        assert refusal(bytes(damaged))[0] == "digest"
 
 
 def test_cards_are_frozen(line):
@@ -259,6 +323,7 @@ def objects(value, path=()):
 def test_a_missing_or_an_extra_key_is_refused_at_every_level(measured):
     document = {
         **measured(),
+        "readings": {"x": [1], "y": [1]},
         "files": {"model.pt": {"size": 1, "sha256": "0" * 64}},
         "evaluation_error": {"absolute": 0, "ulp": 0},
         "digest": "0" * 64,
@@ -266,13 +331,13 @@ def test_a_missing_or_an_extra_key_is_refused_at_every_level(measured):
     names_are_free = [("parameters",), ("constants",), ("files",)]
     names_are_free += [("training", "settings"), ("training", "versions")]
     fixed = [path for path in objects(document) if path not in names_are_free]
-    assert len(fixed) == 8
+    assert len(fixed) == 9
     for path in fixed:
         target = document
         for part in path:
             target = target[part]
         known = sorted(target)
-        for name in known:
+        for name in {*known} - {"readings"}:
             value = target.pop(name)
             key, message = refusal(json.dumps(document).encode())
             assert key.endswith(name)

@@ -15,7 +15,9 @@ from threading import Thread
 
 import pytest
 
+import export
 import infer
+import train
 from infer import _site
 from infer._floats import bits, from_bits, from_text
 from infer._interval import KINDS, band
@@ -289,6 +291,15 @@ def test_what_is_no_number_is_told(static, visit):
     assert page.inner_text("#answer") == answer == "9.533812"
 
 
+def test_the_number_that_is_proposed_is_one(static, visit, line, write):
+    page = visit(static(write(line(domain=[[-2e9, -1.5e9]]))))
+    page.fill("#x0", "much")
+    *_, proposed = page.inner_text("#problem").split()
+    page.fill("#x0", proposed)
+    assert page.inner_text("#problem") == ""
+    assert float(proposed) == -1.5e9
+
+
 @pytest.mark.parametrize("fragment", ["f2x=1", "f2c=%E0%A4%A", "f2c=<b>", "=", "f2c=1,2,3", "%"])
 def test_any_address_opens(fragment, static, visit):
     page = visit(static("f2c", "line") + f"#{fragment}")
@@ -319,6 +330,38 @@ def test_readings_and_intervals_are_drawn(static, visit, measured, write):
     assert page.get_attribute(".dots", "d") == ""
 
 
+def test_readings_of_several_features_are_drawn(static, visit, plane, write):
+    readings = {"x": [[-1, 0], [0.5, 4], [1, 2]], "y": [-2, 12.5, 4.75]}
+    page = visit(static(write(plane(readings=readings))))
+    assert page.get_attribute(".dots", "d").count("M") == 3
+    page.focus("#x1")
+    found = page.evaluate("onSlice([0.25, 9])")
+    # The model is -(2·x0 - 3.4·x1): residuals -4, -0.1 and -0.05 beside it at x0 = 0.25.
+    expected = [[0, -0.5 - 4], [4, 13.1 - 0.1], [2, 6.3 - 0.05]]
+    assert found == [pytest.approx(point, rel=1e-6) for point in expected]
+    assert "Moved along the model to x[0] = " in page.inner_text("#data")
+
+
+def test_readings_that_hide_behind_the_curve_are_told(static, visit, line, write):
+    readings = {"x": [0.0, 1.0, 2.0], "y": [-3.0001, -2.5, -1.9999]}
+    page = visit(static(write(line(readings=readings))))
+    assert "choose “difference from the model”" in page.inner_text("#data")
+    page.select_option("#what", "difference")
+    assert "choose" not in page.inner_text("#data")
+    assert page.get_attribute(".dots", "d").count("M") == 3
+
+
+@pytest.mark.parametrize("y", [1.7e308, -1e300, 5e-324])
+def test_odd_readings_are_drawn(y, static, visit, measured, write):
+    document = measured()
+    document["readings"] = {"x": [-1.7e308, 0.5, 0.5], "y": [1.0, y, -0.0]}
+    page = visit(static(write(document)))
+    for what in ("answer", "difference"):
+        page.select_option("#what", what)
+        assert not re.search("NaN|Infinity", page.inner_html("#chart"))
+    assert page.inner_text("#answer") != "–"
+
+
 ODD = {
     "one_point": {"domain": [[5.0, 5.0]]},
     "zero": {"domain": [[0.0, 0.0]]},
@@ -344,9 +387,16 @@ def test_odd_domains_are_drawn(static, visit, line, measured, write):
 
 def test_a_hostile_card_is_text(static, visit, line, write):
     hostile = "</script><script>alert(1)</script><img src=x onerror=alert(2)><!-- <script>"
-    own = write(line(title=hostile, formula=hostile, description=hostile))
+    document = line(title=hostile, formula=hostile, description=hostile)
+    document["readings"] = {"x": [0, 1], "y": [-3, 2]}
+    for port in (*document["inputs"], *document["outputs"]):
+        port["unit"] = hostile
+    own = write(document)
     page = visit(static(own))
     assert page.inner_text("h1") == hostile
+    assert page.inner_text("#unit").strip() == hostile
+    assert page.locator("#chart text").last.text_content() == f"y ({hostile})"
+    assert page.get_attribute(".dots", "d").count("M") == 2
     assert page.locator("main img, main script").count() == 0
 
 
@@ -365,6 +415,20 @@ def test_calls_give_the_same_answer(static, visit, command, tmp_path):
     assert page.inner_text("#ends").replace("−", "-") == f"{low:.2f} to {high:.2f} °C"
     page.fill("#x0", "inf")
     assert "neither infinities nor nan" in page.locator("#calls pre").all_inner_texts()[2]
+
+
+def test_calls_find_a_model_of_ones_own(static, visit, command, line, write, tmp_path):
+    folder = write(line()).rename(tmp_path / "cwd" / "it's a 'probe'")
+    page = visit(static(folder) + "#own_line=0.1")
+    shell, python, _ = page.locator("#calls pre").all_inner_texts()
+    result = subprocess.run(
+        ["bash", "-c", shell.replace("infer", f"'{sys.executable}' -m infer", 1)],
+        capture_output=True,
+        cwd=folder.parent,
+        check=True,
+    )
+    assert result.stdout.decode().strip() == page.inner_text("#answer")
+    assert """infer.load("./it's a 'probe'")""" in python
 
 
 # ---- With a server ----
@@ -392,6 +456,32 @@ def test_the_server_returns_the_same_bits(visit, tmp_path):
         )
         (output,) = json.loads(result.stdout)["outputs"]
         assert shortest(output["data"][0], "float32") == page.inner_text("#answer") == "35.620926"
+        visit.leave()
+
+
+def test_a_calibration_shows_its_readings_beside_the_same_bits(visit, tmp_path):
+    generator = random.Random(8)  # noqa: S311
+    x = [round(generator.uniform(2, 50), 2) for _ in range(1000)]
+    y = [round(0.98 * value + 1.5 + generator.gauss(0, 3), 1) for value in x]
+    for name, rows in (("few", 7), ("many", 1000)):
+        found = train.calibrate(x[:rows], y[:rows], name=name, unit_y="</script>°C")
+        export.save(found, tmp_path / name)
+    with serving(tmp_path, "./few", "./many") as address:
+        page = visit(address)
+        for name, shown, text in (("few", 7, "All 7"), ("many", 200, "200 of the 1,000")):
+            page.goto(f"{address}#{name}=12.5")
+            page.wait_for_selector(".verdict.same")
+            assert page.inner_text("#data").startswith(f"{text} readings that it was fitted to.")
+            answer = infer.load(tmp_path / name)(12.5)
+            assert page.inner_text("#answer") == shortest(answer, "float32")
+            dots = page.get_attribute(".dots", "d")
+            points = re.findall(r"M([\d.]+) ([\d.]+)h0", dots)
+            assert len(points) == dots.count("M") == shown
+            # The first and the last one lie at the ends of the domain.
+            ends = re.findall(r"H([\d.]+)V|ZM([\d.]+) ", page.get_attribute(".outside", "d"))
+            assert [float(points[0][0]), float(points[-1][0])] == pytest.approx(
+                [float(ends[0][0]), float(ends[1][1])], abs=0.06
+            )
         visit.leave()
 
 
@@ -520,6 +610,24 @@ def test_answers_are_announced_once_they_settle(static, visit):
     page.wait_for_selector("#live:has-text('35.620926 °C')", state="attached")
     assert "outside the range" in page.text_content("#live")
     assert page.get_attribute("#live", "aria-live") == "polite"
+
+
+def test_long_units_and_numbers_fit_a_phone(static, visit, measured, write):
+    document = measured(curve=[5e13, 1.0])
+    document.update(domain=[[0.0, 3.63e5]], parameters={"a": 2.0**26, "b": 2.0**43})
+    for port in (*document["inputs"], *document["outputs"]):
+        port["unit"] = "parts of a whole per cubic metre"
+    page = visit(static(write(document)), viewport={"width": 390, "height": 844})
+    inside = "(e) => e.scrollWidth <= e.clientWidth"
+    assert page.evaluate(f"({inside})(document.documentElement)")
+    assert all(panel.evaluate(inside) for panel in page.locator(".panel").all())
+    assert page.locator("#x0").bounding_box()["width"] > 100
+    chart = page.locator("#chart").bounding_box()
+    assert {"400000", "2e13"} <= {*page.locator("#chart text").all_text_contents()}
+    for text in page.locator("#chart text").all():
+        box = text.bounding_box()
+        assert chart["x"] <= box["x"]
+        assert box["x"] + box["width"] <= chart["x"] + chart["width"] + 1
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -90,6 +90,19 @@ def test_readings_are_there_for_the_models_that_were_fitted_to_them(page, line, 
     assert facts["readings"] == {}
 
 
+def test_readings_of_a_card_go_where_the_card_goes(page, line, write):
+    readings = {"x": [0.5, 1], "y": [-2, 1e300]}
+    cards, facts = scripts(page("f2c", write(line(readings=readings))))
+    assert [json.loads(card).get("readings") for card in cards] == [None, readings]
+    assert len(facts["readings"]) == 1
+
+
+def test_the_page_knows_by_what_calls_find_a_model(page, line, write):
+    _, facts = scripts(page("f2c", "dynamic_net", write(line())))
+    found = {"f2c": "f2c", "dynamic_net.order5": "dynamic_net.order5", "own_line": "./own_line"}
+    assert facts["found"] == found
+
+
 def test_the_page_knows_whether_there_is_a_server(page):
     assert scripts(page("f2c"))[1]["server"] is True
     assert scripts(page("f2c", server=False))[1]["server"] is False

@@ -9,7 +9,7 @@ import pytest
 
 import infer
 from infer._errors import ArtifactError, ModelNotFoundError
-from infer._store import find, list_models
+from infer._store import call_name, find, list_models
 
 RUNTIME = {"model.onnx": "onnxruntime", "model.pt": "torchscript", "model.pt2": "torchexport"}
 
@@ -272,3 +272,23 @@ def test_shipped_files_are_what_their_cards_say(shipped):
             data = artifact.read(file)
             assert len(data) == record["size"]
             assert hashlib.sha256(data).hexdigest() == record["sha256"]
+
+
+def test_a_call_names_a_model_so_that_it_is_found(own, line, write, tmp_path, monkeypatch):
+    write(line(), own)
+    elsewhere = write(line(), tmp_path / "elsewhere")
+    renamed = elsewhere.with_name("My probe")
+    assert call_name(find("f2c")) == "f2c"
+    assert call_name(find("own_line")) == "own_line"
+    assert call_name(find(elsewhere)) == "./own_line"
+    elsewhere.rename(renamed)
+    assert call_name(find(f"{renamed}/")) == "./My probe"
+    monkeypatch.chdir(renamed)
+    assert call_name(find(".")) == "./My probe"
+    monkeypatch.chdir(renamed.parent)
+    assert find("./My probe").card.name == "own_line"
+    other = (own / "own_line").rename(own / "other")
+    assert call_name(find(other)) == "./other"  # by name only a folder of the card's is found
+    other.rename(own / "own_line")
+    monkeypatch.delenv("SAMEBITS_ARTIFACTS")
+    assert call_name(find(own / "own_line")) == "./own_line"
