@@ -270,7 +270,7 @@ def test_a_row_that_is_not_valid_can_be_left_out_and_is_counted(flaw, file):
     line = int(message.removeprefix("line ").partition(",")[0].partition(":")[0])
     assert line not in rows
     assert readings.left_out_count == 1
-    ((row, reason),) = readings.left_out
+    ((row, reason, _),) = readings.left_out
     assert row == line
     assert f" {reason}" in f" {message}"
 
@@ -564,7 +564,7 @@ def test_what_is_no_number_in_excel_is_named(file):
         read(path, x="a", y="b")
     readings, rows, *_ = read(path, x="a", y="b", skip_invalid=True)
     assert rows == [2]
-    assert [reason.partition(": ")[2] for _, reason in readings.left_out] == [
+    assert [reason.partition(": ")[2] for _, reason, _ in readings.left_out] == [
         "missing",
         "text 'off', expected a number",
         "True, expected a number",
