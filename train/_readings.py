@@ -282,17 +282,14 @@ def _moved(
         first: the first file, for errors.
 
     Raises:
-        ColumnsError: the names are not the same, or in another order where two are.
+        ColumnsError: the names are not the same, or two are and stand in another order.
     """
     if tuple(names) == tuple(others):
         return choice
-    if len(set(names)) < len(names) or set(names) != set(others) or len(names) != len(others):
-        absent = [_shown(names, i) for i, name in enumerate(names) if name not in others]
-        further = [_shown(others, i) for i, name in enumerate(others) if name not in names]
-        what = [f"no {', '.join(absent)}"] * bool(absent) + [", ".join(further)] * bool(further)
-        differs = " but ".join(what) or "the same names otherwise"
+    if len(set(names)) < len(names) or sorted(names) != sorted(others):
         raise ColumnsError(
-            f"{file}: expected the same columns as in {first}, found {differs}. {_known(others)}"
+            f"{file}: expected the same columns as in {first}, found {_differing(names, others)}. "
+            f"{_known(others)}"
         )
     places = [others.index(name) for name in names]
     return choice._replace(
@@ -300,6 +297,23 @@ def _moved(
         y=places[choice.y],
         sigma=None if choice.sigma is None else places[choice.sigma],
     )
+
+
+def _differing(names: Sequence[str], others: Sequence[str]) -> str:
+    """Return what distinguishes the names of another file's columns, for people."""
+    if not any(names) and not any(others):
+        return f"{len(others)}, not {len(names)}"
+    if not any(others):
+        return "no names"
+    found = [f"no {name!r}" for name in dict.fromkeys(names) if name not in others]
+    found += [repr(name) for name in dict.fromkeys(others) if name not in names]
+    both = [name for name in dict.fromkeys(names) if name in others]
+    found += [
+        f"{name!r} {others.count(name)} times"
+        for name in both
+        if others.count(name) != names.count(name)
+    ]
+    return ", ".join(found) or "those of the same name in another order"
 
 
 def _open_table(source: Source) -> Table:
