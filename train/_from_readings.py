@@ -31,7 +31,7 @@ class Fitted(NamedTuple):
 
     Attributes:
         calibration: its rows are those of the files.
-        row_word: what a row's number counts, "line" or "row".
+        row_word: what a row's number counts, "line", "row", or either, as the file may be.
         notes: what to say about the readings.
         left_out: the first rows that were left out.
         left_out_count: how many were.
@@ -108,7 +108,7 @@ def calibrate_readings(
 
     x_name, y_name = variables(x_names[0], files[0].y_name)
     words = {readings.row_word for readings in files}
-    row_word = words.pop() if len(words) == 1 else "row"
+    row_word = " or ".join(sorted(words))
     try:
         calibration = calibrate_from(
             sums,

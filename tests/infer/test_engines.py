@@ -1,11 +1,17 @@
+import math
+import os
+import signal
+import subprocess
+import sys
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
 from infer._engines import load_engine
 from infer._engines._window import in_order
-from infer._engines.local import LocalEngine
+from infer._engines.local import LocalEngine, ProcessEngine
 from infer._errors import EngineUnavailableError
 
 
@@ -46,6 +52,87 @@ def test_the_first_error_ends_all(workers):
     assert got == [(n, n) for n in range(4)]
     assert len(begun) <= 4 + workers + 2
     assert len(stopped) == 1
+
+
+# A process finds functions of the standard library, and none of a test's.
+MEET = """
+import os, time
+open({folder!r} + f"/{{os.getpid()}}", "w").close()
+for _ in range({seconds} * 100):
+    if len(os.listdir({folder!r})) >= {many}:
+        break
+    time.sleep(0.01)
+else:
+    raise TimeoutError("alone")
+"""
+
+
+def test_processes_work_side_by_side_and_in_order(tmp_path):
+    engine = load_engine("local", holds_lock=True)
+    assert not engine.here
+    code = MEET.format(folder=str(tmp_path), many=2, seconds=60)
+    assert list(ProcessEngine(2).map(exec, [code] * 2)) == [(code, None)] * 2
+    assert not (tmp_path / str(os.getpid())).exists()
+    numbers = [float(number) for number in range(40)]
+    assert list(ProcessEngine(2).map(math.sqrt, numbers)) == [(n, math.sqrt(n)) for n in numbers]
+
+
+def test_the_first_error_ends_all_processes():
+    taken, stopped = [], []
+
+    def pieces():
+        for number in [1.0, -1.0] + [4.0] * 100:
+            taken.append(number)
+            yield number
+
+    results = ProcessEngine(2).map(math.sqrt, pieces(), lambda: stopped.append(len(taken)))
+    assert next(results) == (1.0, 1.0)
+    with pytest.raises(ValueError, match="math domain error"):
+        next(results)
+    assert len(taken) <= 6
+    assert len(stopped) == 1
+
+
+def test_a_process_that_is_killed_is_told():
+    with pytest.raises(EngineUnavailableError, match="lost a piece of work: its process was kill"):
+        list(ProcessEngine(2).map(os._exit, [1]))
+
+
+WAITS = """
+import sys
+from infer._engines.local import ProcessEngine
+if __name__ == "__main__":
+    list(ProcessEngine(2).map(exec, [sys.argv[1]] * 2))
+"""
+
+
+def lives(process):
+    try:
+        return Path(f"/proc/{process}/cmdline").read_bytes() != b""  # without one, it is a zombie
+    except FileNotFoundError:
+        return False
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
+@pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGKILL])
+def test_processes_end_with_the_one_that_began_them(end, tmp_path):
+    (tmp_path / "here").mkdir()
+    code = MEET.format(folder=str(tmp_path / "here"), many=3, seconds=600)
+    (tmp_path / "waits.py").write_text(WAITS)
+    command = [sys.executable, str(tmp_path / "waits.py"), code]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, start_new_session=True) as parent:
+        deadline = time.monotonic() + 60
+        while len(children := [path.name for path in (tmp_path / "here").iterdir()]) < 2:
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        # As a terminal does: Ctrl-C goes to all of them.
+        (os.killpg if end == signal.SIGINT else os.kill)(parent.pid, end)
+        _, told = parent.communicate(timeout=60)
+    assert parent.returncode == -end
+    assert told.count(b"Traceback") == (end == signal.SIGINT)
+    while any(map(lives, children)):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
 
 
 def test_an_unknown_engine_is_refused_with_the_nearest():
