@@ -49,3 +49,8 @@ def in_order(
     finally:
         stop()
         pool.shutdown(wait=True, cancel_futures=True)
+
+
+def with_piece(function: Callable[[Piece], Result], piece: Piece) -> tuple[Piece, Result]:
+    """Return a piece with its result."""
+    return piece, function(piece)

@@ -9,6 +9,7 @@ from click.testing import CliRunner
 
 import infer
 from export import _calibrate_cli
+from infer._engines._processes import ProcessEngine
 
 ROWS = [(i / 4, i / 2 + 1 + (i * 7 % 5) / 16) for i in range(60)]
 
@@ -46,14 +47,26 @@ def run(*arguments, code=0):
     return result
 
 
-@pytest.mark.parametrize("small", [1 << 24, 0], ids=["here", "in processes"])
-def test_a_folder_gives_the_card_of_one_file(small, here, monkeypatch):
+@pytest.fixture
+def processes(monkeypatch):
+    """Return what the engine of processes is asked to do; it does it."""
+    asked = []
+    original = ProcessEngine.map
+    monkeypatch.setattr(
+        ProcessEngine, "map", lambda *arguments: asked.append(1) or original(*arguments)
+    )
+    return asked
+
+
+@pytest.mark.parametrize(("small", "passes"), [(1 << 24, 0), (0, 2)], ids=["here", "in processes"])
+def test_a_folder_gives_the_card_of_one_file(small, passes, here, processes, monkeypatch):
     monkeypatch.setattr(_calibrate_cli, "_SMALL_BYTES", small)
     common = ("--x", "raw", "--y", "true", "--name", "probe", "--degree", "auto", "--quiet")
     run("all.csv", *common, "--out", "one")
     run("big", *common, "--out", "many")
     cards = [(here / out / "probe" / "model.json").read_bytes() for out in ("one", "many")]
     assert cards[0] == cards[1]
+    assert len(processes) == passes  # a single file is read here
 
 
 def test_what_is_said_of_a_folder(here):

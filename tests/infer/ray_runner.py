@@ -29,7 +29,7 @@ from infer._cli import main as infer
 from infer._engines.ray import RayEngine, load
 
 PROGRAMS = {"calibrate": calibrate, "infer": infer}
-PATIENCE_SECONDS = 90
+PATIENCE_SECONDS = 300
 
 
 def wait_for(path):
@@ -104,8 +104,10 @@ def run(cluster, program, arguments, loses):
 
 
 def main():
-    commands = json.load(sys.stdin)
+    commands, here = json.load(sys.stdin), Path.cwd()
+    os.chdir("/")  # a machine of a cluster does not begin where the user stands
     cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1})
+    os.chdir(here)
     try:
         load(cluster.address)
         told = [run(cluster, *command) for command in commands]

@@ -5,13 +5,15 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from infer._engines import load_engine
+from infer._engines._processes import ProcessEngine
 from infer._engines._window import in_order
-from infer._engines.local import LocalEngine, ProcessEngine
+from infer._engines.local import LocalEngine
 from infer._errors import EngineUnavailableError
 
 
@@ -98,11 +100,12 @@ def test_a_process_that_is_killed_is_told():
         list(ProcessEngine(2).map(os._exit, [1]))
 
 
+# In the end one process works and the other has nothing to do.
 WAITS = """
 import sys
-from infer._engines.local import ProcessEngine
+from infer._engines._processes import ProcessEngine
 if __name__ == "__main__":
-    list(ProcessEngine(2).map(exec, [sys.argv[1]] * 2))
+    list(ProcessEngine(2).map(exec, [sys.argv[1], *sys.argv[1:]]))
 """
 
 
@@ -117,22 +120,28 @@ def lives(process):
 @pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGKILL])
 def test_processes_end_with_the_one_that_began_them(end, tmp_path):
     (tmp_path / "here").mkdir()
-    code = MEET.format(folder=str(tmp_path / "here"), many=3, seconds=600)
+    meet = MEET.format(folder=str(tmp_path / "here"), many=2, seconds=60)
+    began = tmp_path / "began"
+    wait = f"import time; open({str(began)!r}, 'w').close(); time.sleep(600)"
     (tmp_path / "waits.py").write_text(WAITS)
-    command = [sys.executable, str(tmp_path / "waits.py"), code]
+    command = [sys.executable, str(tmp_path / "waits.py"), meet, wait]
     with subprocess.Popen(command, stderr=subprocess.PIPE, start_new_session=True) as parent:
-        deadline = time.monotonic() + 60
-        while len(children := [path.name for path in (tmp_path / "here").iterdir()]) < 2:
-            assert time.monotonic() < deadline
-            time.sleep(0.02)
-        # As a terminal does: Ctrl-C goes to all of them.
-        (os.killpg if end == signal.SIGINT else os.kill)(parent.pid, end)
-        _, told = parent.communicate(timeout=60)
-    assert parent.returncode == -end
-    assert told.count(b"Traceback") == (end == signal.SIGINT)
-    while any(map(lives, children)):
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+        try:
+            deadline = time.monotonic() + 100
+            while not began.exists():
+                assert time.monotonic() < deadline
+                time.sleep(0.02)
+            # As a terminal does: Ctrl-C goes to all of them.
+            (os.killpg if end == signal.SIGINT else os.kill)(parent.pid, end)
+            _, told = parent.communicate(timeout=60)
+            assert parent.returncode == -end
+            assert told.count(b"Traceback (most recent") == (end == signal.SIGINT)
+            while any(lives(child.name) for child in (tmp_path / "here").iterdir()):
+                assert time.monotonic() < deadline
+                time.sleep(0.02)
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(parent.pid, signal.SIGKILL)
 
 
 def test_an_unknown_engine_is_refused_with_the_nearest():

@@ -18,7 +18,8 @@ import pyarrow.parquet as pq
 import pytest
 
 FILES = 8
-PATIENCE_SECONDS = 240
+# A busy machine takes ten times as long as one that does nothing else.
+PATIENCE_SECONDS = 600
 RUNNER = Path(__file__).with_name("ray_runner.py")
 
 

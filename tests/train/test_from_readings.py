@@ -1,6 +1,7 @@
 """Readings in several files: the fit is that of one file, wherever and in whatever order."""
 
 import pickle
+import re
 from dataclasses import replace
 from fractions import Fraction
 
@@ -52,7 +53,7 @@ def rows(count):
 
 def split(table, folder):
     """Write the same readings as one file, and as several of different kinds."""
-    names, parts = ["x", "y", "u"], np.array_split(table, [len(table) // 5, len(table) // 2])
+    names, parts = ["x", "y", "u"], np.array_split(table, [len(table) // 5 + 1, len(table) // 2])
     whole = folder.parent / "whole.csv"
     np.savetxt(whole, table, "%.17g", ",", header="x,y,u", comments="")
     np.savetxt(folder / "a.csv", parts[0], "%.17g", ";", header="x;y;u", comments="")
@@ -76,7 +77,7 @@ def test_the_fit_of_files_is_that_of_one(columns, count, run, folder):
     alone = fit([open_readings(whole, **columns)]).calibration
     fitted = fit(open_files(where, paths, **columns), run=run)
     together = fitted.calibration
-    starts = {"a.csv": 0, "b.parquet": count // 5 + 1, "c/d.txt": count // 2}
+    starts = {"a.csv": 0, "b.parquet": count // 5 + 2, "c/d.txt": count // 2}
     assert [
         # The whole file begins with a line of names; Parquet has none.
         replaced(residual, residual.row + starts[residual.file])
@@ -124,6 +125,18 @@ def test_files_that_are_kept_are_read_once(folder, monkeypatch):
                     for share in (0.5, 1.0)]  # fmt: skip
 
 
+def test_what_is_too_much_to_keep_is_read_again(folder, monkeypatch):
+    where, paths = folder(a="1,2\n2,3.1\n", b="3,4\n4,5.2\n")
+    monkeypatch.setattr(_passes, "MOST_KEPT", 3)
+
+    def watch(what, share):
+        if share == 1.0:
+            paths[0].unlink()
+
+    with pytest.raises(FileNotFoundError):
+        fit(open_files(where, paths), degree=1, watch=watch)
+
+
 def test_progress_is_told_by_size(folder):
     where, paths = folder(a="x,y\n" + "1,2\n2,3.1\n" * 5, b="x,y\n3,4\n")
     seen = []
@@ -141,6 +154,13 @@ def test_leverages_and_rows_are_those_of_their_file(folder):
         if "hangs" in text
     ]
     assert "of leverage over 0.5 of 1: b.csv, line 4 (1.00);" in warning
+
+
+def test_high_leverages_are_counted_in_all_files(folder):
+    near = "".join(f"{i / 100},{i % 3}\n" for i in range(50))
+    where, paths = folder(a=f"x,y\n{near}10,1\n-20,2\n", b="x,y\n30,3\n-40,4\n")
+    (warning,) = fit(open_files(where, paths), degree=4).calibration.warnings[-1:]
+    assert re.search(r"b\.csv, line 3 \(1\.00\), .* and 1 more; repeat these readings", warning)
 
 
 def test_left_out_rows_are_the_first_by_file(folder):
