@@ -100,12 +100,28 @@ def test_a_process_that_is_killed_is_told():
         list(ProcessEngine(2).map(os._exit, [1]))
 
 
+def test_a_script_is_not_run_again_by_its_processes(tmp_path):
+    # As scripts of installed commands are: nothing asks whether it is the main one.
+    (tmp_path / "script.py").write_text(
+        "import math\nfrom infer._engines._processes import ProcessEngine\n"
+        "print('once')\nprint(list(ProcessEngine(2).map(math.sqrt, [4.0, 9.0])))\n"
+    )
+    command = [sys.executable, str(tmp_path / "script.py")]
+    result = subprocess.run(command, capture_output=True, text=True, check=False, timeout=100)
+    assert (result.returncode, result.stderr) == (0, "")
+    assert result.stdout == "once\n[(4.0, 2.0), (9.0, 3.0)]\n"
+
+
+def test_ctrl_c_is_left_to_the_parent():
+    told = list(ProcessEngine(1).map(signal.getsignal, [signal.SIGINT]))
+    assert told == [(signal.SIGINT, signal.SIG_IGN)]
+
+
 # In the end one process works and the other has nothing to do.
 WAITS = """
 import sys
 from infer._engines._processes import ProcessEngine
-if __name__ == "__main__":
-    list(ProcessEngine(2).map(exec, [sys.argv[1], *sys.argv[1:]]))
+list(ProcessEngine(2).map(exec, [sys.argv[1], *sys.argv[1:]]))
 """
 
 
