@@ -1,7 +1,8 @@
 """Ray Data: streams pieces through a cluster, and begins them again when it loses a machine.
 
 A piece is a block of a dataset, and so a task of one processor. Each machine needs this package,
-and must see the same files under the same paths.
+and must see the same files under the same paths. A dataset cannot grow while it is computed, so all
+pieces are taken at the beginning; they are small, and results come as they are done.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ class RayEngine:
         pieces: Iterable[Piece],
         stop: Callable[[], None] = lambda: None,
     ) -> Iterator[tuple[Piece, Result]]:
-        """See ``Engine.map``; a dataset is made of all pieces, so they are taken at the begin."""
+        """See ``Engine.map``; all pieces are taken at the beginning."""
         import warnings
 
         ray = self._ray

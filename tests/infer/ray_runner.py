@@ -30,6 +30,8 @@ from infer._engines.ray import RayEngine, load
 
 PROGRAMS = {"calibrate": calibrate, "infer": infer}
 PATIENCE_SECONDS = 300
+# After how long a machine that is gone counts as lost: Ray asks five times in vain.
+SOON = {"health_check_initial_delay_ms": 1000, "health_check_period_ms": 500}
 
 
 def wait_for(path):
@@ -106,7 +108,8 @@ def run(cluster, program, arguments, loses):
 def main():
     commands, here = json.load(sys.stdin), Path.cwd()
     os.chdir("/")  # a machine of a cluster does not begin where the user stands
-    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1})
+    head = {"num_cpus": 1, "_system_config": SOON}
+    cluster = Cluster(initialize_head=True, head_node_args=head)
     os.chdir(here)
     try:
         load(cluster.address)
