@@ -1,4 +1,4 @@
-"""The command ``calibrate``: from a file of readings to an artifact with known uncertainty."""
+"""The command ``calibrate``: from files of readings to an artifact with known uncertainty."""
 
 from __future__ import annotations
 
@@ -15,20 +15,27 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from infer import _answer
 from infer._format import NAME_PATTERN
-from train._cli import errors_for_people
+from infer._walk import few, walk
+from train import _cli
 
 if TYPE_CHECKING:
     from train._calibration import Calibration
-    from train._readings import Readings
+    from train._from_readings import Fitted
+    from train._passes import Mapper
+    from train._readings import LeftOut, Readings
 
 _STANDARD_INPUT = "-"
+_LOCAL = "local"
 _PLOTS = (".png", ".svg", ".pdf")
 # A bar appears only where somebody waits.
 _PATIENCE_SECONDS = 1.0
 # Rows left out that are listed on a terminal; --json and --report list a thousand.
 _LISTED = 10
 _LEVEL = 0.95
+# Files that are smaller together are read before other processes would have begun.
+_SMALL_BYTES = 1 << 24
 
 
 class _Degree(click.ParamType):  # type: ignore[type-arg]  # generic from click 8.4 on
@@ -83,7 +90,7 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
 @click.option("--no-intercept", is_flag=True, help="Let the curve go through the origin.")
 @click.option("--unit-x", default="1", callback=_unit, metavar="UNIT", help="Such as °F.")
 @click.option("--unit-y", default="1", callback=_unit, metavar="UNIT", help="Such as °C.")
-@click.option("--name", metavar="NAME", help="Of the artifact; FILE's name if it is not given.")
+@click.option("--name", metavar="NAME", help="Of the artifact; made of FILE's if it is not given.")
 @click.option(
     "--dtype",
     type=click.Choice(["float32", "float64"]),
@@ -116,6 +123,10 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
     metavar="FILE.html",
     help="Write all of it as one page, to read, print or keep.",
 )
+@click.option(
+    "--engine", default="local", show_default=True, metavar="NAME", help="What reads: local or ray."
+)
+@click.option("--address", metavar="ADDRESS", help="With --engine ray: the cluster to join.")
 @click.option("--quiet", is_flag=True, help="Do not say what the file was taken for.")
 @click.version_option(package_name="samebits", prog_name="calibrate")
 def main(
@@ -137,13 +148,15 @@ def main(
     as_json: bool,
     plot: Path | None,
     report: Path | None,
+    engine: str,
+    address: str | None,
     quiet: bool,
 ) -> None:
     """Fit a curve to readings beside a reference, exactly, and write it as an artifact.
 
     FILE holds a column of readings and one of reference values: text (separator, header, decimal
-    commas and encoding are told from the file), Parquet, Arrow or .xlsx; - is standard input. With
-    two columns --x and --y are not needed.
+    commas and encoding are told from the file), Parquet, Arrow or .xlsx; - is standard input, and a
+    folder stands for all such files in it. With two columns --x and --y are not needed.
 
     The artifact ./NAME is served by infer: infer run ./NAME 98.6 --interval 95
     """
@@ -159,19 +172,24 @@ def main(
     name = _name(name, file)
     folder = out / name
     _check_target(folder, force=force)
-    with errors_for_people():
+    with _answer.errors_for_people(), _cli.errors_for_people():
         from train._from_readings import calibrate_readings
-        from train._readings import open_readings
 
-        readings = open_readings(
-            _origin(file), x=x, y=y, features=columns, sigma=sigma, skip_invalid=skip_invalid
+        files, others = _open(
+            file, x=x, y=y, features=columns, sigma=sigma, skip_invalid=skip_invalid
         )
+        origin = files[0].name if len(files) == 1 and not files[0].label else file
+        layout = _layout(files)
         if not quiet:
-            assumed = f"; {readings.assumed}" if readings.assumed else ""
-            click.echo(_printable(f"{readings.name}: {readings.layout}{assumed}"), err=True)
+            if others:
+                click.echo(_printable(f"note: left out: {few(others)}"), err=True)
+            assumed = f"; {files[0].assumed}" if files[0].assumed else ""
+            click.echo(_printable(f"{origin}: {layout}{assumed}"), err=True)
+        run = _mapper(engine, address, file, files)
         with _bar() as watch:
-            calibration, notes = calibrate_readings(
-                readings,
+            fitted = calibrate_readings(
+                files,
+                of=origin,
                 degree=degree,
                 intercept=not no_intercept,
                 name=name,
@@ -179,31 +197,80 @@ def main(
                 unit_y=unit_y,
                 dtype=dtype,
                 watch=watch,
+                run=run,
             )
+        calibration = fitted.calibration
         _write(calibration, folder, force=force, sample=not no_readings)
         commands = _commands(calibration, folder)
         if plot is not None:
             _draw(calibration, plot)
         if report is not None:
-            _report(calibration, readings, notes, commands, folder, report)
+            _report(fitted, f"{Path(origin).name} ({layout})", commands, folder, report)
     if as_json:
-        click.echo(json.dumps(_record(calibration, readings, notes, folder), ensure_ascii=False))
+        click.echo(json.dumps(_record(fitted, folder), ensure_ascii=False))
         return
     from train._calibration_text import as_text
 
-    click.echo(as_text(calibration, readings.row_word))
-    for note in notes:
-        click.echo(f"\nnote: {note}")
-    if readings.left_out_count:
-        click.echo(f"\n{_left_out(readings)}")
+    click.echo(as_text(calibration, fitted.row_word))
+    for note in fitted.notes:
+        click.echo(f"\nnote: {_printable(note)}")
+    if fitted.left_out_count:
+        click.echo(f"\n{_left_out(fitted)}")
     written = [str(path) for path in (folder, plot, report) if path is not None]
     click.echo(f"\nwrote {', '.join(written)}\n\n" + "\n".join(f"  {line}" for line in commands))
 
 
+def _open(file: str, **options: Any) -> tuple[list[Readings], list[str]]:
+    """Look at a file, or at those of a folder; with the paths of files that are something else."""
+    from train._readings import ENDINGS, open_files, open_readings
+
+    if file == _STANDARD_INPUT or not Path(file).is_dir():
+        return [open_readings(_origin(file), **options)], []
+    found, others = walk(file, lambda name: Path(name).suffix.lower() in ENDINGS)
+    if not found:
+        raise click.UsageError(
+            f"{file}: holds no file whose name ends with {', '.join(ENDINGS[:-1])} or {ENDINGS[-1]}"
+        )
+    return open_files(Path(file), [Path(path) for path in found], **options), others
+
+
+def _layout(files: Sequence[Readings]) -> str:
+    """Return what was found, for people."""
+    first = files[0]
+    if not first.label:
+        return first.layout
+    if len(files) == 1:
+        return f"1 file, {first.label}: {first.layout}"
+    return f"{len(files):,} files, the first of them {first.label}: {first.layout}"
+
+
+def _mapper(
+    engine: str, address: str | None, file: str, files: Sequence[Readings]
+) -> Mapper | None:
+    """Return what reads the files; None if nothing is faster than this process."""
+    from infer._engines import load_engine
+
+    if engine != _LOCAL and not (Path(file).is_file() or Path(file).is_dir()):
+        raise click.UsageError(
+            f"--engine {engine} takes a file or a folder that each of its machines sees; "
+            f"{'standard input' if file == _STANDARD_INPUT else file} is none."
+        )
+    chosen = load_engine(engine, address, holds_lock=True)
+    size = sum(readings.size for readings in files)
+    if engine == _LOCAL and (len(files) == 1 or size < _SMALL_BYTES):
+        return None
+    return chosen.map
+
+
 def _name(name: str | None, file: str) -> str:
-    """Return the artifact's name: the one given, or made of the file's."""
+    """Return the artifact's name: the one given, or made of the file's.
+
+    A folder's own name is taken where the artifact is written beside it.
+    """
     from train._from_readings import artifact_name
 
+    if name is None and file != _STANDARD_INPUT and Path(file).is_dir():
+        return artifact_name(f"{Path(file).resolve().name}_curve")
     if name is None:
         return artifact_name("" if file == _STANDARD_INPUT else Path(file).stem)
     if re.fullmatch(NAME_PATTERN, name) is None:
@@ -288,14 +355,7 @@ def _draw(calibration: Calibration, path: Path) -> None:
     write_file(path, drawing(calibration, _quantile(calibration), path.suffix.lower()[1:]))
 
 
-def _report(
-    calibration: Calibration,
-    readings: Readings,
-    notes: Sequence[str],
-    commands: Sequence[str],
-    folder: Path,
-    path: Path,
-) -> None:
+def _report(fitted: Fitted, origin: str, commands: Sequence[str], folder: Path, path: Path) -> None:
     from importlib.metadata import version
     from platform import python_version
 
@@ -303,50 +363,54 @@ def _report(
     from export._calibration_report import page
     from train._report import write_file
 
+    calibration = fitted.calibration
     card = infer.load(folder).card
     versions = {"samebits": version("samebits"), "Python": python_version()}
     versions |= dict(card.training.versions)
     text = page(
         calibration,
         _quantile(calibration),
-        row_word=readings.row_word,
+        row_word=fitted.row_word,
         source=[
-            ("file", f"{Path(readings.name).name} ({readings.layout})"),
+            ("readings", origin),
             ("SHA-256 of the readings", calibration.data_sha256),
             ("artifact", folder.name),
             ("its digest", card.digest),
             ("method", card.training.recipe),
             ("versions", ", ".join(f"{key} {value}" for key, value in versions.items())),
         ],
-        notes=notes,
-        left_out=readings.left_out,
-        left_out_count=readings.left_out_count,
+        notes=fitted.notes,
+        left_out=fitted.left_out,
+        left_out_count=fitted.left_out_count,
         commands=commands,
     )
     write_file(path, text.encode())
 
 
-def _record(
-    calibration: Calibration, readings: Readings, notes: Sequence[str], folder: Path
-) -> dict[str, Any]:
+def _record(fitted: Fitted, folder: Path) -> dict[str, Any]:
     from train._calibration_text import as_record
 
     return {
-        **as_record(calibration),
-        "notes": list(notes),
+        **as_record(fitted.calibration),
+        "notes": list(fitted.notes),
         "left_out": {
-            "count": readings.left_out_count,
-            "rows": [{"row": row, "reason": reason} for row, reason in readings.left_out],
+            "count": fitted.left_out_count,
+            "rows": [
+                {**({"file": file} if file else {}), "row": row, "reason": reason}
+                for row, reason, file in fitted.left_out
+            ],
         },
         "folder": str(folder),
     }
 
 
-def _left_out(readings: Readings) -> str:
-    count = readings.left_out_count
-    shown = readings.left_out[:_LISTED]
-    lines = [f"left out {count:,} row{'s' * (count != 1)}:"]
-    lines += [_printable(f"  {readings.row_word} {row:,}: {reason}") for row, reason in shown]
+def _left_out(fitted: Fitted) -> str:
+    def line(left_out: LeftOut) -> str:
+        file = f"{left_out.file}, " if left_out.file else ""
+        return _printable(f"  {file}{fitted.row_word} {left_out.row:,}: {left_out.reason}")
+
+    count, shown = fitted.left_out_count, fitted.left_out[:_LISTED]
+    lines = [f"left out {count:,} row{'s' * (count != 1)}:", *map(line, shown)]
     if count > len(shown):
         lines.append(f"  and {count - len(shown):,} more; --json and --report list a thousand")
     return "\n".join(lines)

@@ -11,6 +11,7 @@ from html import escape
 from train._calibration import Calibration
 from train._calibration_plot import figure
 from train._calibration_text import facts, formula, kind, names, residual_cells, terms
+from train._readings import LeftOut
 from train._words import labelled, number, plain
 
 _STYLE = """
@@ -73,7 +74,7 @@ def page(
     row_word: str,
     source: Sequence[tuple[str, str]],
     notes: Sequence[str],
-    left_out: Sequence[tuple[int, str]],
+    left_out: Sequence[LeftOut],
     left_out_count: int,
     commands: Sequence[str],
 ) -> str:
@@ -125,9 +126,7 @@ def page(
             f"<p>{left_out_count:,} in all"
             + (f", the first {len(left_out):,} of them:" if len(left_out) < left_out_count else ":")
             + "</p>",
-            _table(
-                (row_word, "why"), [(f"{row:,}", plain(why)) for row, why in left_out], right=(0,)
-            ),
+            _left_out(left_out, row_word),
         ]
     parts += [
         "<h2>How to use it</h2>",
@@ -145,6 +144,13 @@ def page(
         f"<title>{escape(title)}</title>\n<style>{_STYLE}</style>\n</head>\n<body>\n{body}\n"
         "</body>\n</html>\n"
     )
+
+
+def _left_out(left_out: Sequence[LeftOut], row_word: str) -> str:
+    rows = [(plain(row.file), f"{row.row:,}", plain(row.reason)) for row in left_out]
+    if any(row.file for row in left_out):
+        return _table(("file", row_word, "why"), rows, right=(1,))
+    return _table((row_word, "why"), [row[1:] for row in rows], right=(0,))
 
 
 def _coefficients(calibration: Calibration) -> str:

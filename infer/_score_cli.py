@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from infer._answer import errors_for_people
+from infer._walk import few
 
 if TYPE_CHECKING:
     from click._termui_impl import ProgressBar
@@ -64,7 +65,7 @@ def score(
         chosen = _engines.load_engine(engine, address)
         job = _job.plan(artifact, source, target, columns, output, force=force, resume=resume)
         if job.left_out and not quiet:
-            click.echo(f"note: left out: {_few(job.left_out)}", err=True)
+            click.echo(f"note: left out: {few(job.left_out)}", err=True)
         try:
             counts = _with_progress(
                 sum(job.sizes.values()), lambda told: _job.run(job, target, chosen, told)
@@ -117,8 +118,3 @@ def _summarize(counts: Counts, files: int, card: ModelCard) -> None:
             f"note: {counts.outside:,} outside the range that the fit saw, {ranges}{unit}",
             err=True,
         )
-
-
-def _few(paths: list[str]) -> str:
-    more = f" and {len(paths) - 3:,} more" if len(paths) > 3 else ""
-    return f"{', '.join(paths[:3])}{more}"

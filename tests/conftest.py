@@ -65,8 +65,8 @@ NEEDS = {
 
 
 def pytest_collection_modifyitems(items):
-    """Begin with the longest tests, the pages of docs/, so that parallel workers end together."""
-    items.sort(key=lambda item: item.path.name != "test_docs.py")
+    """Begin with the longest tests, so that parallel workers end together."""
+    items.sort(key=lambda item: item.path.name not in ("test_docs.py", "test_ray.py"))
 
 
 def pytest_runtest_setup(item):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
@@ -17,7 +17,7 @@ from train._exact import DependentError, root
 from train._judge import Exponents
 from train._least_squares import Solution, Uncertainty, solve, term_name, too_few
 from train._loss import served_loss
-from train._review import Block, Residual, Review, review
+from train._review import Block, Findings, Look, Residual, Review
 from train._sample import Rows
 from train._served import Served, serve
 from train._sums import Sums, plane, polynomial
@@ -255,7 +255,7 @@ def calibrate_from(
     *,
     degree: int | str | None = None,
     intercept: bool = True,
-    rows: Iterable[Block] | None = None,
+    rows: Iterable[Block] | Callable[[Look], Findings] | None = None,
     name: str = "calibration",
     features: Sequence[str] | None = None,
     x_name: str = "x",
@@ -281,7 +281,8 @@ def calibrate_from(
         degree: of the polynomial, or "auto"; by default the sums' own.
         intercept: whether the curve has a constant.
         rows: the same readings once more, in blocks, for residuals, leverages and leave-one-out
-            errors; without them "auto" goes by AICc alone.
+            errors; or what looks at them wherever they are. Without them "auto" goes by AICc
+            alone.
         name: see ``calibrate``; so are all others.
         features: see there.
         x_name: see there.
@@ -308,7 +309,9 @@ def calibrate_from(
     except OverflowError:
         raise CalibrationError("x is too large for doubles; use other units") from None
     solution, sizes = _solve(sums, degree, names, intercept=intercept)
-    seen = None if rows is None else _review(rows, solution, sizes, weighted=sums.weighted)
+    seen = None
+    if rows is not None:
+        seen = _review(rows, Look(solution, sizes, weighted=sums.weighted))
     selection: tuple[Candidate, ...] = ()
     chosen = sizes[0]
     if len(sizes) > 1:
@@ -386,13 +389,9 @@ def uncertainty_of(x: Any, y: Any, powers: Sequence[Sequence[int]]) -> Uncertain
         raise too_few(error, terms, sums.rows) from None
 
 
-def _review(
-    rows: Iterable[Block], solution: Solution, sizes: Sequence[int], *, weighted: bool
-) -> Review:
+def _review(rows: Iterable[Block] | Callable[[Look], Findings], look: Look) -> Review:
     try:
-        # What is too large ends in an error, there or where the results are rounded.
-        with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
-            return review(rows, solution, sizes, weighted=weighted)
+        return (rows(look) if callable(rows) else look.at(rows)).review()
     except OverflowError:
         raise CalibrationError(_TOO_FAR) from None
 
@@ -657,7 +656,8 @@ def _about_rows(solution: Solution, seen: Review, row_word: str) -> list[str]:
     found, size = [], len(solution.powers)
     if seen.high_leverages[size]:
         named = ", ".join(
-            f"{row_word} {r} ({leverage:.2f})" for r, leverage in seen.leverages[size][:3]
+            f"{f'{file}, ' * bool(file)}{row_word} {row} ({leverage:.2f})"
+            for file, row, leverage in seen.leverages[size][:3]
         )
         more = seen.high_leverages[size] - min(seen.high_leverages[size], 3)
         found.append(

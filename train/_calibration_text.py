@@ -60,6 +60,7 @@ def as_record(calibration: Calibration) -> dict[str, Any]:
         ],
         "largest_residuals": [
             {
+                **({"file": row.file} if row.file else {}),
                 "row": row.row,
                 "x": list(row.x),
                 "y": row.y,
@@ -199,8 +200,10 @@ def residual_cells(
 ) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
     """Return the head and the rows of that table."""
     inputs, y = names(calibration)
+    several = any(row.file for row in calibration.largest_residuals)
     rows = [
         (
+            *([plain(row.file)] if several else []),
             f"{row.row:,}",
             *map(number, row.x),
             number(row.y),
@@ -209,7 +212,8 @@ def residual_cells(
         )
         for row in calibration.largest_residuals
     ]
-    return (row_word, *inputs, y, "residual", "in sd"), rows
+    place = ("file", row_word) if several else (row_word,)
+    return (*place, *inputs, y, "residual", "in sd"), rows
 
 
 def columns(head: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[int]) -> str:

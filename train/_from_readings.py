@@ -1,33 +1,62 @@
-"""From a file of readings to a calibration."""
+"""From files of readings to a calibration."""
 
 from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Sequence
+from functools import partial
+from itertools import accumulate
+from typing import NamedTuple
 
-import numpy as np
-
-from train._block import Numbers, join
+from train import _passes
+from train._block import Numbers
 from train._calibration import MOST_AUTO, Calibration, calibrate_from
 from train._columns import Decimals
 from train._errors import CalibrationError, ReadingsError
-from train._readings import Block, Readings
+from train._judge import Exponents
+from train._passes import Here, Mapper, Piece, Read, There, Watcher
+from train._readings import MOST_LISTED, Block, LeftOut, Readings
+from train._repeats import Repeats, about_files, about_rows, repeats
 from train._review import Block as ExactBlock
+from train._review import Findings, Look
 from train._sums import Sums
 
-# Up to so many rows are kept in memory; a longer file is read twice.
-_MOST_KEPT = 1 << 20
 # Names that the served program uses for its own values.
 _TAKEN = re.compile(r"c\d+|s\d+|k\d+|shift\d*|scale")
 
-# Is told what is done, and how much of it: 0 to 1, None if nobody knows.
-Watcher = Callable[[str, float | None], object]
+
+class Fitted(NamedTuple):
+    """What follows from files of readings.
+
+    Attributes:
+        calibration: its rows are those of the files.
+        row_word: what a row's number counts, "line", "row", or either, as the file may be.
+        notes: what to say about the readings.
+        left_out: the first rows that were left out.
+        left_out_count: how many were.
+    """
+
+    calibration: Calibration
+    row_word: str
+    notes: list[str]
+    left_out: list[LeftOut]
+    left_out_count: int
+
+
+class _Summed(NamedTuple):
+    """What a file holds."""
+
+    sums: Sums
+    left_out: list[LeftOut]
+    left_out_count: int
+    repeats: Repeats | None
 
 
 def calibrate_readings(
-    readings: Readings,
+    files: Sequence[Readings],
     *,
+    of: str,
     degree: int | str,
     intercept: bool,
     name: str,
@@ -35,77 +64,127 @@ def calibrate_readings(
     unit_y: str,
     dtype: str,
     watch: Watcher,
-) -> tuple[Calibration, list[str]]:
-    """Fit a curve to the readings of a file, in constant memory.
+    run: Mapper | None = None,
+) -> Fitted:
+    """Fit a curve to the readings of files, in constant memory.
 
     Args:
-        readings: of the file.
+        files: one or more, with the same columns.
+        of: what to call them together in an error.
         degree: see ``train.calibrate``; so are the others.
         intercept: see there.
         name: see there.
         unit_x: see there.
         unit_y: see there.
         dtype: see there.
-        watch: called after each block.
-
-    Returns:
-        The calibration, whose rows are those of the file, and what to say about the readings.
+        watch: called as the files are read.
+        run: reads each file somewhere; without it they are read here, one after the other. The
+            calibration is the same, bit for bit.
 
     Raises:
         ReadingsError: a row is not valid, or there are none.
         CalibrationError: the readings do not make a calibration.
     """
-    features = len(readings.x_names)
-    weighted = readings.sigma_name is not None
-    most = (MOST_AUTO if features == 1 else 1) if degree == "auto" else int(degree)
-    sums = Sums(most, features=features, weighted=weighted)
-    kept: list[Block] | None = []
-    for block in readings.blocks():
-        exact = _exact(block)
-        sums.add(exact.x, exact.y, exact.sigma)
-        if kept is not None:
-            kept.append(block)
-            kept = kept if sums.rows <= _MOST_KEPT else None
-        watch("reading", block.share)
+    x_names, weighted = files[0].x_names, files[0].sigma_name is not None
+    most = (MOST_AUTO if len(x_names) == 1 else 1) if degree == "auto" else int(degree)
+    sums = Sums(most, features=len(x_names), weighted=weighted)
+    over = Here(files, watch) if run is None else There(files, watch, run)
+    found = _Found(len(files))
+    pieces = [Piece(place, readings) for place, readings in enumerate(files)]
+    for piece, summed in over("reading", partial(_sum, sums.terms, weighted), pieces):
+        sums.merge(summed.sums)
+        found.add(piece.place, summed)
     if not sums.rows:
-        left_out = f": all {readings.left_out_count:,} were left out" * bool(readings.left_out)
-        raise ReadingsError(f"{readings.name} holds no readings{left_out or ', only a header'}")
+        left_out = f": all {found.left_out_count:,} were left out" * bool(found.left_out_count)
+        raise ReadingsError(f"{of} holds no readings{left_out or ', only a header'}")
+    before = accumulate(found.rows, initial=0)
+    pieces = [piece._replace(before=rows) for piece, rows in zip(pieces, before, strict=False)]
+
+    def look_again(look: Look) -> Findings:
+        findings = Findings()
+        for _, part in over("comparing with the curve", partial(_look, look), pieces):
+            findings.merge(part)
+        return findings
+
     # Several columns are one input, which none of their names would fit.
-    x_name, y_name = variables(readings.x_names[0] if features == 1 else "", readings.y_name)
+    x_name, y_name = variables(x_names[0] if len(x_names) == 1 else "", files[0].y_name)
+    words = {readings.row_word for readings in files}
+    row_word = " or ".join(sorted(words))
     try:
         calibration = calibrate_from(
             sums,
             degree=degree,
             intercept=intercept,
-            rows=_again(readings.blocks() if kept is None else kept, watch),
+            rows=look_again,
             name=name,
-            features=_labels(readings.x_names) if features > 1 else None,
+            features=_labels(x_names) if len(x_names) > 1 else None,
             x_name=x_name,
             y_name=y_name,
             unit_x=unit_x,
             unit_y=unit_y,
-            sigma_name=readings.sigma_name,
+            sigma_name=files[0].sigma_name,
             dtype=dtype,
-            row_word=readings.row_word,
+            row_word=row_word,
         )
     except CalibrationError as error:
-        raise CalibrationError(f"{readings.name}: {error}") from error
-    return calibration, [] if kept is None else _repeats(kept, readings.row_word)
+        raise CalibrationError(f"{of}: {error}") from error
+    notes = about_files(files, found.rows, found.digests) + about_rows(files, found.repeats)
+    left_out_rows = [row for _, row in found.left_out]
+    return Fitted(calibration, row_word, notes, left_out_rows, found.left_out_count)
 
 
-def _again(blocks: Iterable[Block], watch: Watcher) -> Iterator[ExactBlock]:
-    for block in blocks:
-        yield _exact(block)
-        watch("comparing with the curve", block.share)
+class _Found:
+    """What is known of the files, as they come: in any order, and they may be many."""
+
+    def __init__(self, files: int) -> None:
+        self.rows = [0] * files
+        self.digests = [""] * files
+        self.repeats: dict[int, Repeats] = {}
+        self.left_out: list[tuple[int, LeftOut]] = []
+        self.left_out_count = 0
+
+    def add(self, place: int, summed: _Summed) -> None:
+        self.rows[place] = summed.sums.rows
+        self.digests[place] = summed.sums.sha256 if summed.sums.rows else ""
+        if summed.repeats is not None:
+            self.repeats[place] = summed.repeats
+        self.left_out_count += summed.left_out_count
+        self.left_out += [(place, row) for row in summed.left_out]
+        self.left_out = sorted(self.left_out)[:MOST_LISTED]
 
 
-def _exact(block: Block) -> ExactBlock:
+def _sum(terms: Sequence[Exponents], weighted: bool, read: Read, piece: Piece) -> _Summed:
+    """Read a file for the first time."""
+    sums = Sums(terms, weighted=weighted)
+    kept: list[Block] | None = []
+    for block in read(piece):
+        exact = _exact(block)
+        sums.add(exact.x, exact.y, exact.sigma)
+        if kept is not None:
+            kept.append(block)
+            kept = kept if sums.rows <= _passes.MOST_KEPT else None
+    return _Summed(
+        sums,
+        piece.readings.left_out,
+        piece.readings.left_out_count,
+        repeats(kept) if kept and sums.rows else None,
+    )
+
+
+def _look(look: Look, read: Read, piece: Piece) -> Findings:
+    """Read a file once more, beside the curve."""
+    blocks = (_exact(block, piece.readings.label) for block in read(piece))
+    return look.at(blocks, piece.before)
+
+
+def _exact(block: Block, file: str = "") -> ExactBlock:
     x = [_column(column) for column in block.x]
     return ExactBlock(
         x[0] if len(x) == 1 else x,
         _column(block.y),
         None if block.sigma is None else _column(block.sigma),
         block.rows.tolist(),
+        file,
     )
 
 
@@ -145,27 +224,3 @@ def _ascii(text: str) -> str:
     letters = unicodedata.normalize("NFKD", text.lower())
     plain = "".join(letter for letter in letters if not unicodedata.combining(letter))
     return re.sub(r"[^a-z0-9]+", "_", plain).strip("_")
-
-
-def _repeats(blocks: list[Block], row_word: str) -> list[str]:
-    """Return a sentence if rows repeat others, digit for digit."""
-    rows = np.concatenate([block.rows for block in blocks])
-    parts = [
-        (*block.x, block.y, *([] if block.sigma is None else [block.sigma])) for block in blocks
-    ]
-    columns = [join(column).as_doubles() for column in zip(*parts, strict=True)]
-    order = np.lexsort(columns)
-    same = np.ones(len(rows) - 1, dtype=bool)
-    for column in columns:
-        same &= np.diff(column[order]) == 0.0
-    if not same.any():
-        return []
-    count = int(same.sum())
-    index = int(np.argmin(np.where(same, rows[order][1:], rows.max() + 1)))
-    first, again = sorted((int(rows[order][index]), int(rows[order][index + 1])))
-    many = f"{count:,} rows repeat" if count > 1 else "1 row repeats"
-    return [
-        f"{many} another digit for digit ({row_word} {again:,} repeats {row_word} {first:,}); if "
-        "they are copies and no readings of their own, remove them: they make the errors look "
-        "smaller"
-    ]

@@ -14,6 +14,20 @@ from train._block import Numbers, RawBlock, Table
 from train._errors import ColumnsError, ReadingsError
 from train._files import Source
 
+# Endings of the names of files that hold readings, where a folder holds other files too.
+ENDINGS = (
+    ".csv",
+    ".tsv",
+    ".txt",
+    ".dat",
+    ".parquet",
+    ".pq",
+    ".arrow",
+    ".arrows",
+    ".feather",
+    ".ipc",
+    ".xlsx",
+)
 # Rows left out that are listed; the others are only counted.
 MOST_LISTED = 1000
 # Files of other kinds, by how they begin, with what to do about them.
@@ -62,17 +76,20 @@ class Block(NamedTuple):
 
 
 class LeftOut(NamedTuple):
-    """A row that was left out, its number, and why."""
+    """A row that was left out: its number, why, and its file if several are read."""
 
     row: int
     reason: str
+    file: str = ""
 
 
 class Readings:
-    """Readings of a file, in blocks.
+    """Readings of a file, in blocks. Those of a file that has a name can be pickled.
 
     Attributes:
         name: the file.
+        label: what to call it beside its rows; empty if it is the only one.
+        size: its number of bytes.
         layout: what the file was taken for, for people.
         row_word: what a row's number counts, "line" or "row".
         x_names: names of the input or the features; empty for a column without.
@@ -84,10 +101,16 @@ class Readings:
     """
 
     def __init__(
-        self, table: Table, name: str, choice: Choice, *, skip_invalid: bool = False
+        self,
+        table: Table,
+        source: Source,
+        choice: Choice,
+        *,
+        skip_invalid: bool = False,
+        label: str = "",
     ) -> None:
         """Take some columns of a table; nothing is read yet."""
-        self.name = name
+        self.name, self.size, self.label = source.name, source.size, label
         self.layout = table.layout
         self.row_word = table.row_word
         self.x_names = tuple(table.names[index] for index in choice.x)
@@ -139,7 +162,7 @@ class Readings:
         self.left_out_count += len(flaws)
         room = MOST_LISTED - len(self.left_out)
         self.left_out += [
-            LeftOut(int(raw.rows[index]), flaws[index].lstrip(":, "))
+            LeftOut(int(raw.rows[index]), flaws[index].lstrip(":, "), self.label)
             for index in sorted(flaws)[:room]
         ]
         kept = np.setdiff1d(np.arange(len(raw.rows)), list(flaws))
@@ -195,7 +218,102 @@ def open_readings(
     source = Source(origin, str(origin) if isinstance(origin, Path) else "standard input")
     table = _open_table(source)
     choice = choose(table.names, x=x, y=y, features=features, sigma=sigma, file=source.name)
-    return Readings(table, source.name, choice, skip_invalid=skip_invalid)
+    return Readings(table, source, choice, skip_invalid=skip_invalid)
+
+
+def open_files(
+    folder: Path,
+    paths: Sequence[Path],
+    *,
+    x: str | None = None,
+    y: str | None = None,
+    features: Sequence[str] = (),
+    sigma: str | None = None,
+    skip_invalid: bool = False,
+) -> list[Readings]:
+    """Look at the files of a folder; see ``open_readings``.
+
+    Args:
+        folder: what holds them, directly or in folders of its own.
+        paths: of one file or more, each of any kind, all with the same columns, in any order.
+        x: see ``open_readings``; so are the others.
+        y: see there.
+        features: see there.
+        sigma: see there.
+        skip_invalid: see there.
+
+    Raises:
+        ColumnsError: the columns of one are not those of the first, or as there.
+        ReadingsError: as there.
+        OSError: as there.
+        ModuleNotFoundError: as there.
+    """
+    found: list[Readings] = []
+    names: tuple[str, ...] = ()
+    for path in paths:
+        source = Source(path, str(path))
+        table = _open_table(source)
+        if not found:
+            names = table.names
+            choice = choose(names, x=x, y=y, features=features, sigma=sigma, file=source.name)
+        label = path.relative_to(folder).as_posix()
+        found.append(
+            Readings(
+                table,
+                source,
+                _moved(choice, names, table.names, source.name, str(paths[0])),
+                skip_invalid=skip_invalid,
+                label=label,
+            )
+        )
+    return found
+
+
+def _moved(
+    choice: Choice, names: Sequence[str], others: Sequence[str], file: str, first: str
+) -> Choice:
+    """Return the same choice among the columns of another file.
+
+    Args:
+        choice: among the columns of the first file.
+        names: of these.
+        others: names of the other file's columns.
+        file: the other file, for errors.
+        first: the first file, for errors.
+
+    Raises:
+        ColumnsError: the names are not the same, or two are and stand in another order.
+    """
+    if tuple(names) == tuple(others):
+        return choice
+    if len(set(names)) < len(names) or sorted(names) != sorted(others):
+        raise ColumnsError(
+            f"{file}: expected the same columns as in {first}, found {_differing(names, others)}. "
+            f"{_known(others)}"
+        )
+    places = [others.index(name) for name in names]
+    return choice._replace(
+        x=tuple(places[index] for index in choice.x),
+        y=places[choice.y],
+        sigma=None if choice.sigma is None else places[choice.sigma],
+    )
+
+
+def _differing(names: Sequence[str], others: Sequence[str]) -> str:
+    """Return what distinguishes the names of another file's columns, for people."""
+    if not any(names) and not any(others):
+        return f"{len(others)}, not {len(names)}"
+    if not any(others):
+        return "no names"
+    found = [f"no {name!r}" for name in dict.fromkeys(names) if name not in others]
+    found += [repr(name) for name in dict.fromkeys(others) if name not in names]
+    both = [name for name in dict.fromkeys(names) if name in others]
+    found += [
+        f"{name!r} {others.count(name)} times"
+        for name in both
+        if others.count(name) != names.count(name)
+    ]
+    return ", ".join(found) or "those of the same name in another order"
 
 
 def _open_table(source: Source) -> Table:

@@ -9,8 +9,9 @@ from __future__ import annotations
 import heapq
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
+from itertools import islice
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -44,12 +45,14 @@ class Block(NamedTuple):
         y: a column.
         sigma: a column, if the fit is weighted.
         rows: number of each row, or of the first; None: they go on from the block before.
+        file: what holds the rows, if several files do.
     """
 
     x: Any
     y: Any
     sigma: Any = None
     rows: int | Sequence[int] | None = None
+    file: str = ""
 
 
 class Residual(NamedTuple):
@@ -61,6 +64,7 @@ class Residual(NamedTuple):
         y: its reading.
         residual: y minus the curve.
         standardized: the residual over its own standard deviation; 0 if that is 0.
+        file: what holds the row, if several files do.
     """
 
     row: int
@@ -68,6 +72,7 @@ class Residual(NamedTuple):
     y: float
     residual: float
     standardized: float
+    file: str = ""
 
 
 @dataclass(frozen=True)
@@ -79,7 +84,7 @@ class Review:
             reading determines a coefficient alone.
         loo_differences: standard error of the difference of these means, by two numbers of terms.
         largest: the readings with the largest standardized residuals, by number of terms.
-        leverages: rows of the largest leverages among the high ones, with it, likewise.
+        leverages: file, row and size of the largest leverages among the high ones, likewise.
         high_leverages: how many leverages are high, likewise.
         distinct: number of different x; None if there are many.
         x: a sample of the readings, shape (n,) or (n, k).
@@ -90,7 +95,7 @@ class Review:
     loo: dict[int, float]
     loo_differences: dict[tuple[int, int], float]
     largest: dict[int, tuple[Residual, ...]]
-    leverages: dict[int, tuple[tuple[int, float], ...]]
+    leverages: dict[int, tuple[tuple[str, int, float], ...]]
     high_leverages: dict[int, int]
     distinct: int | None
     x: Doubles
@@ -201,45 +206,107 @@ class _Fixed:
         return value * u[0] >> _FIXED_BITS if self._powers[0][0] else value
 
 
-def review(
-    blocks: Iterable[Block], solution: Solution, sizes: Sequence[int], *, weighted: bool
-) -> Review:
-    """Read all rows once more.
+@dataclass
+class Findings:
+    """What was found in some of the readings.
 
-    Args:
-        blocks: the same readings that the solution comes from.
-        solution: of the most terms.
-        sizes: numbers of terms that are of interest, ascending.
-        weighted: whether the readings come with their standard uncertainty.
+    They grow by those of other readings, in any order, and are small: they can be pickled.
+
+    Attributes:
+        rows: number of readings.
+        means: sums of the squared leave-one-out errors, by number of terms.
+        products: sums of the products of two of these squares, by two numbers of terms.
+        alone: numbers of terms for which a reading determines a coefficient alone.
+        largest: see ``Review``; so are the leverages.
+        leverages: see there.
+        high: number of high leverages, by number of terms.
+        distinct: some of the different x, all of them if they are few.
+        sample: readings for plots: x, y and sigma, by the place of the first among all readings.
     """
-    look = _Look(solution, sizes, weighted=weighted)
-    row = 1
-    for block in blocks:
-        x, y, sigma = read_block(
-            block.x,
-            block.y,
-            block.sigma,
-            features=len(solution.center),
-            weighted=weighted,
+
+    rows: int = 0
+    means: dict[int, Fraction] = field(default_factory=dict)
+    products: dict[tuple[int, int], Fraction] = field(default_factory=dict)
+    alone: set[int] = field(default_factory=set)
+    largest: dict[int, list[Residual]] = field(default_factory=dict)
+    leverages: dict[int, list[tuple[str, int, float]]] = field(default_factory=dict)
+    high: dict[int, int] = field(default_factory=dict)
+    distinct: set[float] = field(default_factory=set)
+    sample: dict[int, tuple[Doubles, Doubles, Doubles | None]] = field(default_factory=dict)
+
+    def merge(self, other: Findings) -> None:
+        """Add what was found in other readings."""
+        self.rows += other.rows
+        self.alone |= other.alone
+        self.sample |= other.sample
+        self.add_distinct(other.distinct)
+        for key, total in other.means.items():
+            self.means[key] = self.means.get(key, Fraction(0)) + total
+        for pair, product in other.products.items():
+            self.products[pair] = self.products.get(pair, Fraction(0)) + product
+        for key, count in other.high.items():
+            self.high[key] = self.high.get(key, 0) + count
+        for key, residuals in other.largest.items():
+            self.add_largest(key, residuals)
+        for key, leverages in other.leverages.items():
+            self.add_leverages(key, leverages)
+
+    def add_largest(self, size: int, found: Iterable[Residual]) -> None:
+        """Keep the largest residuals; of equal ones the first, so that the split is no matter."""
+        self.largest[size] = heapq.nsmallest(
+            _LARGEST,
+            [*self.largest.get(size, []), *found],
+            key=lambda entry: (-abs(entry.standardized), entry.file, entry.row),
         )
-        rows = row if block.rows is None else block.rows
-        numbers = np.arange(rows, rows + len(y)) if isinstance(rows, int) else np.asarray(rows)
-        for start in range(0, len(y), _ROWS):
-            part = slice(start, start + _ROWS)
-            look.add(
-                [feature.take(part) for feature in x],
-                y.take(part),
-                None if sigma is None else sigma.take(part),
-                numbers[part],
-            )
-        row = int(numbers[-1]) + 1 if len(numbers) else row
-    return look.result()
+
+    def add_leverages(self, size: int, found: Iterable[tuple[str, int, float]]) -> None:
+        """Keep the largest leverages, likewise."""
+        self.leverages[size] = heapq.nsmallest(
+            _LARGEST,
+            [*self.leverages.get(size, []), *found],
+            key=lambda entry: (-entry[2], *entry[:2]),
+        )
+
+    def add_distinct(self, values: Iterable[float]) -> None:
+        """Keep different x, until they are many."""
+        if len(self.distinct) <= _DISTINCT:
+            self.distinct |= set(islice(values, 2 * _DISTINCT))
+
+    def review(self) -> Review:
+        """Return what there is to say at the end."""
+        means = {k: float(total / self.rows) for k, total in self.means.items()}
+        spread = {}
+        for a, b in self.products:
+            mean = (self.means[a] - self.means[b]) / self.rows
+            square = (
+                self.products[a, a] + self.products[b, b] - 2 * self.products[a, b]
+            ) / self.rows - mean**2
+            spread[a, b] = spread[b, a] = math.sqrt(max(square, Fraction(0)) / self.rows)
+        x, y, sigma = zip(*(self.sample[place] for place in sorted(self.sample)), strict=True)
+        return Review(
+            loo={k: math.inf if k in self.alone else mean for k, mean in means.items()},
+            loo_differences=spread,
+            largest={k: tuple(found) for k, found in self.largest.items()},
+            leverages={k: tuple(found) for k, found in self.leverages.items()},
+            high_leverages=self.high,
+            distinct=len(self.distinct) if 0 < len(self.distinct) <= _DISTINCT else None,
+            x=np.concatenate(x),
+            y=np.concatenate(y),
+            sigma=None if sigma[0] is None else np.concatenate(sigma),
+        )
 
 
-class _Look:
-    """The second look while it goes on."""
+class Look:
+    """What a second look is for: the same for all readings. It can be pickled."""
 
     def __init__(self, solution: Solution, sizes: Sequence[int], *, weighted: bool) -> None:
+        """Look at a curve.
+
+        Args:
+            solution: of the most terms.
+            sizes: numbers of terms that are of interest, ascending.
+            weighted: whether the readings come with their standard uncertainty.
+        """
         self.solution, self.sizes, self.weighted = solution, sizes, weighted
         found = curves(solution, sizes)
         squares = {k: solution.squares_of(k) for k in sizes}
@@ -247,21 +314,48 @@ class _Look:
         self.exact = solution.rows <= _EXACT_ROWS
         self.sd = {k: float(root(squares[k] / (solution.rows - k))) for k in sizes}
         self.step = -(-solution.rows // _SAMPLE)
-        self.seen = 0
-        pairs = [(a, b) for a in sizes for b in sizes if a <= b]
-        self.means = dict.fromkeys(sizes, Fraction(0))
-        self.products = dict.fromkeys(pairs, Fraction(0))
-        self.alone = dict.fromkeys(sizes, False)
-        self.largest: dict[int, list[tuple[float, int, Residual]]] = {k: [] for k in sizes}
-        self.leverages: dict[int, list[tuple[float, int]]] = {k: [] for k in sizes}
-        self.high = dict.fromkeys(sizes, 0)
-        self.distinct: set[float] = set()
-        self.kept: list[tuple[Doubles, Doubles, Doubles | None]] = []
 
-    def add(
-        self, x: Sequence[Column], y: Column, sigma: Column | None, numbers: NDArray[Any]
-    ) -> None:
+    def at(self, blocks: Iterable[Block], before: int = 0) -> Findings:
+        """Look at some of the readings that the solution comes from.
+
+        Args:
+            blocks: these readings.
+            before: how many readings come before them.
+
+        Raises:
+            OverflowError: the numbers are too large for doubles.
+        """
+        findings = Findings()
+        row = 1
+        for block in blocks:
+            x, y, sigma = read_block(
+                block.x,
+                block.y,
+                block.sigma,
+                features=len(self.solution.center),
+                weighted=self.weighted,
+            )
+            rows = row if block.rows is None else block.rows
+            numbers = np.arange(rows, rows + len(y)) if isinstance(rows, int) else np.asarray(rows)
+            for start in range(0, len(y), _ROWS):
+                part = slice(start, start + _ROWS)
+                # What is too large ends in an error where the results are rounded.
+                with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
+                    found = self._at(
+                        [feature.take(part) for feature in x],
+                        y.take(part),
+                        None if sigma is None else sigma.take(part),
+                        _Places(block.file, numbers[part], before + findings.rows),
+                    )
+                    findings.merge(found)
+            row = int(numbers[-1]) + 1 if len(numbers) else row
+        return findings
+
+    def _at(
+        self, x: Sequence[Column], y: Column, sigma: Column | None, places: _Places
+    ) -> Findings:
         """Look at some rows."""
+        findings = Findings(rows=len(y))
         xs, ys = [feature.doubles() for feature in x], y.doubles()
         inverse = 1.0 if sigma is None else 1.0 / sigma.doubles()
         u = [
@@ -279,24 +373,26 @@ class _Look:
             if k + 1 in self.sizes:
                 residuals = self._residuals(k + 1, x, y, ys - curve)
                 left = np.maximum(1.0 - leverage, 0.0)
-                self.alone[k + 1] |= bool((left < _ALONE).any())
+                if (left < _ALONE).any():
+                    findings.alone.add(k + 1)
                 errors[k + 1] = (residuals * inverse / np.maximum(left, _ALONE)) ** 2
-                self._note(k + 1, xs, ys, residuals, inverse, left, numbers)
-        for k, squares in errors.items():
-            self.means[k] += exact_sum(squares)
-        for a, b in self.products:
-            if len(self.sizes) > 1:
-                self.products[a, b] += exact_sum(errors[a] * errors[b])
-        if len(xs) == 1 and len(self.distinct) <= _DISTINCT:
-            self.distinct |= set(xs[0][: 2 * _DISTINCT].tolist())
-            if len(self.distinct) <= _DISTINCT:
-                self.distinct |= set(np.unique(xs[0]).tolist())
-        picked = slice(-self.seen % self.step, None, self.step)
+                self._note(findings, k + 1, xs, ys, residuals, inverse, left, places)
+        findings.means = {k: exact_sum(squares) for k, squares in errors.items()}
+        if len(self.sizes) > 1:
+            findings.products = {
+                (a, b): exact_sum(errors[a] * errors[b]) for a in errors for b in errors if a <= b
+            }
+        if len(xs) == 1:
+            findings.add_distinct(xs[0][: 2 * _DISTINCT].tolist())
+            if len(findings.distinct) <= _DISTINCT:
+                findings.add_distinct(np.unique(xs[0]).tolist())
+        picked = slice(-places.before % self.step, None, self.step)
         table = np.stack([values[picked] for values in xs], axis=-1)
         # Copies: a view would keep its whole block.
         sigmas = None if sigma is None else sigma.doubles()[picked].copy()
-        self.kept.append((table[:, 0] if len(xs) == 1 else table, ys[picked].copy(), sigmas))
-        self.seen += len(ys)
+        inputs = table[:, 0] if len(xs) == 1 else table
+        findings.sample[places.before] = inputs, ys[picked].copy(), sigmas
+        return findings
 
     def _residuals(self, size: int, x: Sequence[Column], y: Column, rounded: Doubles) -> Doubles:
         if size not in self.fixed:
@@ -305,13 +401,14 @@ class _Look:
 
     def _note(
         self,
+        findings: Findings,
         size: int,
         xs: Sequence[Doubles],
         ys: Doubles,
         residuals: Doubles,
         inverse: Doubles | float,
         left: Doubles,
-        numbers: NDArray[Any],
+        places: _Places,
     ) -> None:
         """Keep the largest residuals and the high leverages."""
         spread = self.sd[size] * np.sqrt(np.maximum(left, _ALONE))
@@ -321,47 +418,35 @@ class _Look:
         rank = min(_LARGEST, len(ys))
         least = np.partition(size_of, -rank)[-rank]
         some = np.flatnonzero(size_of >= least)
-        order = some[np.lexsort((numbers[some], -size_of[some]))][:_LARGEST]
-        for index in order.tolist():
-            residual = Residual(
-                row=int(numbers[index]),
-                x=tuple(float(values[index]) for values in xs),
-                y=float(ys[index]),
-                residual=float(residuals[index]),
-                standardized=float(standardized[index]),
-            )
-            self.largest[size].append((-abs(residual.standardized), residual.row, residual))
-        self.largest[size] = heapq.nsmallest(
-            _LARGEST, self.largest[size], key=lambda entry: entry[:2]
+        order = some[np.lexsort((places.rows[some], -size_of[some]))][:_LARGEST]
+        findings.add_largest(
+            size,
+            [
+                Residual(
+                    row=int(places.rows[index]),
+                    x=tuple(float(values[index]) for values in xs),
+                    y=float(ys[index]),
+                    residual=float(residuals[index]),
+                    standardized=float(standardized[index]),
+                    file=places.file,
+                )
+                for index in order.tolist()
+            ],
         )
         high = np.flatnonzero(1.0 - left > HIGH_LEVERAGE)
-        self.high[size] += len(high)
-        found = [(-(1.0 - float(left[index])), int(numbers[index])) for index in high.tolist()]
-        self.leverages[size] = heapq.nsmallest(_LARGEST, [*self.leverages[size], *found])
-
-    def result(self) -> Review:
-        """Return what there is to say at the end."""
-        rows = self.seen
-        means = {k: float(total / rows) for k, total in self.means.items()}
-        spread = {}
-        for a, b in self.products:
-            mean = (self.means[a] - self.means[b]) / rows
-            square = (
-                self.products[a, a] + self.products[b, b] - 2 * self.products[a, b]
-            ) / rows - mean**2
-            spread[a, b] = spread[b, a] = math.sqrt(max(square, Fraction(0)) / rows)
-        x, y, sigma = zip(*self.kept, strict=True)
-        return Review(
-            loo={k: math.inf if self.alone[k] else mean for k, mean in means.items()},
-            loo_differences=spread,
-            largest={k: tuple(e for _, _, e in found) for k, found in self.largest.items()},
-            leverages={
-                k: tuple((row, -negative) for negative, row in found)
-                for k, found in self.leverages.items()
-            },
-            high_leverages=self.high,
-            distinct=len(self.distinct) if 0 < len(self.distinct) <= _DISTINCT else None,
-            x=np.concatenate(x),
-            y=np.concatenate(y),
-            sigma=np.concatenate(sigma) if self.weighted else None,
+        findings.high[size] = len(high)
+        findings.add_leverages(
+            size,
+            [
+                (places.file, int(places.rows[index]), 1.0 - float(left[index]))
+                for index in high.tolist()
+            ],
         )
+
+
+class _Places(NamedTuple):
+    """Where rows stand: in which file, as which rows of it, after how many of all readings."""
+
+    file: str
+    rows: NDArray[Any]
+    before: int

@@ -1,7 +1,7 @@
 """What maps a function over pieces of work, as a table: this machine's processors, or a cluster.
 
-An engine knows nothing of what it runs. Each is one file with ``load(address) -> Engine``, and is
-imported when somebody asks for it.
+An engine knows nothing of what it runs. Each is one file with ``load(address, holds_lock=...) ->
+Engine``, and is imported when somebody asks for it.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class Engine(Protocol):
             function: what it returns depends on the piece alone, and calling it again does no
                 harm: an engine does so when a machine is lost. Where the engine is not ``here``,
                 function, pieces and results must survive pickle.
-            pieces: are taken as they are needed.
+            pieces: are taken as they are needed, if the engine can.
             stop: is called when no more is to be begun: at the end, on an error, on Ctrl-C. What
                 still runs here can be told to leave off.
 
@@ -59,15 +59,17 @@ class _Row(NamedTuple):
     extra: str = ""
 
 
-ENGINES = (_Row("local"), _Row("ray", ("ray",), "ray"))
+ENGINES = (_Row("local"), _Row("ray", ("ray", "pandas"), "ray"))
 
 
-def load_engine(name: str, address: str | None = None) -> Engine:
+def load_engine(name: str, address: str | None = None, *, holds_lock: bool = False) -> Engine:
     """Import an engine and make it ready.
 
     Args:
         name: one of the table.
         address: of a cluster to join, for an engine that can.
+        holds_lock: whether what is to be run computes in Python itself, so that threads would
+            only wait for each other; an engine then takes processes.
 
     Raises:
         EngineUnavailableError: unknown, not installed, or it cannot be reached.
@@ -87,5 +89,6 @@ def load_engine(name: str, address: str | None = None) -> Engine:
             f"engine {name!r} needs {' and '.join(absent)}, not installed here; "
             f"type: pip install 'samebits[{row.extra}]'"
         )
-    engine: Engine = import_module(f"infer._engines.{name}").load(address)
+    module = import_module(f"infer._engines.{name}")
+    engine: Engine = module.load(address, holds_lock=holds_lock)
     return engine

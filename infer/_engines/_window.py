@@ -1,10 +1,13 @@
-"""Threads that work ahead, but not too far: memory does not grow with the number of pieces."""
+"""Threads or processes that work ahead, but not too far: memory does not grow with the pieces."""
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from concurrent.futures import Executor, Future
 
 Piece = TypeVar("Piece")
 Result = TypeVar("Result")
@@ -15,17 +18,26 @@ def in_order(
     pieces: Iterable[Piece],
     workers: int,
     stop: Callable[[], None] = lambda: None,
+    pool: Executor | None = None,
 ) -> Iterator[Result]:
     """Yield ``function(piece)`` for each piece, in order, computed in so many threads.
 
-    At most two more pieces than there are threads are begun and not yet yielded. With one
+    At most two more pieces than there are workers are begun and not yet yielded. With one
     thread, it is one of its own: the next piece is computed while the caller uses the last.
 
-    Ends when no thread works any more; ``stop`` is called first, and may hurry them.
-    """
-    from concurrent.futures import Future, ThreadPoolExecutor
+    Ends when nothing works any more; ``stop`` is called first, and may hurry it.
 
-    pool = ThreadPoolExecutor(workers, thread_name_prefix="samebits")
+    Args:
+        function: what to compute.
+        pieces: are taken as they are needed.
+        workers: how many threads.
+        stop: is called at the end, also at an early one.
+        pool: what has so many workers, instead of threads; it is shut down.
+    """
+    if pool is None:
+        from concurrent.futures import ThreadPoolExecutor
+
+        pool = ThreadPoolExecutor(workers, thread_name_prefix="samebits")
     ahead: deque[Future[Result]] = deque()
     try:
         for piece in pieces:
@@ -37,3 +49,8 @@ def in_order(
     finally:
         stop()
         pool.shutdown(wait=True, cancel_futures=True)
+
+
+def with_piece(function: Callable[[Piece], Result], piece: Piece) -> tuple[Piece, Result]:
+    """Return a piece with its result."""
+    return piece, function(piece)

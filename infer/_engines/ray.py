@@ -1,14 +1,15 @@
-"""Ray: a cluster that runs tasks, and runs them again when it loses a machine.
+"""Ray Data: streams pieces through a cluster, and begins them again when it loses a machine.
 
-A piece is a Ray task of one processor. Each machine needs this package, and must see the same
-files under the same paths.
+A piece is a block of a dataset, and so a task of one processor. Each machine needs this package,
+and must see the same files under the same paths. A dataset cannot grow while it is computed, so all
+pieces are taken at the beginning; they are small, and results come as they are done.
 """
 
 from __future__ import annotations
 
 import os
+import pickle
 from collections.abc import Callable, Iterable, Iterator
-from itertools import islice
 from typing import Any, TypeVar
 
 from infer._errors import EngineUnavailableError
@@ -16,14 +17,13 @@ from infer._errors import EngineUnavailableError
 Piece = TypeVar("Piece")
 Result = TypeVar("Result")
 
-# Tasks that wait at the cluster, for each processor that it has: enough to keep it busy.
-_WAITING = 4
-# How often a piece is begun again because its machine was lost.
+# How often a piece is begun again because its machine was lost. Ray Data would try forever, also
+# with a piece that brings each machine down.
 _RETRIES = 20
 
 
 class RayEngine:
-    """See ``infer._engines.Engine``."""
+    """Tasks of Ray Data, see ``infer._engines.Engine``."""
 
     here = False
 
@@ -42,40 +42,47 @@ class RayEngine:
         pieces: Iterable[Piece],
         stop: Callable[[], None] = lambda: None,
     ) -> Iterator[tuple[Piece, Result]]:
-        """See ``Engine.map``."""
+        """See ``Engine.map``; all pieces are taken at the beginning."""
+        import warnings
+
         ray = self._ray
+        waiting = list(pieces)
+        folder = os.getcwd()
 
-        def call(
-            piece: Piece,
-        ) -> Result:  # Ray takes functions, and nothing else that can be called
-            return function(piece)
+        def call(row: dict[str, Any]) -> dict[str, Any]:
+            outcome: tuple[bool, Result | Exception]
+            os.chdir(folder)  # what a relative path begins at
+            try:
+                outcome = True, function(pickle.loads(row["piece"]))  # noqa: S301 - packed below
+            except Exception as error:  # noqa: BLE001 - is raised again at home
+                outcome = False, error
+            return {"place": row["place"], "outcome": ray.cloudpickle.dumps(outcome)}
 
-        task = ray.remote(num_cpus=1, max_retries=_RETRIES)(call)
-        left = iter(pieces)
-        running: dict[Any, Piece] = {}
+        rows: Iterator[dict[str, Any]] = iter(())
         try:
-            while True:
-                for piece in islice(left, self.workers * _WAITING - len(running)):
-                    running[task.remote(piece)] = piece
-                if not running:
-                    return
-                done, _ = ray.wait(list(running))
-                for reference in done:
-                    yield running.pop(reference), _result(ray, reference)
+            if waiting:
+                packed = [
+                    {"place": place, "piece": ray.cloudpickle.dumps(piece)}
+                    for place, piece in enumerate(waiting)
+                ]
+                dataset = ray.data.from_items(packed, override_num_blocks=len(packed))
+                with warnings.catch_warnings():
+                    # Until version 2.64, which pyproject.toml leaves out, this is the one way.
+                    warnings.filterwarnings("ignore", message="`ray_remote_args` is deprecated")
+                    dataset = dataset.map(call, num_cpus=1, max_retries=_RETRIES)
+                rows = iter(dataset.iter_rows())
+            for row in rows:
+                succeeded, result = pickle.loads(row["outcome"])  # noqa: S301 - packed above
+                if not succeeded:
+                    raise result
+                yield waiting[row["place"]], result
+        except ray.exceptions.RayError as error:
+            raise EngineUnavailableError(
+                f"engine 'ray' has lost a piece of work: {error}"
+            ) from None
         finally:
             stop()
-            for reference in running:
-                ray.cancel(reference)
-
-
-def _result(ray: Any, reference: Any) -> Any:
-    """Return what a task returned, or raise what it raised."""
-    try:
-        return ray.get(reference)
-    except ray.exceptions.RayTaskError as error:
-        raise error.cause from None  # as if it had run here
-    except ray.exceptions.RayError as error:
-        raise EngineUnavailableError(f"engine 'ray' has lost a piece of work: {error}") from None
+            del rows
 
 
 def _knock(address: str | None) -> None:
@@ -87,12 +94,24 @@ def _knock(address: str | None) -> None:
         socket.create_connection((host.rpartition("/")[2], int(port)), timeout=10).close()
 
 
-def load(address: str | None = None) -> RayEngine:
+def _be_quiet(ray: Any) -> None:
+    """Keep Ray from writing to the terminal, and into what a command prints; its log files stay."""
+    import logging
+
+    ray.data.DataContext.get_current().enable_progress_bars = False
+    # It tells of lost machines on stdout, also without logs; this switch is what its debugger uses.
+    ray._private.worker._worker_logs_enabled = False
+    logger = logging.getLogger("ray.data")
+    logger.handlers = [handler for handler in logger.handlers if handler.name != "console"]
+
+
+def load(address: str | None = None, *, holds_lock: bool = False) -> RayEngine:  # noqa: ARG001
     """Connect to a cluster, or make one of this machine.
 
     Args:
         address: of a cluster's head, as ``ray.init`` takes it. Without it, the one that
             ``$RAY_ADDRESS`` names; else Ray starts on this machine until the program ends.
+        holds_lock: makes no difference, as each task is a process.
 
     Raises:
         EngineUnavailableError: there is no cluster at the address.
@@ -100,6 +119,7 @@ def load(address: str | None = None) -> RayEngine:
     import logging
 
     import ray
+    import ray.data
 
     # Where Ray starts a cluster of its own, it needs no page to look at.
     own: dict[str, Any] = {}
@@ -117,4 +137,5 @@ def load(address: str | None = None) -> RayEngine:
         where = address or os.environ.get("RAY_ADDRESS") or "this machine"
         reason = str(error).strip().partition("\n")[0]
         raise EngineUnavailableError(f"engine 'ray' cannot use {where!r}: {reason}") from None
+    _be_quiet(ray)
     return RayEngine(ray)

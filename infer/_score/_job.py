@@ -17,6 +17,7 @@ from infer._score._journal import FILE as JOURNAL
 from infer._score._journal import Journal
 from infer._score._task import Column, Counts, Task
 from infer._store import Artifact
+from infer._walk import walk
 
 
 class Job(NamedTuple):
@@ -217,17 +218,8 @@ def _refuse_places(source: str, target: str, *, force: bool, resume: bool) -> No
 
 def _folder(source: str, target: str) -> tuple[list[tuple[str, str]], list[str]]:
     """Return files to read, each with the file to write, and files that are neither."""
-    pairs, left_out = [], []
-    for parent, folders, names in os.walk(source):
-        folders[:] = sorted(name for name in folders if not name.startswith((".", "_")))
-        for name in sorted(names):
-            path = os.path.join(parent, name)
-            if name.startswith((".", "_")):
-                continue  # as programs mark what is not data, _SUCCESS for one
-            if is_known(name):
-                pairs.append((path, os.path.join(target, os.path.relpath(path, source))))
-            else:
-                left_out.append(path)
+    paths, left_out = walk(source, is_known)
+    pairs = [(path, os.path.join(target, os.path.relpath(path, source))) for path in paths]
     return pairs, left_out
 
 

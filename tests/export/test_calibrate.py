@@ -329,12 +329,12 @@ def test_a_curve_that_turns_has_no_inverse_to_type(run):
 
 
 def test_a_file_longer_than_memory_gives_the_same_bits(run, here, monkeypatch):
-    from train import _csv, _from_readings
+    from train import _csv, _passes
 
     content = "".join(f"{i},{i * 2}.{i * 7 % 10}\n" for i in range(1000))
     once = json.loads(succeed(run("--json", "--degree", "auto", content=content)).stdout)
     monkeypatch.setattr(_csv, "BLOCK_ROWS", 64)
-    monkeypatch.setattr(_from_readings, "_MOST_KEPT", 100)
+    monkeypatch.setattr(_passes, "MOST_KEPT", 100)
     twice = json.loads(succeed(run("--json", "--degree", "auto", "--force")).stdout)
     assert once == twice
 
@@ -497,11 +497,6 @@ def test_a_zero_uncertainty_is_named(run):
         run("--sigma", "u", content="x,y,u\n1,2,1\n2,3,0\n"),
         "line 3, column 'u': a standard uncertainty must be above 0, found 0",
     )
-
-
-def test_a_folder_is_no_file(run, here):
-    (here / "readings.csv").mkdir()
-    refuse(run(), "is a folder, expected a file")
 
 
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="may read anything")

@@ -1,80 +1,124 @@
-"""Score a folder on a Ray cluster of two nodes, one of which is killed while it scores a file.
+"""Run commands on a Ray cluster, of which some lose one of its two nodes while they work.
 
-    python ray_runner.py IN OUT MARKS
+    python ray_runner.py < COMMANDS
 
-Each attempt at a file leaves an empty file NAME@NODE@PROCESS in the folder MARKS. Prints how many
-nodes took part before one was killed, whether the file that was lost with it was begun again on the
-other, and how many files were done in the end.
+Reads and prints JSON. A command is a list: the program, its arguments, and whether a node is lost.
+Prints for each command its exit code and what it printed; and, where a node was lost, how many
+nodes took part, and how often the piece was begun that was lost with it.
+
+Nothing is left to chance: the doomed node hangs in its third piece, just before it is done, and
+the other one waits in its first piece until then.
 """
 
 import json
 import os
 import signal
 import sys
+import tempfile
 import time
+from functools import partial
 from pathlib import Path
 
 import ray
+from click.testing import CliRunner
 from ray.cluster_utils import Cluster
 
+from export._calibrate_cli import main as calibrate
+from infer import _engines
+from infer._cli import main as infer
 from infer._engines.ray import RayEngine, load
-from infer._score import _job
-from infer._store import find
+
+PROGRAMS = {"calibrate": calibrate, "infer": infer}
+PATIENCE_SECONDS = 300
+# After how long a machine that is gone counts as lost: Ray asks five times in vain.
+SOON = {"health_check_initial_delay_ms": 1000, "health_check_period_ms": 500}
 
 
-class Watched(RayEngine):
-    """The engine, with a mark for each attempt."""
+def wait_for(path):
+    end = time.monotonic() + PATIENCE_SECONDS
+    while not path.exists():
+        assert time.monotonic() < end, f"{path.name} did not come"
+        time.sleep(0.01)
+    return path
 
-    def __init__(self, marks):
+
+def attempt(function, marks, doomed, piece):
+    """Do a piece on a node; on the doomed one, the third never ends."""
+    node = ray.get_runtime_context().get_node_id()
+    name = Path(getattr(piece, "source", None) or piece.readings.name).name
+    (marks / f"{name}@{node}@{os.getpid()}").touch()
+    hangs = node == doomed and len(list(marks.glob(f"*@{node}@*"))) == 3
+
+    def hang(*_):
+        (marks / "new").write_text(f"{name}@{os.getpid()}")
+        (marks / "new").rename(marks / "stuck")
+        time.sleep(PATIENCE_SECONDS)
+
+    if hangs:
+        os.replace = hang  # which puts a scored file in its place
+    elif node != doomed:
+        wait_for(marks / "stuck")
+    result = function(piece)
+    if hangs:
+        hang()
+    return result
+
+
+class LosingEngine(RayEngine):
+    """The engine, on a cluster that loses a node when it goes over pieces for the first time."""
+
+    def __init__(self, cluster, folder):
         super().__init__(ray)
-        self.marks = marks
+        self.cluster, self.marks = cluster, Path(folder)
+        self.doomed = cluster.add_node(num_cpus=1)
+        self.told = {}
 
-    def map(self, function, pieces, stop):
-        """See ``Engine.map``."""
-        marks = self.marks
+    def map(self, function, pieces, stop=lambda: None):
+        if self.told:
+            yield from super().map(function, pieces, stop)
+            return
+        function = partial(attempt, function, self.marks, self.doomed.node_id)
+        for done, pair in enumerate(super().map(function, pieces, stop), start=1):
+            yield pair
+            if done == 2:
+                lost = self.lose()
+        marks = [mark.name.split("@") for mark in self.marks.glob("*@*")]
+        self.told = {
+            "nodes": len({node for _, node, _ in marks}),
+            "attempts at the lost piece": sum(name == lost for name, _, _ in marks),
+        }
 
-        def attempt(task):
-            node = ray.get_runtime_context().get_node_id()
-            Path(marks, f"{Path(task.source).name}@{node}@{os.getpid()}").touch()
-            return function(task)
+    def lose(self):
+        name, _, process = wait_for(self.marks / "stuck").read_text().partition("@")
+        # A machine takes its processes along; Ray's own would live on for a moment.
+        os.kill(int(process), signal.SIGKILL)
+        self.cluster.remove_node(self.doomed, allow_graceful=False)
+        return name
 
-        return super().map(attempt, pieces, stop)
+
+def run(cluster, program, arguments, loses):
+    with tempfile.TemporaryDirectory() as folder:
+        engine = LosingEngine(cluster, folder) if loses else RayEngine(ray)
+        _engines.load_engine = lambda *_, **__: engine
+        result = CliRunner().invoke(PROGRAMS[program], arguments)
+    told = {"nodes and attempts": engine.told} if loses else {}
+    return {"code": result.exit_code, "out": result.stdout, "err": result.stderr, **told}
 
 
-def main(source, target, marks):
-    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1})
+def main():
+    commands, here = json.load(sys.stdin), Path.cwd()
+    os.chdir("/")  # a machine of a cluster does not begin where the user stands
+    head = {"num_cpus": 1, "_system_config": SOON}
+    cluster = Cluster(initialize_head=True, head_node_args=head)
+    os.chdir(here)
     try:
-        lose_a_node(cluster, source, target, marks)
+        load(cluster.address)
+        told = [run(cluster, *command) for command in commands]
     finally:
         ray.shutdown()
         cluster.shutdown()
+    print(json.dumps(told))  # noqa: T201 - nothing else may be on stdout
 
 
-def lose_a_node(cluster, source, target, marks):
-    doomed = cluster.add_node(num_cpus=1)
-    load(cluster.address)
-    job = _job.plan(find("f2c"), source, target, ["temp_f"], None, force=False, resume=False)
-    done, nodes = 0, set()
-
-    def running():
-        """Return which file the doomed node is at, and the process, or nothing."""
-        found = [mark.name.split("@") for mark in Path(marks).iterdir()]
-        nodes.update(node for _, node, _ in found)
-        there = {path.name for path in Path(target).rglob("*")}
-        at = [(n, int(pid)) for n, node, pid in found if node == doomed.node_id and n not in there]
-        return at[0] if at else None
-
-    for _ in _job.run(job, target, Watched(marks), lambda *_: None):
-        done += 1
-        if done == 3:
-            while (lost := running()) is None:
-                time.sleep(0.005)
-            # A machine takes its processes along; Ray's own would live on for a moment.
-            os.kill(lost[1], signal.SIGKILL)
-            cluster.remove_node(doomed, allow_graceful=False)
-    again = [mark.name for mark in Path(marks).iterdir() if mark.name.startswith(f"{lost[0]}@")]
-    told = {"nodes": len(nodes), "attempts at the lost file": len(again), "done": done}
-    sys.stdout.write(f"\n{json.dumps(told)}\n")
-
-
-main(*sys.argv[1:])
+if __name__ == "__main__":
+    main()

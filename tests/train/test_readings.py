@@ -229,7 +229,7 @@ def test_rows_and_flaws_keep_their_lines_across_blocks(file, monkeypatch):
     assert rows == [*range(2, 11), *range(12, 20)]
     assert xs == [(row,) for row in rows]
     assert ys == [row + Fraction(1, 2) for row in rows]
-    assert [(row, "text 'x'" in why) for row, why in readings.left_out] == [(11, True)]
+    assert [(row, "text 'x'" in why) for row, why, _ in readings.left_out] == [(11, True)]
 
 
 def test_how_much_is_read_is_known(file):
@@ -270,7 +270,7 @@ def test_a_row_that_is_not_valid_can_be_left_out_and_is_counted(flaw, file):
     line = int(message.removeprefix("line ").partition(",")[0].partition(":")[0])
     assert line not in rows
     assert readings.left_out_count == 1
-    ((row, reason),) = readings.left_out
+    ((row, reason, _),) = readings.left_out
     assert row == line
     assert f" {reason}" in f" {message}"
 
@@ -492,7 +492,7 @@ def test_missing_and_infinite_values_in_arrow_are_named(kind, file):
         read(path)
     readings, rows, _, _, _ = read(path, skip_invalid=True)
     assert rows == [1]
-    assert [tuple(row) for row in readings.left_out] == [
+    assert [row[:2] for row in readings.left_out] == [
         (2, "column 'x': missing"),
         (3, "column 'y': nan, not a number"),
         (4, "column 'y': infinite"),
@@ -564,7 +564,7 @@ def test_what_is_no_number_in_excel_is_named(file):
         read(path, x="a", y="b")
     readings, rows, *_ = read(path, x="a", y="b", skip_invalid=True)
     assert rows == [2]
-    assert [reason.partition(": ")[2] for _, reason in readings.left_out] == [
+    assert [reason.partition(": ")[2] for _, reason, _ in readings.left_out] == [
         "missing",
         "text 'off', expected a number",
         "True, expected a number",
@@ -604,7 +604,7 @@ from pathlib import Path
 from train._from_readings import calibrate_readings
 from train._readings import open_readings
 calibrate_readings(
-    open_readings(Path(sys.argv[1])), degree=1, intercept=True, name="probe",
+    [open_readings(Path(sys.argv[1]))], of="probe", degree=1, intercept=True, name="probe",
     unit_x="1", unit_y="1", dtype="float32", watch=lambda what, share: None,
 )
 (peak,) = (line.split()[1] for line in open("/proc/self/status") if line.startswith("VmHWM"))

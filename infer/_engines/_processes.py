@@ -1,0 +1,66 @@
+"""Processes of this machine, for what holds Python's lock: threads would wait for each other."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from functools import partial
+from multiprocessing import connection
+from typing import TypeVar
+
+from infer._engines._window import in_order, with_piece
+from infer._errors import EngineUnavailableError
+
+Piece = TypeVar("Piece")
+Result = TypeVar("Result")
+
+
+class ProcessEngine:
+    """Processes that begin empty, see ``infer._engines.Engine``."""
+
+    here = False
+
+    def __init__(self, workers: int) -> None:
+        """Use so many processes."""
+        self.workers = workers
+
+    def map(
+        self,
+        function: Callable[[Piece], Result],
+        pieces: Iterable[Piece],
+        stop: Callable[[], None] = lambda: None,
+    ) -> Iterator[tuple[Piece, Result]]:
+        """See ``Engine.map``; the order is the pieces'."""
+        others = set(multiprocessing.active_children())
+        # A fork would take along locks that threads hold.
+        empty = multiprocessing.get_context("spawn")
+        pool = ProcessPoolExecutor(self.workers, empty, initializer=_live_with_the_parent)
+
+        def end() -> None:
+            stop()
+            for child in set(multiprocessing.active_children()) - others:
+                child.terminate()
+
+        try:
+            yield from in_order(partial(with_piece, function), pieces, self.workers, end, pool)
+        except BrokenProcessPool:
+            raise EngineUnavailableError(
+                "engine 'local' has lost a piece of work: its process was killed; is memory short?"
+            ) from None
+
+
+def _live_with_the_parent() -> None:
+    """Leave Ctrl-C to the parent process, and end when it does, even if it is killed."""
+
+    def watch() -> None:
+        parent = multiprocessing.parent_process()
+        connection.wait([parent.sentinel] if parent else [])
+        os._exit(1)
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=watch, daemon=True).start()
