@@ -205,7 +205,8 @@ def main(
         if plot is not None:
             _draw(calibration, plot)
         if report is not None:
-            _report(fitted, f"{Path(origin).name} ({layout})", commands, folder, report)
+            path = Path(origin).resolve() if Path(origin).is_dir() else Path(origin)
+            _report(fitted, f"{path.name} ({layout})", commands, folder, report)
     if as_json:
         click.echo(json.dumps(_record(fitted, folder), ensure_ascii=False))
         return

@@ -10,6 +10,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
+
 import infer
 from train._datasets import DATASETS, Dataset, load_dataset
 from train._sample import Rows, Sample
@@ -42,7 +44,10 @@ def sample(dataset: Dataset) -> Rows | None:
         return None
     drawn = Sample(dataset.x.shape[1] if dataset.x.ndim > 1 else 1)
     drawn.add(list(dataset.x.reshape(dataset.rows, -1).T), dataset.y)
-    return drawn.rows()
+    rows = drawn.rows()
+    if rows is not None and dataset.x.shape[1:] == (1,):
+        return Rows(np.reshape(rows.x, (-1, 1)).tolist(), rows.y)
+    return rows
 
 
 def write() -> None:

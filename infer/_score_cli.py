@@ -63,7 +63,10 @@ def score(
     with errors_for_people():
         artifact = _store.find(model)
         chosen = _engines.load_engine(engine, address)
-        job = _job.plan(artifact, source, target, columns, output, force=force, resume=resume)
+        try:
+            job = _job.plan(artifact, source, target, columns, output, force=force, resume=resume)
+        except OSError as error:
+            raise click.ClickException(_unreachable(error)) from None
         if job.left_out and not quiet:
             click.echo(f"note: left out: {few(job.left_out)}", err=True)
         try:
@@ -73,8 +76,15 @@ def score(
         except KeyboardInterrupt:
             hint = "; type the same with --resume to go on" if job.journal is not None else ""
             raise click.ClickException(f"stopped{hint}") from None
+        except OSError as error:
+            raise click.ClickException(_unreachable(error)) from None
     if not quiet:
         _summarize(counts, len(job.tasks), artifact.card)
+
+
+def _unreachable(error: OSError) -> str:
+    """Return what could not be read or written, and why."""
+    return f"{error.filename}: {error.strerror}" if error.filename else str(error)
 
 
 def _with_progress(

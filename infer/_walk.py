@@ -14,16 +14,28 @@ def walk(folder: str, is_known: Callable[[str], bool]) -> tuple[list[str], list[
         is_known: tells by a file's name whether it is data.
 
     Names that begin with . or _ are passed over, of folders too: so programs mark what is not data,
-    _SUCCESS for one.
+    _SUCCESS for one. Links to folders are not followed, as they can lead in circles, and pipes and
+    devices are not opened, as they can keep one waiting: both are something else.
+
+    Raises:
+        OSError: a folder cannot be read.
     """
     known: list[str] = []
     others: list[str] = []
-    for parent, folders, names in os.walk(folder):
+    for parent, folders, names in os.walk(folder, onerror=_raise):
         folders[:] = [name for name in folders if not name.startswith((".", "_"))]
+        others += [path for name in folders if os.path.islink(path := os.path.join(parent, name))]
         for name in names:
+            path = os.path.join(parent, name)
             if not name.startswith((".", "_")):
-                (known if is_known(name) else others).append(os.path.join(parent, name))
+                # A link to nothing is data that is missing: whoever opens it is told.
+                is_data = is_known(name) and (os.path.isfile(path) or not os.path.exists(path))
+                (known if is_data else others).append(path)
     return sorted(known), sorted(others)
+
+
+def _raise(error: OSError) -> None:
+    raise error
 
 
 def few(paths: list[str]) -> str:

@@ -102,7 +102,12 @@ def calibrate_readings(
 
     def look_again(look: Look) -> Findings:
         findings = Findings()
-        for _, part in over("comparing with the curve", partial(_look, look), pieces):
+        for piece, part in over("comparing with the curve", partial(_look, look), pieces):
+            if part.rows != found.rows[piece.place]:
+                raise ReadingsError(
+                    f"{piece.readings.name}: held {found.rows[piece.place]:,} readings, then "
+                    f"{part.rows:,}; it must not change while it is read. Copy it, and read that"
+                )
             findings.merge(part)
         return findings
 

@@ -324,7 +324,7 @@ function onSlice(base) {
   const { readings, compute, features } = model;
   if (!readings) return [];
   return readings.y.map((y, i) => {
-    const x = features > 1 ? readings.x[i] : [readings.x[i]];
+    const x = [].concat(readings.x[i]);
     if (features === 1) return [x[0], y];
     const moved = base.map((value, j) => (j === axis ? x[j] : value));
     return [x[axis], compute(moved).answer + y - compute(x).answer];

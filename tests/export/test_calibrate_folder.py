@@ -152,3 +152,9 @@ def test_an_error_in_another_process_is_told_like_one_here(here, monkeypatch):
 def test_the_folder_it_stands_in_has_a_name(here, monkeypatch):
     monkeypatch.chdir(here / "big")
     assert "wrote big_curve\n" in run(".").stdout
+
+
+def test_the_report_names_the_current_folder(here, monkeypatch):
+    monkeypatch.chdir(here / "big")
+    run(".", "--x", "raw", "--y", "true", "--out", str(here), "--report", str(here / "a.html"))
+    assert ">big (3 files, " in (here / "a.html").read_text()

@@ -3,12 +3,13 @@
 import json
 
 import numpy as np
+import pytest
 from click.testing import CliRunner
 
 import infer
 from export import _readings
 from export._cli import main
-from train._datasets import DATASETS, load_dataset
+from train._datasets import DATASETS, Dataset, load_dataset
 
 
 def test_the_committed_sample_is_what_the_data_give():
@@ -37,6 +38,13 @@ def test_each_sample_is_of_the_data_with_its_digest():
         for row in np.column_stack([x, y]):
             assert np.isclose(rows, row, rtol=1e-4, atol=0).all(axis=1).any()
         assert np.isclose(x[[0, -1]], data.x[[0, -1]], rtol=1e-4).all()
+
+
+@pytest.mark.parametrize("width", [1, 2])
+def test_the_rows_of_features_are_lists(width):
+    x = np.arange(4.0 * width).reshape(4, width)
+    rows = _readings.sample(Dataset("own", x, np.arange(4.0)))
+    assert rows == (x.tolist(), [0.0, 1.0, 2.0, 3.0])
 
 
 def test_every_shipped_model_has_its_sample():

@@ -21,6 +21,7 @@ from infer._engines import load_engine
 from infer._score import _file, _job
 from infer._score._task import Counts
 from infer._shortest import shortest
+from infer._walk import walk
 
 
 @pytest.fixture
@@ -58,6 +59,33 @@ def test_a_folder_keeps_its_shape(folder, tmp_path, score):
     one = pq.read_table(tmp_path / "out" / "2026" / "01" / "c.parquet")
     expected = infer.load("f2c")(one["temp_f"].to_numpy())
     np.testing.assert_array_equal(one["t_c"].to_numpy(), expected)
+
+
+def test_what_is_no_file_is_left_out(folder, tmp_path, score):
+    os.mkfifo(folder / "pipe.csv")
+    (folder / "2026" / "again").symlink_to(folder)
+    code, output = score(folder, tmp_path / "out", *F2C)
+    left_out = [folder / "2026" / "again", folder / "pipe.csv", folder / "readme.txt"]
+    assert (code, f"note: left out: {', '.join(map(str, left_out))}\n" in output) == (0, True)
+    assert "200 rows in 4 files" in output
+
+
+def test_a_link_to_nothing_is_an_error(folder, tmp_path, score):
+    (folder / "gone.csv").symlink_to("nowhere")
+    code, output = score(folder, tmp_path / "out", *F2C)
+    assert (code, output) == (1, f"Error: {folder / 'gone.csv'}: No such file or directory\n")
+    assert not (tmp_path / "out").exists()
+
+
+def test_where_nothing_can_be_written_is_an_error(folder, score):
+    target = folder / "a.csv" / "out"
+    code, output = score(folder / "2026", target, *F2C)
+    assert (code, output) == (1, f"Error: {target}: Not a directory\n")
+
+
+def test_a_folder_that_cannot_be_read_is_no_empty_one(tmp_path):
+    with pytest.raises(FileNotFoundError):
+        walk(str(tmp_path / "nowhere"), bool)
 
 
 def test_quiet_says_nothing(folder, tmp_path, score):

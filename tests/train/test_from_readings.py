@@ -251,3 +251,17 @@ def test_all_may_be_left_out(run, folder):
     where, paths = folder(a="x,y\n?,1\n", b="x,y\n2,off\n3,\n")
     with pytest.raises(ReadingsError, match="all holds no readings: all 3 were left out"):
         fit(open_files(where, paths, skip_invalid=True), run=run)
+
+
+def test_a_file_that_grows_meanwhile_is_an_error(folder):
+    _, paths = folder(a="x,y\n1,3\n2,5\n4,9\n", b="x,y\n3,7\n5,11\n")
+    began = []
+
+    def grow(function, pieces):
+        if began:
+            paths[1].write_text(paths[1].read_text() + "6,900\n")
+        began.append(True)
+        yield from elsewhere(function, pieces)
+
+    with pytest.raises(ReadingsError, match=re.escape(f"{paths[1]}: held 2 readings, then 3; ")):
+        fit(open_files(paths[0].parent, paths), run=grow)
