@@ -182,7 +182,7 @@ def main(
         layout = _layout(files)
         if not quiet:
             if others:
-                click.echo(_printable(f"note: left out: {few(others)}"), err=True)
+                click.echo(f"note: left out: {few(others)}", err=True)
             assumed = f"; {files[0].assumed}" if files[0].assumed else ""
             click.echo(_printable(f"{origin}: {layout}{assumed}"), err=True)
         run = _mapper(engine, address, file, files)

@@ -41,4 +41,5 @@ def _raise(error: OSError) -> None:
 def few(paths: list[str]) -> str:
     """Return the first paths and how many more there are, for people."""
     more = f" and {len(paths) - 3:,} more" if len(paths) > 3 else ""
-    return f"{', '.join(paths[:3])}{more}"
+    text = f"{', '.join(paths[:3])}{more}"
+    return "".join(c if c.isprintable() else "�" for c in text)

@@ -103,10 +103,11 @@ def calibrate_readings(
     def look_again(look: Look) -> Findings:
         findings = Findings()
         for piece, part in over("comparing with the curve", partial(_look, look), pieces):
-            if part.rows != found.rows[piece.place]:
+            if part.fingerprint != found.fingerprints[piece.place]:
                 raise ReadingsError(
                     f"{piece.readings.name}: held {found.rows[piece.place]:,} readings, then "
-                    f"{part.rows:,}; it must not change while it is read. Copy it, and read that"
+                    f"{part.rows:,}{' others' * (part.rows == found.rows[piece.place])}; it must "
+                    "not change while it is read. Copy it, and read that"
                 )
             findings.merge(part)
         return findings
@@ -133,7 +134,7 @@ def calibrate_readings(
         )
     except CalibrationError as error:
         raise CalibrationError(f"{of}: {error}") from error
-    notes = about_files(files, found.rows, found.digests) + about_rows(files, found.repeats)
+    notes = about_files(files, found.rows, found.fingerprints) + about_rows(files, found.repeats)
     left_out_rows = [row for _, row in found.left_out]
     return Fitted(calibration, row_word, notes, left_out_rows, found.left_out_count)
 
@@ -143,14 +144,14 @@ class _Found:
 
     def __init__(self, files: int) -> None:
         self.rows = [0] * files
-        self.digests = [""] * files
+        self.fingerprints = [0] * files
         self.repeats: dict[int, Repeats] = {}
         self.left_out: list[tuple[int, LeftOut]] = []
         self.left_out_count = 0
 
     def add(self, place: int, summed: _Summed) -> None:
         self.rows[place] = summed.sums.rows
-        self.digests[place] = summed.sums.sha256 if summed.sums.rows else ""
+        self.fingerprints[place] = summed.sums.fingerprint
         if summed.repeats is not None:
             self.repeats[place] = summed.repeats
         self.left_out_count += summed.left_out_count
@@ -167,7 +168,7 @@ def _sum(terms: Sequence[Exponents], weighted: bool, read: Read, piece: Piece) -
         sums.add(exact.x, exact.y, exact.sigma)
         if kept is not None:
             kept.append(block)
-            kept = kept if sums.rows <= _passes.MOST_KEPT else None
+            kept = kept if sums.rows * (sums.features + 1) <= _passes.MOST_KEPT else None
     return _Summed(
         sums,
         piece.readings.left_out,

@@ -9,8 +9,8 @@ from typing import Any, NamedTuple, TypeVar
 
 from train._readings import Block, Readings
 
-# Up to so many rows are kept in memory; longer files are read again.
-MOST_KEPT = 1 << 20
+# Up to so many numbers are kept in memory; longer files are read again.
+MOST_KEPT = 1 << 21
 
 Result = TypeVar("Result")
 
@@ -41,7 +41,7 @@ class Here:
         self._watch = watch
         self._ends = list(accumulate((readings.size for readings in files), initial=0))
         self._kept: dict[int, list[Block]] | None = {}
-        self._rows = 0
+        self._numbers = 0
 
     def __call__(
         self, what: str, function: Callable[[Read, Piece], Result], pieces: Iterable[Piece]
@@ -69,8 +69,8 @@ class Here:
     def _keep(self, place: int, block: Block) -> None:
         if self._kept is not None:
             self._kept.setdefault(place, []).append(block)
-            self._rows += len(block.rows)
-            if self._rows > MOST_KEPT:
+            self._numbers += len(block.rows) * (len(block.x) + 1)
+            if self._numbers > MOST_KEPT:
                 self._kept = None
 
 

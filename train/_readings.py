@@ -252,20 +252,17 @@ def open_files(
     names: tuple[str, ...] = ()
     for path in paths:
         source = Source(path, str(path))
-        table = _open_table(source)
-        if not found:
-            names = table.names
-            choice = choose(names, x=x, y=y, features=features, sigma=sigma, file=source.name)
+        try:
+            table = _open_table(source)
+            if not found:
+                names = table.names
+                choice = choose(names, x=x, y=y, features=features, sigma=sigma, file=source.name)
+            moved = _moved(choice, names, table.names, source.name, str(paths[0]))
+        except (ColumnsError, ReadingsError) as error:
+            hint = " If the file holds no readings, move it out, or begin its name with _."
+            raise type(error)(f"{error}{hint if len(paths) > 1 else ''}") from error
         label = path.relative_to(folder).as_posix()
-        found.append(
-            Readings(
-                table,
-                source,
-                _moved(choice, names, table.names, source.name, str(paths[0])),
-                skip_invalid=skip_invalid,
-                label=label,
-            )
-        )
+        found.append(Readings(table, source, moved, skip_invalid=skip_invalid, label=label))
     return found
 
 

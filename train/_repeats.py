@@ -60,20 +60,20 @@ def about_rows(files: Sequence[Readings], found: Mapping[int, Repeats]) -> list[
 
 
 def about_files(
-    files: Sequence[Readings], rows: Sequence[int], digests: Sequence[str]
+    files: Sequence[Readings], rows: Sequence[int], fingerprints: Sequence[int]
 ) -> list[str]:
     """Return a sentence about files that hold the same readings, in whatever order.
 
     Args:
         files: all of them.
         rows: how many each holds.
-        digests: of the readings in each, see ``train.Sums.sha256``.
+        fingerprints: of the readings in each, see ``train.Sums``.
     """
-    first: dict[str, int] = {}
+    first: dict[tuple[int, int], int] = {}
     copies = []
-    for place, digest in enumerate(digests):
-        if rows[place] and first.setdefault(digest, place) != place:
-            copies.append((files[place].label, files[first[digest]].label))
+    for place, known in enumerate(zip(rows, fingerprints, strict=True)):
+        if rows[place] and first.setdefault(known, place) != place:
+            copies.append((files[place].label, files[first[known]].label))
     if not copies:
         return []
     copy, original = copies[0]

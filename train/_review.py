@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from train._columns import Column, Doubles
 from train._exact import root
+from train._hashes import both, fingerprint
 from train._judge import floor_log2, power_of_two
 from train._least_squares import Solution, line
 from train._sums import read_block
@@ -214,6 +215,7 @@ class Findings:
 
     Attributes:
         rows: number of readings.
+        fingerprint: of these readings, see ``Sums``.
         means: sums of the squared leave-one-out errors, by number of terms.
         products: sums of the products of two of these squares, by two numbers of terms.
         alone: numbers of terms for which a reading determines a coefficient alone.
@@ -225,6 +227,7 @@ class Findings:
     """
 
     rows: int = 0
+    fingerprint: int = 0
     means: dict[int, Fraction] = field(default_factory=dict)
     products: dict[tuple[int, int], Fraction] = field(default_factory=dict)
     alone: set[int] = field(default_factory=set)
@@ -237,6 +240,7 @@ class Findings:
     def merge(self, other: Findings) -> None:
         """Add what was found in other readings."""
         self.rows += other.rows
+        self.fingerprint = both(self.fingerprint, other.fingerprint)
         self.alone |= other.alone
         self.sample |= other.sample
         self.add_distinct(other.distinct)
@@ -357,7 +361,9 @@ class Look:
         """Look at some rows."""
         findings = Findings(rows=len(y))
         xs, ys = [feature.doubles() for feature in x], y.doubles()
-        inverse = 1.0 if sigma is None else 1.0 / sigma.doubles()
+        sigmas = [] if sigma is None else [sigma.doubles()]
+        findings.fingerprint = fingerprint([*xs, ys, *sigmas])
+        inverse = 1.0 / sigmas[0] if sigmas else 1.0
         u = [
             (values - float(center)) / float(half)
             for values, center, half in zip(
@@ -389,9 +395,9 @@ class Look:
         picked = slice(-places.before % self.step, None, self.step)
         table = np.stack([values[picked] for values in xs], axis=-1)
         # Copies: a view would keep its whole block.
-        sigmas = None if sigma is None else sigma.doubles()[picked].copy()
+        kept = sigmas[0][picked].copy() if sigmas else None
         inputs = table[:, 0] if len(xs) == 1 else table
-        findings.sample[places.before] = inputs, ys[picked].copy(), sigmas
+        findings.sample[places.before] = inputs, ys[picked].copy(), kept
         return findings
 
     def _residuals(self, size: int, x: Sequence[Column], y: Column, rounded: Doubles) -> Doubles:

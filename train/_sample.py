@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from train._columns import Doubles
+from train._hashes import Hashes, row_hashes
 
 # A chart shows no more, and model.json stays a file that people read.
 MOST_ROWS = 200
@@ -23,9 +24,6 @@ MOST_NUMBERS = 2_000
 _BLOCK = 1 << 14
 
 _LAST = np.uint64(2**64 - 1)
-_FACTOR = np.uint64(0xBF58476D1CE4E5B9)
-
-_Hashes = NDArray[np.uint64]
 
 
 class Rows(NamedTuple):
@@ -62,7 +60,7 @@ class Sample:
         self._few: Doubles = np.empty((0, features + 1))
         # Different rows, by hash: those of the smallest, and behind them those at the ends.
         self._table: Doubles = self._few
-        self._hashes: _Hashes = np.empty(0, dtype=np.uint64)
+        self._hashes: Hashes = np.empty(0, dtype=np.uint64)
 
     def add(self, x: Sequence[Doubles], y: Doubles) -> None:
         """Add readings: a column a feature, and y; all finite."""
@@ -71,7 +69,7 @@ class Sample:
             self._few = np.concatenate([self._few, np.stack([*x, y], axis=1)])
         for start in range(0, len(y) if self.most else 0, _BLOCK):
             block = [column[start : start + _BLOCK] + 0.0 for column in (*x, y)]  # -0 is 0
-            hashes = _hash(block)
+            hashes = row_hashes(block)
             full = len(self._hashes) >= self.most
             wanted = np.flatnonzero(hashes <= (self._hashes[self.most - 1] if full else _LAST))
             for feature in self._features:
@@ -98,7 +96,7 @@ class Sample:
         x = table[:, :-1] if table.shape[1] > 2 else table[:, 0]
         return Rows(x.tolist(), table[:, -1].tolist())
 
-    def _new_ends(self, feature: int, x: Doubles, hashes: _Hashes) -> list[NDArray[np.intp]]:
+    def _new_ends(self, feature: int, x: Doubles, hashes: Hashes) -> list[NDArray[np.intp]]:
         """Return the rows of the smallest and of the largest x that no known one is beyond."""
         known = self._table[:, feature]
         least, largest = x.min(), x.max()
@@ -107,7 +105,7 @@ class Sample:
         rows = [np.flatnonzero(x == end) for end in ends]
         return [some[[hashes[some].argmin()]] for some in rows]
 
-    def _keep(self, table: Doubles, hashes: _Hashes) -> None:
+    def _keep(self, table: Doubles, hashes: Hashes) -> None:
         table = np.concatenate([self._table, table])
         hashes = np.concatenate([self._hashes, hashes])
         order = np.lexsort((*table.T, hashes))
@@ -123,21 +121,3 @@ class Sample:
         """Return the first row with the smallest and with the largest x of each feature."""
         columns = [self._table[:, feature] for feature in self._features if len(self._table)]
         return [int(end) for column in columns for end in (column.argmin(), column.argmax())]
-
-
-def _hash(columns: Sequence[Doubles]) -> _Hashes:
-    """Return a hash of each row, over the bits of its doubles.
-
-    Folded, since those of whole numbers are all at the top, and multiplied by what is odd, which
-    loses none: M. Dietzfelbinger and others, "A reliable randomized algorithm for the closest-pair
-    problem" (Journal of Algorithms 25, 1997). The factor is SplitMix64's.
-    """
-    state = np.zeros(len(columns[0]), dtype=np.uint64)
-    for column in columns:
-        bits = column.view(np.uint64)
-        state += bits
-        state ^= bits >> np.uint64(32)
-        state *= _FACTOR
-        state ^= state >> np.uint64(29)
-    state *= _FACTOR
-    return state

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from train._columns import Column, Doubles, column, digits, extent, whole_digits
 from train._errors import CalibrationError
 from train._exact import common_unit
+from train._hashes import both, fingerprint
 from train._judge import Exponents, add_products, moments, plus, power_of_two
 from train._sample import Sample
 
@@ -76,6 +77,7 @@ class Sums:
         units: what one counts in each feature, in y, and in the weights.
         whole: the sums of w·x^exponents·y^power in these units, by (exponents, power).
         sample: some of the readings, which ones does not depend on the split either.
+        fingerprint: a hash of the readings as doubles, likewise, see ``train._hashes``.
     """
 
     def __init__(
@@ -113,6 +115,7 @@ class Sums:
         self.units: list[Fraction] = []
         self.whole: dict[Moment, int] = dict.fromkeys(moments(terms), 0)
         self.sample = Sample(features)
+        self.fingerprint = 0
 
     def add(self, x: Any, y: Any, sigma: Any = None, *, first_row: int | None = None) -> None:
         """Add readings.
@@ -143,7 +146,10 @@ class Sums:
         """Add readings that are checked."""
         if not len(y):
             return
-        self.sample.add([feature.doubles() for feature in x], y.doubles())
+        doubles = [number.doubles() for number in (*x, y)]
+        self.sample.add(doubles[:-1], doubles[-1])
+        weights = [] if sigma is None else [sigma.doubles()]
+        self.fingerprint = both(self.fingerprint, fingerprint([*doubles, *weights]))
         part = Sums(self.terms, weighted=self.weighted)
         part.rows = len(y)
         part.domain = [_range(feature) for feature in x]
@@ -168,6 +174,7 @@ class Sums:
         if other.rows:
             self._merge(other)
             self.sample.merge(other.sample)
+            self.fingerprint = both(self.fingerprint, other.fingerprint)
 
     def __add__(self, other: Sums) -> Sums:
         """Return the sums over the readings of both."""

@@ -51,8 +51,8 @@ class RayEngine:
 
         def call(row: dict[str, Any]) -> dict[str, Any]:
             outcome: tuple[bool, Result | Exception]
-            os.chdir(folder)  # what a relative path begins at
             try:
+                os.chdir(folder)  # what a relative path begins at
                 outcome = True, function(pickle.loads(row["piece"]))  # noqa: S301 - packed below
             except Exception as error:  # noqa: BLE001 - is raised again at home
                 outcome = False, error

@@ -253,15 +253,32 @@ def test_all_may_be_left_out(run, folder):
         fit(open_files(where, paths, skip_invalid=True), run=run)
 
 
-def test_a_file_that_grows_meanwhile_is_an_error(folder):
+@pytest.mark.parametrize(
+    ("content", "then"),
+    [("x,y\n3,7\n5,11\n6,900\n", "3;"), ("x,y\n3,7\n5,12\n", "2 others;"), ("x,y\n3,7\n", "1;")],
+)
+def test_a_file_that_changes_meanwhile_is_an_error(content, then, folder):
     _, paths = folder(a="x,y\n1,3\n2,5\n4,9\n", b="x,y\n3,7\n5,11\n")
     began = []
 
-    def grow(function, pieces):
+    def change(function, pieces):
         if began:
-            paths[1].write_text(paths[1].read_text() + "6,900\n")
+            paths[1].write_text(content)
         began.append(True)
         yield from elsewhere(function, pieces)
 
-    with pytest.raises(ReadingsError, match=re.escape(f"{paths[1]}: held 2 readings, then 3; ")):
-        fit(open_files(paths[0].parent, paths), run=grow)
+    with pytest.raises(ReadingsError, match=re.escape(f"{paths[1]}: held 2 readings, then {then}")):
+        fit(open_files(paths[0].parent, paths), run=change)
+
+
+def test_files_with_the_same_sums_are_no_copies(folder):
+    where, paths = folder(a="x,y\n1,1\n5,5.1\n6,6\n", b="x,y\n2,2\n3,3\n7,7.1\n")
+    assert not fit(open_files(where, paths), degree=1).notes
+    where, paths = folder(a="x,y\n1,1\n5,5\n6,6\n", b="x,y\n2,2\n3,3\n7,7\n", c="x,y\n3,4\n")
+    assert not fit(open_files(where, paths), degree=1).notes
+
+
+def test_a_file_without_readings_may_be_moved_out(folder):
+    where, paths = folder(a="x,y\n1,1\n5,5.1\n6,6\n", b="What this is.\n")
+    with pytest.raises(ReadingsError, match=r"b\.csv.* begin its name with _\.$"):
+        open_files(where, paths)
