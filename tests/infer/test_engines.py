@@ -105,11 +105,13 @@ def test_ctrl_c_is_left_to_the_parent():
     assert told == [(signal.SIGINT, signal.SIG_IGN)]
 
 
-# In the end one process works and the other has nothing to do.
+# In the end one process works and the other has nothing to do. What runs the tests may ignore
+# Ctrl-C, as what a shell begins with & does.
 WAITS = """
-import sys
+import signal, sys
 from infer._engines._processes import ProcessEngine
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     list(ProcessEngine(2).map(exec, [sys.argv[1], *sys.argv[1:]]))
 """
 
