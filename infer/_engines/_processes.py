@@ -9,49 +9,42 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from functools import partial
 from multiprocessing import connection
-from typing import TypeVar
 
-from infer._engines._window import in_order, with_piece
+from infer._engines import Piece, Result
+from infer._engines._window import in_order
 from infer._errors import EngineUnavailableError
 
-Piece = TypeVar("Piece")
-Result = TypeVar("Result")
 
+def in_processes(
+    function: Callable[[Piece], Result],
+    pieces: Iterable[Piece],
+    workers: int,
+    stop: Callable[[], None],
+) -> Iterator[Result]:
+    """Yield ``function(piece)`` for each piece, in order, computed in processes that begin empty.
 
-class ProcessEngine:
-    """Processes that begin empty, see ``infer._engines.Engine``."""
+    See ``infer._engines._window.in_order``.
 
-    here = False
+    Raises:
+        EngineUnavailableError: a process was killed.
+    """
+    others = set(multiprocessing.active_children())
+    # A fork would take along locks that threads hold.
+    empty = multiprocessing.get_context("spawn")
+    pool = ProcessPoolExecutor(workers, empty, initializer=_live_with_the_parent)
 
-    def __init__(self, workers: int) -> None:
-        """Use so many processes."""
-        self.workers = workers
+    def end() -> None:
+        stop()
+        for child in set(multiprocessing.active_children()) - others:
+            child.terminate()
 
-    def map(
-        self,
-        function: Callable[[Piece], Result],
-        pieces: Iterable[Piece],
-        stop: Callable[[], None] = lambda: None,
-    ) -> Iterator[tuple[Piece, Result]]:
-        """See ``Engine.map``; the order is the pieces'."""
-        others = set(multiprocessing.active_children())
-        # A fork would take along locks that threads hold.
-        empty = multiprocessing.get_context("spawn")
-        pool = ProcessPoolExecutor(self.workers, empty, initializer=_live_with_the_parent)
-
-        def end() -> None:
-            stop()
-            for child in set(multiprocessing.active_children()) - others:
-                child.terminate()
-
-        try:
-            yield from in_order(partial(with_piece, function), pieces, self.workers, end, pool)
-        except BrokenProcessPool:
-            raise EngineUnavailableError(
-                "engine 'local' has lost a piece of work: its process was killed; is memory short?"
-            ) from None
+    try:
+        yield from in_order(function, pieces, workers, end, pool)
+    except BrokenProcessPool:
+        raise EngineUnavailableError(
+            "engine 'local' has lost a piece of work: its process was killed; is memory short?"
+        ) from None
 
 
 def _live_with_the_parent() -> None:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
+
+from infer._engines import Piece, Result
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor, Future
-
-Piece = TypeVar("Piece")
-Result = TypeVar("Result")
 
 
 def in_order(
@@ -49,8 +48,3 @@ def in_order(
     finally:
         stop()
         pool.shutdown(wait=True, cancel_futures=True)
-
-
-def with_piece(function: Callable[[Piece], Result], piece: Piece) -> tuple[Piece, Result]:
-    """Return a piece with its result."""
-    return piece, function(piece)

@@ -4,25 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
-from typing import TypeVar
 
-from infer._engines import Engine
-from infer._engines._window import in_order, with_piece
+from infer._engines import Engine, Piece, Result
+from infer._engines._window import in_order
 from infer._errors import EngineUnavailableError
 from infer._runtimes._blocks import threads
 
-Piece = TypeVar("Piece")
-Result = TypeVar("Result")
-
 
 class LocalEngine:
-    """Threads, see ``infer._engines.Engine``."""
+    """Threads or processes, see ``infer._engines.Engine``."""
 
-    here = True
-
-    def __init__(self, workers: int) -> None:
-        """Use so many threads."""
+    def __init__(self, workers: int, *, processes: bool = False) -> None:
+        """Use so many threads, or processes."""
         self.workers = workers
+        self.here = not processes
 
     def map(
         self,
@@ -31,7 +26,16 @@ class LocalEngine:
         stop: Callable[[], None] = lambda: None,
     ) -> Iterator[tuple[Piece, Result]]:
         """See ``Engine.map``; the order is the pieces'."""
-        return in_order(partial(with_piece, function), pieces, self.workers, stop)
+        work = partial(_with_piece, function)
+        if self.here:
+            return in_order(work, pieces, self.workers, stop)
+        from infer._engines._processes import in_processes
+
+        return in_processes(work, pieces, self.workers, stop)
+
+
+def _with_piece(function: Callable[[Piece], Result], piece: Piece) -> tuple[Piece, Result]:
+    return piece, function(piece)
 
 
 def load(address: str | None = None, *, holds_lock: bool = False) -> Engine:
@@ -40,8 +44,4 @@ def load(address: str | None = None, *, holds_lock: bool = False) -> Engine:
         raise EngineUnavailableError(
             "engine 'local' runs on this machine and joins no cluster; type: --engine ray"
         )
-    if not holds_lock:
-        return LocalEngine(threads())
-    from infer._engines._processes import ProcessEngine
-
-    return ProcessEngine(threads())
+    return LocalEngine(threads(), processes=holds_lock)

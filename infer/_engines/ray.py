@@ -10,12 +10,10 @@ from __future__ import annotations
 import os
 import pickle
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, TypeVar
+from typing import Any
 
+from infer._engines import Piece, Result
 from infer._errors import EngineUnavailableError
-
-Piece = TypeVar("Piece")
-Result = TypeVar("Result")
 
 # How often a piece is begun again because its machine was lost. Ray Data would try forever, also
 # with a piece that brings each machine down.

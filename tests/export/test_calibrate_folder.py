@@ -9,7 +9,7 @@ from click.testing import CliRunner
 
 import infer
 from export import _calibrate_cli
-from infer._engines._processes import ProcessEngine
+from infer._engines.local import LocalEngine
 
 ROWS = [(i / 4, i / 2 + 1 + (i * 7 % 5) / 16) for i in range(60)]
 
@@ -51,9 +51,9 @@ def run(*arguments, code=0):
 def processes(monkeypatch):
     """Return what the engine of processes is asked to do; it does it."""
     asked = []
-    original = ProcessEngine.map
+    original = LocalEngine.map
     monkeypatch.setattr(
-        ProcessEngine, "map", lambda *arguments: asked.append(1) or original(*arguments)
+        LocalEngine, "map", lambda *arguments: asked.append(1) or original(*arguments)
     )
     return asked
 

@@ -11,10 +11,11 @@ from pathlib import Path
 import pytest
 
 from infer._engines import load_engine
-from infer._engines._processes import ProcessEngine
 from infer._engines._window import in_order
 from infer._engines.local import LocalEngine
 from infer._errors import EngineUnavailableError
+
+PROCESSES = LocalEngine(2, processes=True)
 
 
 def test_pieces_are_taken_as_they_are_needed_and_come_in_order():
@@ -73,10 +74,10 @@ def test_processes_work_side_by_side_and_in_order(tmp_path):
     engine = load_engine("local", holds_lock=True)
     assert not engine.here
     code = MEET.format(folder=str(tmp_path), many=2, seconds=60)
-    assert list(ProcessEngine(2).map(exec, [code] * 2)) == [(code, None)] * 2
+    assert list(PROCESSES.map(exec, [code] * 2)) == [(code, None)] * 2
     assert not (tmp_path / str(os.getpid())).exists()
     numbers = [float(number) for number in range(40)]
-    assert list(ProcessEngine(2).map(math.sqrt, numbers)) == [(n, math.sqrt(n)) for n in numbers]
+    assert list(PROCESSES.map(math.sqrt, numbers)) == [(n, math.sqrt(n)) for n in numbers]
 
 
 def test_the_first_error_ends_all_processes():
@@ -87,7 +88,7 @@ def test_the_first_error_ends_all_processes():
             taken.append(number)
             yield number
 
-    results = ProcessEngine(2).map(math.sqrt, pieces(), lambda: stopped.append(len(taken)))
+    results = PROCESSES.map(math.sqrt, pieces(), lambda: stopped.append(len(taken)))
     assert next(results) == (1.0, 1.0)
     with pytest.raises(ValueError, match="math domain error"):
         next(results)
@@ -97,11 +98,11 @@ def test_the_first_error_ends_all_processes():
 
 def test_a_process_that_is_killed_is_told():
     with pytest.raises(EngineUnavailableError, match="lost a piece of work: its process was kill"):
-        list(ProcessEngine(2).map(os._exit, [1]))
+        list(PROCESSES.map(os._exit, [1]))
 
 
 def test_ctrl_c_is_left_to_the_parent():
-    told = list(ProcessEngine(1).map(signal.getsignal, [signal.SIGINT]))
+    told = list(LocalEngine(1, processes=True).map(signal.getsignal, [signal.SIGINT]))
     assert told == [(signal.SIGINT, signal.SIG_IGN)]
 
 
@@ -109,10 +110,10 @@ def test_ctrl_c_is_left_to_the_parent():
 # Ctrl-C, as what a shell begins with & does.
 WAITS = """
 import signal, sys
-from infer._engines._processes import ProcessEngine
+from infer._engines.local import LocalEngine
 if __name__ == "__main__":
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    list(ProcessEngine(2).map(exec, [sys.argv[1], *sys.argv[1:]]))
+    list(LocalEngine(2, processes=True).map(exec, [sys.argv[1], *sys.argv[1:]]))
 """
 
 
