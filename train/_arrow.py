@@ -27,11 +27,7 @@ class ArrowTable:
     source: Source
     kind: str
     names: tuple[str, ...]
-
-    @property
-    def row_word(self) -> str:
-        """What a row's number counts."""
-        return "row"
+    row_word = "row"
 
     @property
     def layout(self) -> str:

@@ -73,11 +73,7 @@ class TextTable:
     comma: bool
     header: bool
     names: tuple[str, ...]
-
-    @property
-    def row_word(self) -> str:
-        """What a row's number counts."""
-        return "line"
+    row_word = "line"
 
     @property
     def layout(self) -> str:

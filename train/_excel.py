@@ -30,11 +30,7 @@ class ExcelTable:
     sheet: str
     header_row: int | None
     names: tuple[str, ...]
-
-    @property
-    def row_word(self) -> str:
-        """What a row's number counts."""
-        return "row"
+    row_word = "row"
 
     @property
     def layout(self) -> str:
