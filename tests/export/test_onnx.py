@@ -194,7 +194,7 @@ class TimesMinusZero(Scalars):
 
 class BothZeros(Scalars):
     def forward(self, x):
-        return (self.a * x + self.b + 0.0) * -0.0 + self.c
+        return ((self.a * x + 0.0) * self.b + self.c) * -0.0
 
 
 class Tenth(Scalars):
