@@ -21,7 +21,6 @@ from infer._engines import load_engine
 from infer._score import _file, _job
 from infer._score._task import Counts
 from infer._shortest import shortest
-from infer._walk import walk
 
 
 @pytest.fixture
@@ -81,11 +80,6 @@ def test_where_nothing_can_be_written_is_an_error(folder, score):
     target = folder / "a.csv" / "out"
     code, output = score(folder / "2026", target, *F2C)
     assert (code, output) == (1, f"Error: {target}: Not a directory\n")
-
-
-def test_a_folder_that_cannot_be_read_is_no_empty_one(tmp_path):
-    with pytest.raises(FileNotFoundError):
-        walk(str(tmp_path / "nowhere"), bool)
 
 
 def test_quiet_says_nothing(folder, tmp_path, score):
