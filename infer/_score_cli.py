@@ -78,6 +78,10 @@ def score(
             raise click.ClickException(f"stopped{hint}") from None
         except OSError as error:
             raise click.ClickException(_unreachable(error)) from None
+    if job.complete and not quiet:
+        click.echo(
+            "note: nothing was left to do; all was computed again, and is what is there", err=True
+        )
     if not quiet:
         _summarize(counts, len(job.tasks), artifact.card)
 
