@@ -24,10 +24,13 @@ from infer._shortest import shortest, shortest_doubles
 _CHUNK = 1 << 16
 _LONGEST_LINE = 1 << 16
 
+# What a shell makes of a command that died of Ctrl-C.
+INTERRUPTED = 130
+
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
-class _Failure(click.ClickException):
+class Failure(click.ClickException):
     """An error with a message for people and an exit code of its own."""
 
     def __init__(self, message: str, exit_code: int) -> None:
@@ -41,7 +44,7 @@ def errors_for_people() -> Iterator[None]:
     try:
         yield
     except InferError as error:
-        raise _Failure(str(error), error.exit_code) from error
+        raise Failure(str(error), error.exit_code) from error
 
 
 class NumbersCommand(click.Command):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from infer._answer import errors_for_people
+from infer._answer import INTERRUPTED, Failure, errors_for_people
 from infer._walk import few
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ def score(
             )
         except KeyboardInterrupt:
             hint = "; type the same with --resume to go on" if job.journal is not None else ""
-            raise click.ClickException(f"stopped{hint}") from None
+            raise Failure(f"stopped{hint}", INTERRUPTED) from None
         except OSError as error:
             raise click.ClickException(_unreachable(error)) from None
     if job.complete and not quiet:

@@ -17,7 +17,7 @@ def run_failing(function, at, how):
 
     HOW is "kill" or "raise" (an OSError). The code is minus the signal's number if killed, 1 if
     the function raised OSError, what it raised SystemExit with, 0 if it returned; and 222 if it
-    ended before the call came.
+    ended before the call came. AT may be 0, for none.
     """
     sys.stdout.flush()
     child = os.fork()
@@ -42,8 +42,9 @@ def run_failing(function, at, how):
 
     code = 0
     try:
-        threading.setprofile(profile)
-        sys.setprofile(profile)
+        if at:
+            threading.setprofile(profile)
+            sys.setprofile(profile)
         function()
     except OSError:
         code = 1
