@@ -13,7 +13,7 @@ import os
 import re
 import stat
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from infer._files.disk import lock, sync_folder
@@ -91,7 +91,9 @@ def replace_file(path: str | os.PathLike[str], data: bytes) -> None:
         file.write(data)
 
 
-def replace_files(folder: str | os.PathLike[str], files: Mapping[str, bytes]) -> None:
+def replace_files(
+    folder: str | os.PathLike[str], files: Mapping[str, bytes], *, without: Sequence[str] = ()
+) -> None:
     """Write files that belong together; a folder without the last of them is incomplete.
 
     The last one is removed first, when all are on disk beside their places, and comes back after
@@ -100,6 +102,7 @@ def replace_files(folder: str | os.PathLike[str], files: Mapping[str, bytes]) ->
     Args:
         folder: where; made if need be.
         files: contents by name, in the order of renaming.
+        without: names of files that go when the last one does, if they are there.
 
     Raises:
         OSError: a file cannot be written.
@@ -114,8 +117,9 @@ def replace_files(folder: str | os.PathLike[str], files: Mapping[str, bytes]) ->
                 file.write(data)
                 file.flush()
                 os.fsync(file.fileno())
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(os.path.join(folder, seal))
+        for name in (seal, *without):
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(os.path.join(folder, name))
         sync_folder(folder)
 
 

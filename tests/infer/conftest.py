@@ -5,7 +5,6 @@ import os
 import shutil
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -82,16 +81,6 @@ def _a_plain_environment(monkeypatch):
     """Keep out the developer's own models, and a setting that would flush for the commands."""
     monkeypatch.delenv("SAMEBITS_ARTIFACTS", raising=False)
     monkeypatch.delenv("PYTHONUNBUFFERED", raising=False)
-
-
-@pytest.fixture
-def memory(tmp_path):
-    """Return an empty folder in memory where the system has that: fsync costs nothing there."""
-    if not os.access("/dev/shm", os.W_OK):  # noqa: S108
-        yield tmp_path
-        return
-    with tempfile.TemporaryDirectory(dir="/dev/shm") as folder:  # noqa: S108
-        yield Path(folder)
 
 
 @pytest.fixture
