@@ -14,7 +14,7 @@ from torch import nn
 
 from export._calibration import document
 from export._errors import ExportError
-from export._folder import refuse_to_replace, staged, write_files
+from export._folder import refuse_to_replace
 from export._onnx import to_onnx
 from export._program import plain_name, trace
 from export._readings import sample
@@ -23,6 +23,7 @@ from export._torchscript import to_torchscript
 from export._uncertainty import uncertainty
 from infer._check import check_integrity, check_parity
 from infer._errors import ArtifactError
+from infer._files.folder import staged, write_files
 from infer._floats import bits
 from infer._format import CARD_FILE, FORMAT_VERSION, NAME_PATTERN, read_card, render
 from infer._model import load

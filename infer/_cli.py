@@ -15,6 +15,7 @@ from infer._answer import (
     answer_options,
     errors_for_people,
 )
+from infer._entry import CleanInterrupts
 from infer._score_cli import score
 from infer._table import table
 
@@ -192,13 +193,14 @@ def site(out: str, names: tuple[str, ...], force: bool) -> None:
         artifacts = [_store.find(name) for name in names or _store.list_models()]
         content = _site.files(artifacts, server=False)
         try:
-            _site.write(out, content, force=force)
+            with CleanInterrupts():
+                _site.write(out, content, force=force)
         except OSError as error:
             raise click.ClickException(f"{out}: {error.strerror or error}") from None
     click.echo(f"wrote {os.path.join(out, _site.INDEX)}")
 
 
-class _Size(click.ParamType[int]):
+class _Size(click.ParamType):  # type: ignore[type-arg]  # generic from click 8.4 on
     """A number of bytes or of elements: 1000, 64K, 16M, 1G; units are powers of 1,024."""
 
     name = "size"
@@ -296,7 +298,7 @@ def serve(models: tuple[str, ...], **options: Any) -> None:
     def ready(address: str, names: list[str]) -> None:
         click.echo(f"Serving {', '.join(names)} at {address}")
 
-    with errors_for_people():
+    with errors_for_people(), CleanInterrupts():
         _server.serve(Settings(models, **options), ready)
 
 
@@ -323,7 +325,8 @@ def _check_exhaustively(names: tuple[str, ...], folder: str | None) -> None:
                 for proof in _exhaustive.prove(artifact, done):
                     bar.update(proof.inputs - bar.pos)
                     if path is not None:
-                        _exhaustive.write_proof(proof, path)
+                        with CleanInterrupts():
+                            _exhaustive.write_proof(proof, path)
         if proof is None:
             continue
         for way, result in proof.ways.items():

@@ -280,7 +280,9 @@ def test_resuming_a_single_file(folder, tmp_path, score):
     assert target.read_bytes() == whole
 
 
-@pytest.mark.parametrize("journal", [b"", b'{"model": "0', b"\x00" * 40 + b"\n", b"[]\n", b"{}\n[]\n"])
+@pytest.mark.parametrize(
+    "journal", [b"", b'{"model": "0', b"\x00" * 40 + b"\n", b"[]\n", b"{}\n[]\n"]
+)
 def test_a_journal_that_a_crash_has_damaged(folder, tmp_path, score, journal):
     out = tmp_path / "out"
     assert score(folder, out, *F2C)[0] == 0
