@@ -2,8 +2,12 @@
 
 Such a test is marked ``@pytest.mark.needs("node", …)``, by names of the table below. Where the
 environment variable ``SAMEBITS_REQUIRE`` is set, as in ``.ci/run``, it fails instead of skipping.
+
+``SAMEBITS_WITHOUT`` names packages, separated by commas, that an environment is not to have, as in
+``.ci/lowest``: files of tests that import one of them are left out.
 """
 
+import ast
 import json
 import os
 import re
@@ -15,6 +19,11 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# A busy machine is no failure.
+settings.register_profile("samebits", deadline=None)
+settings.load_profile("samebits")
 
 WEB = Path(__file__).parent / "web"
 
@@ -73,6 +82,20 @@ def memory(tmp_path):
         return
     with tempfile.TemporaryDirectory(dir="/dev/shm") as folder:
         yield Path(folder)
+
+
+def pytest_ignore_collect(collection_path):
+    """Leave out files that import what is not to be there."""
+    without = set(filter(None, os.environ.get("SAMEBITS_WITHOUT", "").split(",")))
+    if not without or collection_path.suffix != ".py":
+        return None
+    found = set()
+    for node in ast.walk(ast.parse(collection_path.read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            found.update(alias.name.partition(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module is not None:
+            found.add(node.module.partition(".")[0])
+    return True if found & without else None
 
 
 def pytest_collection_modifyitems(items):

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -277,10 +278,10 @@ def test_a_terminal_without_a_value_is_not_waited_for():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--digit", "2", "98.6"], "No such option '--digit'. Did you mean '--digits'?"),
-        (["98.6", "--jsn"], "No such option '--jsn'. Did you mean '--json'?"),
-        (["--quite=1", "98.6"], "No such option '--quite=1'. Did you mean '--quiet'?"),
-        (["--bogus", "98.6"], "No such option '--bogus'."),
+        (["--digit", "2", "98.6"], "No such option --digit Did you mean --digits?"),
+        (["98.6", "--jsn"], "No such option --jsn Did you mean --json?"),
+        (["--quiett=1", "98.6"], "No such option --quiett=1 Did you mean --quiet?"),
+        (["--bogus", "98.6"], "No such option --bogus"),
         (["--digits", "x", "98.6"], "'x' is not a valid integer range"),
         (["--digits", "-1", "98.6"], "-1 is not in the range 0<=x<=60"),
         (["--digits", "98.6"], "'98.6' is not a valid integer range"),
@@ -296,8 +297,11 @@ def test_a_terminal_without_a_value_is_not_waited_for():
 def test_a_wrong_call_says_what_is_wrong(f2c, arguments, message):
     result = f2c(*arguments)
     assert result.returncode == 2
-    assert message in result.stderr.decode()
-    assert "Traceback" not in result.stderr.decode()
+    said = result.stderr.decode()
+    if message.startswith("No such option"):  # versions of click differ in punctuation
+        said = re.sub("[:'.](?= |$)|'", "", said, flags=re.MULTILINE)
+    assert message in said
+    assert "Traceback" not in said
 
 
 def test_values_before_a_wrong_one_are_answered(f2c):
