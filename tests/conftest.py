@@ -54,6 +54,10 @@ def _lacks_ray():
     return None if find_spec("ray") else "no ray here; type: pip install 'samebits[ray]'"
 
 
+def _lacks_torch():
+    return None if find_spec("torch") else "no torch here; type: pip install 'samebits[train]'"
+
+
 def _lacks_sha256sum():
     return None if shutil.which("sha256sum") else "no sha256sum here; install GNU coreutils"
 
@@ -71,6 +75,7 @@ NEEDS = {
     "npm packages": cache(_lacks_npm_packages),
     "ray": cache(_lacks_ray),
     "sha256sum": cache(_lacks_sha256sum),
+    "torch": cache(_lacks_torch),
 }
 
 
