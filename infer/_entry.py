@@ -88,7 +88,8 @@ def run(command: click.Command, name: str) -> NoReturn:
         status = 1
         # Whoever opens a file names it; what has no name are the standard streams.
         where = error.filename or "standard output"
-        _say(click.ClickException(f"{where}: {error.strerror or error}"))
+        reason = str(error) if error.errno is None else f"{where}: {error.strerror}"
+        _say(click.ClickException(reason))
     for stream in (sys.stdout, sys.stderr):
         if _is_stuck(stream):
             # Python would try once more at its end, and complain.

@@ -33,9 +33,13 @@ def errors_for_people() -> Iterator[None]:
 
     try:
         yield
-    except (TrainError, ModuleNotFoundError, OSError) as error:
-        if isinstance(error, OSError) and error.filename is None:
+    except OSError as error:
+        if error.errno is None:  # a library's
+            raise _Failure(str(error), 1) from error
+        if error.filename is None:
             raise  # a standard stream; see infer._entry
+        raise _Failure(f"{error.filename}: {error.strerror}", 1) from error
+    except (TrainError, ModuleNotFoundError) as error:
         raise _Failure(str(error), getattr(error, "exit_code", 1)) from error
 
 
