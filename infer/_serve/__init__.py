@@ -14,7 +14,8 @@ One file, one job:
     _connection   what a slow, silent or endless client may cost
     _metrics      what Prometheus reads
     _log          JSON lines on standard error
-    _server       sockets, signals, worker processes
+    _server       one process that serves: sockets, signals
+    _supervisor   several of them
 
 uvicorn, prometheus_client, orjson and numpy are imported by functions: without the extra
 ``serve``, all of this can still be imported.

@@ -3,25 +3,18 @@
 from __future__ import annotations
 
 import os
-import signal
 import socket
 import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from functools import partial
 
 from infer._errors import InferError, RuntimeUnavailableError
 from infer._serve._catalog import Catalog, Served
 from infer._serve._settings import Settings
-
-if TYPE_CHECKING:
-    from multiprocessing.process import BaseProcess
+from infer._serve._supervisor import handling, supervise
 
 _NEEDED = ("httptools", "numpy", "orjson", "prometheus_client", "uvicorn")
-# Seconds that a worker gets beyond its grace, and between two starts of one that dies.
-_MORE = 5.0
-_RESTART = 1.0
 
 
 def check_installed() -> None:
@@ -58,7 +51,7 @@ def serve(settings: Settings, ready: Callable[[str, list[str]], None]) -> None:
     listener = _listen(settings)
     host, port = listener.getsockname()[:2]
     address = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
-    run = work if settings.workers == 1 else _supervise
+    run = work if settings.workers == 1 else partial(supervise, work)
     run(settings, listener, lambda: ready(address, names))
 
 
@@ -106,7 +99,7 @@ def work(settings: Settings, listener: socket.socket, ready: Callable[[], None])
 
         @contextmanager
         def capture_signals(self) -> Iterator[None]:
-            with _handling(self.handle_exit):
+            with handling(self.handle_exit):
                 yield
 
     with ThreadPoolExecutor(threads(), thread_name_prefix="samebits-large") as pool:
@@ -131,16 +124,6 @@ def work(settings: Settings, listener: socket.socket, ready: Callable[[], None])
     log.close()
 
 
-@contextmanager
-def _handling(handler: Callable[[int, Any], None]) -> Iterator[None]:
-    before = {number: signal.signal(number, handler) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, previous in before.items():
-            signal.signal(number, previous)
-
-
 def _listen(settings: Settings) -> socket.socket:
     try:
         family = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM)[0][0]
@@ -155,48 +138,3 @@ def _listen(settings: Settings) -> socket.socket:
             "try another --port"
         ) from None
     return listener
-
-
-def _work_apart(settings: Settings, listener: socket.socket) -> None:
-    """Serve from a process that was forked."""
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_DFL)  # until the server has handlers of its own
-    # Nobody needs to know which one is ready: the listener takes connections already.
-    work(settings, listener, lambda: None)
-
-
-def _supervise(settings: Settings, listener: socket.socket, ready: Callable[[], None]) -> None:
-    """Keep the workers running until SIGINT or SIGTERM, then until they have finished."""
-    import tempfile
-    from multiprocessing import connection, get_context
-
-    from infer._serve._metrics import FOLDER_VARIABLE
-
-    # Safe, as this process has neither threads nor an event loop.
-    context = get_context("fork")
-
-    def start() -> BaseProcess:
-        worker = context.Process(target=_work_apart, args=(settings, listener))
-        worker.start()
-        return worker
-
-    stopping: list[int] = []
-    with tempfile.TemporaryDirectory(prefix="samebits-metrics-") as folder:
-        os.environ[FOLDER_VARIABLE] = folder
-        with _handling(lambda number, _: stopping.append(number)):
-            workers = [start() for _ in range(settings.workers)]
-            ready()
-            while not stopping:
-                connection.wait([worker.sentinel for worker in workers], timeout=0.2)
-                for index, worker in enumerate(workers):
-                    if not worker.is_alive() and not stopping:
-                        time.sleep(_RESTART)
-                        workers[index] = start()
-            listener.close()
-            for worker in workers:
-                worker.terminate()
-            deadline = time.monotonic() + settings.grace + _MORE
-            for worker in workers:
-                worker.join(max(0.0, deadline - time.monotonic()))
-                if worker.is_alive():
-                    worker.kill()
