@@ -33,7 +33,7 @@ class Server:
                 env={**os.environ, **variables},
             )
         self.greeting = self.process.stdout.readline().decode()
-        found = re.search(r"http://127\.0\.0\.1:(\d+)$", self.greeting.strip())
+        found = re.search(r"http://[\d.]+:(\d+)$", self.greeting.strip())
         assert found, (self.greeting, self.errors.read_text())
         self.port = int(found[1])
         self.address = f"127.0.0.1:{self.port}"
@@ -83,7 +83,7 @@ class Server:
         head = cls.binary_head(name, values)
         lengths = (len(head), len(head) + 4 * values)
         return (
-            b"POST /v2/models/%s/infer HTTP/1.1\r\nhost: here\r\n"
+            b"POST /v2/models/%s/infer HTTP/1.1\r\nhost: localhost\r\n"
             b"inference-header-content-length: %d\r\ncontent-length: %d\r\n\r\n%s"
         ) % (model.encode(), *lengths, head)
 

@@ -19,7 +19,7 @@ import infer
 from export._folder import staged, write_files
 from infer._format import render
 
-HEAD = b"POST /v2/models/own_line/infer HTTP/1.1\r\nhost: here\r\n"
+HEAD = b"POST /v2/models/own_line/infer HTTP/1.1\r\nhost: localhost\r\n"
 
 
 def asked(*data):
@@ -215,14 +215,14 @@ def test_a_port_in_use_is_named(server, command):
 
 def test_without_the_extra_it_says_what_to_install():
     code = (
-        "import sys; sys.modules.update(dict.fromkeys(['uvicorn', 'orjson']));"
+        "import sys; sys.modules.update(dict.fromkeys(['httptools', 'orjson']));"
         "from infer._cli import main; main(['serve', 'f2c'])"
     )
     result = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=False
     )
     assert result.returncode == 1
-    assert "infer serve needs orjson, uvicorn, not installed here" in result.stderr
+    assert "infer serve needs httptools, orjson, not installed here" in result.stderr
     assert "pip install 'samebits[serve]'" in result.stderr
 
 

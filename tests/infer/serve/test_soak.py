@@ -23,7 +23,7 @@ SECONDS = float(os.environ.get("SAMEBITS_SOAK_SECONDS", "60"))
 NAMES = ("f2c", "sin_cubic", "plane", "dynamic_net.order5")
 # Mebibytes: the arena and the allocator keep some of what was in flight at the busiest time.
 SLACK = 64
-HEAD = b"POST /v2/models/f2c/infer HTTP/1.1\r\nhost: here\r\n"
+HEAD = b"POST /v2/models/f2c/infer HTTP/1.1\r\nhost: localhost\r\n"
 
 
 def be_silent(server, chance):
