@@ -249,7 +249,7 @@ class Connection(asyncio.Protocol):
         del buffer[: end + 4]
         self._scanned = 0
         self._began = perf_counter()
-        request = self._request = head.parse(text, self._server.hosts)
+        request = self._request = self._server.parse(text)
         self._last = not request.keep_alive
         found = self._application.route(request)
         if isinstance(found, Route):

@@ -7,6 +7,7 @@ here first.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import NoReturn
 from urllib.parse import unquote
 
@@ -69,7 +70,7 @@ def parse(head: bytes, hosts: Hosts) -> Request:
         hosts.check(headers[b"host"])
     path = _path(target, hosts)
     length = _length(headers, http_1_0=http_1_0)
-    options = headers.get(b"connection", b"").lower().replace(b" ", b"").split(b",")
+    options = _options(headers)
     if http_1_0:
         keep_alive = b"keep-alive" in options and b"close" not in options
         return Request(method, path, headers, length, keep_alive, http_1_0=True)
@@ -122,6 +123,12 @@ def _headers(head: bytes) -> tuple[dict[bytes, bytes], int]:
         else:
             headers[name] = b"%b, %b" % (headers[name], value)
     return headers, hosts
+
+
+def _options(headers: dict[bytes, bytes]) -> Iterable[bytes]:
+    """Return the options of the field Connection, in lower case."""
+    found = headers.get(b"connection")
+    return () if found is None else [option.strip() for option in found.lower().split(b",")]
 
 
 def _path(target: bytes, hosts: Hosts) -> str:

@@ -6,9 +6,11 @@ import asyncio
 import socket
 from collections.abc import Callable
 from email.utils import formatdate
+from functools import lru_cache, partial
 from time import time
 
 from infer._serve._errors import RequestError
+from infer._serve._http import head
 from infer._serve._http.connection import Connection
 from infer._serve._http.hosts import Hosts
 from infer._serve._http.memory import RETRY, Budget
@@ -18,12 +20,15 @@ from infer._serve._settings import Settings
 # Seconds between two looks at the deadlines.
 _INTERVAL = 0.5
 _BACKLOG = 2048
+# Parsed heads that are remembered.
+_HEADS = 64
 
 
 class Server:
     """Serves one listening socket with one event loop.
 
     Attributes:
+        parse: from a head to a request; raises a RequestError.
         stopping: whether each connection ends with its next answer.
         date: the field Date, as a line.
     """
@@ -38,7 +43,8 @@ class Server:
         """Put the parts together."""
         self.application = application
         self.settings = settings
-        self.hosts = hosts
+        # Requests of one client have nearly always the same head.
+        self.parse = lru_cache(_HEADS)(partial(head.parse, hosts=hosts))
         self.loop = loop
         self.budget = Budget(settings.max_memory)
         self.stopping = False
