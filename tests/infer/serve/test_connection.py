@@ -3,6 +3,7 @@
 import gzip
 import http.client
 import json
+import os
 import re
 import socket
 import statistics
@@ -82,14 +83,27 @@ class Client:
             self.socket.settimeout(20)
 
 
-@pytest.fixture(scope="module")
-def patient(tmp_path_factory):
+@pytest.fixture(scope="session")
+def patient(serving):
     """Return a server of two models that gives up on a request after two seconds."""
-    from tests.infer.serve.conftest import Server
+    with serving("f2c", "sin_cubic", "--timeout", "2") as server:
+        yield server
 
-    running = Server("f2c", "sin_cubic", "--timeout", "2", folder=tmp_path_factory.mktemp("patient"))
-    yield running
-    assert running.stop() == 0
+
+@pytest.fixture(scope="session")
+def asyncio_server(serving, tmp_path_factory):
+    """Return the same without uvloop."""
+    folder = tmp_path_factory.mktemp("without")
+    (folder / "uvloop.py").write_text("raise ImportError")
+    path = os.pathsep.join([str(folder), *filter(None, [os.environ.get("PYTHONPATH")])])
+    with serving("f2c", "sin_cubic", "--timeout", "2", PYTHONPATH=path) as server:
+        yield server
+
+
+@pytest.fixture(params=["patient", "asyncio_server"])
+def either(request):
+    """Return first the one, then the other: their transports differ."""
+    return request.getfixturevalue(request.param)
 
 
 # Bytes of one client never reach another.
@@ -230,9 +244,9 @@ def test_a_request_may_come_byte_by_byte(request_, patient):
         assert client.answer()[2] == b'{"live":true}'
 
 
-def test_what_follows_a_long_body_is_the_next_request(patient):
+def test_what_follows_a_long_body_is_the_next_request(either):
     values = np.random.default_rng(1).random(50_000, "<f4")
-    start = patient.binary_start("f2c", "t_u", len(values))
+    start = either.binary_start("f2c", "t_u", len(values))
     long = start + values.tobytes()
     expected = infer.load("f2c")(values).tobytes()
     whole = long + PLAIN + CHUNKED + long + LIVE
@@ -240,7 +254,7 @@ def test_what_follows_a_long_body_is_the_next_request(patient):
     cuts += [len(long + PLAIN + CHUNKED) + 100, len(whole) - len(LIVE) - 1, len(whole) - 2]
     for chosen in ([], *([cut] for cut in cuts), cuts):
         places = [0, *chosen, len(whole)]
-        with Client(patient) as client:
+        with Client(either) as client:
             client.send(*(whole[a:b] for a, b in zip(places, places[1:], strict=False)))
             assert client.answer()[2].endswith(expected)
             assert client.value() == EXPECTED
@@ -250,9 +264,9 @@ def test_what_follows_a_long_body_is_the_next_request(patient):
             assert client.silent(0.02)
 
 
-def test_pipelined_requests_have_no_limit_together(patient):
+def test_pipelined_requests_have_no_limit_together(either):
     count = 3000
-    with Client(patient) as client:
+    with Client(either) as client:
         sender = threading.Thread(target=client.socket.sendall, args=(PLAIN * count,))
         sender.start()
         assert {client.value() for _ in range(count)} == {EXPECTED}
@@ -260,17 +274,17 @@ def test_pipelined_requests_have_no_limit_together(patient):
         assert client.silent()
 
 
-def test_a_client_that_pipelines_without_reading_is_not_read_any_further(patient):
+def test_a_client_that_pipelines_without_reading_is_not_read_any_further(either):
     size = 60 << 20
     with socket.socket() as deaf:
         deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         deaf.settimeout(20)
-        deaf.connect(("127.0.0.1", patient.port))
+        deaf.connect(("127.0.0.1", either.port))
         began = time.monotonic()
         with pytest.raises(OSError):  # cut off when it took no answer for two seconds
             deaf.sendall(LIVE * (size // len(LIVE)))
         assert time.monotonic() - began > 1
-    assert patient.infer("f2c", ASKED)[0] == 200
+    assert either.infer("f2c", ASKED)[0] == 200
 
 
 def test_an_empty_line_before_a_request_is_read_over_once(patient):
@@ -285,10 +299,10 @@ def test_an_empty_line_before_a_request_is_read_over_once(patient):
 # Versions, connections that end, bodies where none is expected.
 
 
-def test_http_1_0_keeps_a_connection_on_request(patient):
+def test_http_1_0_keeps_a_connection_on_request(either):
     old = PLAIN.replace(b"HTTP/1.1\r\nhost: localhost", b"HTTP/1.0")
     kept = old.replace(b"HTTP/1.0", b"HTTP/1.0\r\nConnection: Keep-Alive")
-    with Client(patient) as client:
+    with Client(either) as client:
         client.send(kept + kept)
         for _ in range(2):
             status, fields, _ = client.answer()
@@ -309,16 +323,16 @@ def test_a_request_that_asks_for_the_end_is_the_last(patient):
             assert client.answer() is None
 
 
-def test_a_client_that_ends_its_side_still_gets_its_answers(patient):
+def test_a_client_that_ends_its_side_still_gets_its_answers(either):
     values = np.ones(50_000, "<f4").tobytes()
-    long = patient.binary_start("f2c", "t_u", 50_000) + values
-    with Client(patient) as client:
+    long = either.binary_start("f2c", "t_u", 50_000) + values
+    with Client(either) as client:
         client.socket.sendall(long + PLAIN * 40)
         client.socket.shutdown(socket.SHUT_WR)
         assert client.answer()[0] == 200
         assert [client.value() for _ in range(40)] == [EXPECTED] * 40
         assert client.answer() is None
-    with Client(patient) as client:
+    with Client(either) as client:
         client.socket.sendall(PLAIN + PLAIN[:-1])
         client.socket.shutdown(socket.SHUT_WR)
         assert client.value() == EXPECTED
@@ -343,9 +357,9 @@ def test_a_body_of_a_get_is_not_the_next_request(patient):
         assert client.value() == EXPECTED
 
 
-def test_a_refused_body_is_read_over_or_the_connection_ends(patient):
+def test_a_refused_body_is_read_over_or_the_connection_ends(either):
     unknown = PLAIN.replace(b"f2c", b"f2d")
-    with Client(patient) as client:
+    with Client(either) as client:
         client.send(unknown + PLAIN)
         assert client.answer()[0] == 404
         assert client.value() == EXPECTED
@@ -354,7 +368,7 @@ def test_a_refused_body_is_read_over_or_the_connection_ends(patient):
         status, fields, _ = client.answer()
         assert (status, fields["connection"]) == (404, "close")
         assert client.answer() is None
-    with Client(patient) as client:
+    with Client(either) as client:
         client.send(CHUNKED.replace(b"f2c", b"f2d") + PLAIN)
         status, fields, _ = client.answer()
         assert (status, fields["connection"]) == (404, "close")
@@ -368,10 +382,10 @@ def test_an_expectation_that_is_unknown_is_refused(patient):
         assert client.answer() is None
 
 
-def test_an_answer_that_ends_the_connection_is_not_destroyed_by_what_still_comes(patient):
+def test_an_answer_that_ends_the_connection_is_not_destroyed_by_what_still_comes(either):
     """Closing with unread bytes makes the system throw away what the client has not read."""
     for _ in range(5):
-        with Client(patient) as client:
+        with Client(either) as client:
             client.socket.sendall(b"nonsense\r\n\r\n" + bytes(500_000))
             time.sleep(0.02)
             client.socket.sendall(bytes(200_000))
