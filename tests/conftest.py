@@ -43,7 +43,9 @@ def _lacks_npm_packages():
 def _lacks_java():
     if shutil.which("java") and shutil.which("javac"):
         return None
-    return "no java and javac here; install a JDK, 11 or newer: apt-get install default-jdk-headless"
+    return (
+        "no java and javac here; install a JDK, 11 or newer: apt-get install default-jdk-headless"
+    )
 
 
 def _lacks_ray():

@@ -2,6 +2,7 @@
 
 import gzip
 import http.client
+import itertools
 import json
 import os
 import re
@@ -250,12 +251,19 @@ def test_what_follows_a_long_body_is_the_next_request(either):
     long = start + values.tobytes()
     expected = infer.load("f2c")(values).tobytes()
     whole = long + PLAIN + CHUNKED + long + LIVE
-    cuts = [len(start) - 3, len(start), len(start) + 70_000, len(long) - 1, len(long), len(long) + 9]
+    cuts = [
+        len(start) - 3,
+        len(start),
+        len(start) + 70_000,
+        len(long) - 1,
+        len(long),
+        len(long) + 9,
+    ]
     cuts += [len(long + PLAIN + CHUNKED) + 100, len(whole) - len(LIVE) - 1, len(whole) - 2]
     for chosen in ([], *([cut] for cut in cuts), cuts):
         places = [0, *chosen, len(whole)]
         with Client(either) as client:
-            client.send(*(whole[a:b] for a, b in zip(places, places[1:], strict=False)))
+            client.send(*(whole[a:b] for a, b in itertools.pairwise(places)))
             assert client.answer()[2].endswith(expected)
             assert client.value() == EXPECTED
             assert client.value() == EXPECTED
