@@ -87,10 +87,8 @@ def work(settings: Settings, listener: socket.socket, ready: Callable[[], None])
         log.tell("reload", {"model": name, "version": served.version, "problem": problem})
 
     hosts = Hosts(settings.host, listener.getsockname()[0], settings.allowed_hosts)
-    with (
-        ThreadPoolExecutor(threads(), thread_name_prefix="samebits-large") as pool,
-        closing(_event_loop()) as loop,
-    ):
+    pool = ThreadPoolExecutor(threads(), thread_name_prefix="samebits-large")
+    with closing(_event_loop()) as loop:
         application = Application(catalog, Pages(catalog), settings, metrics, log, pool)
         server = Server(application, settings, hosts, loop)
         stop_watching = catalog.watch(reloaded)
@@ -99,6 +97,7 @@ def work(settings: Settings, listener: socket.socket, ready: Callable[[], None])
         with handling(lambda *_: server.stop()):
             loop.run_until_complete(server.run(listener, ready))
         stop_watching()
+    pool.shutdown(cancel_futures=True)  # what nobody waits for any more
     log.close()
 
 

@@ -15,7 +15,7 @@ from infer._serve._errors import RequestError
 from infer._serve._http import head
 from infer._serve._http.chunks import Chunks
 from infer._serve._http.filling import Filling
-from infer._serve._http.memory import Share
+from infer._serve._http.memory import Share, too_much
 from infer._serve._http.messages import (
     SMALL,
     STATUS_LINES,
@@ -29,8 +29,8 @@ from infer._serve._http.messages import (
 if TYPE_CHECKING:
     from infer._serve._http.server import Server
 
-# Requests that are answered before other connections get their turn.
-_TURN = 16
+# Seconds that a client's requests are answered before other connections get their turn.
+_TURN = 0.002
 # Bytes of later requests that are kept while one is answered; more wait in the system's buffer.
 _AHEAD = 1 << 16
 # Seconds and bytes that a client gets after an answer that ends the connection. What it still
@@ -189,10 +189,10 @@ class Connection(asyncio.Protocol):
 
     def _go_on(self) -> None:
         """Answer what has come, until something is missing or others have their turn."""
-        until = self._answers + _TURN
+        until = perf_counter() + _TURN
         try:
             while not self._scheduled and self._step():
-                if self._answers >= until:
+                if perf_counter() > until:
                     self._scheduled = True
                     self._loop.call_soon(self._next_turn)
         except RequestError as error:
@@ -273,7 +273,11 @@ class Connection(asyncio.Protocol):
         elif length <= SMALL:
             self._receive = partial(self._receive_small, route, length)
         else:
-            filling = Filling(self, route, length, self._share.take)
+            try:
+                filling = Filling(self, route, length, self._share.take)
+            except MemoryError:
+                self.body_refused(too_much(), route.model, length)
+                return
             if filling.begin(self._buffer):
                 self._transport.set_protocol(filling)
 

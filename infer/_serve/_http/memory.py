@@ -9,6 +9,11 @@ from infer._serve._errors import RequestError
 RETRY = (b"retry-after", b"1")
 
 
+def too_much() -> RequestError:
+    """Return the error for a request that finds no memory now."""
+    return RequestError(503, "too much is in flight; try again", RETRY)
+
+
 class Budget:
     """Bytes that the bodies and answers of all requests may hold at one time."""
 
@@ -38,7 +43,7 @@ class Share:
         budget = self._budget
         with budget.lock:
             if budget.held + size > budget.most:
-                raise RequestError(503, "too much is in flight; try again", RETRY)
+                raise too_much()
             budget.held += size
             self._size += size
 

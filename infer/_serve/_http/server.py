@@ -73,6 +73,10 @@ class Server:
                 for connection in [*self._connections]:
                     connection.abort()
         self._ticking.cancel()
+        unfinished = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in unfinished:
+            task.cancel()
+        await asyncio.gather(*unfinished, return_exceptions=True)
 
     def stop(self) -> None:
         """Take no more connections; may be called from a handler of signals."""

@@ -84,6 +84,22 @@ def test_what_does_not_finish_is_given_up_after_the_grace(start, replace):
         assert server.stop() == 0
 
 
+def test_what_still_computes_after_the_grace_is_given_up_quietly(start):
+    server = start("f2c", "--grace", "0", "--no-access-log")
+    values = 500_000
+    tensor = {"name": "t_u", "shape": [values], "datatype": "FP32", "data": [0.5] * values}
+    body = json.dumps({"inputs": [tensor]}).encode()
+    head = b"POST /v2/models/f2c/infer HTTP/1.1\r\nhost: localhost\r\ncontent-length: %d\r\n\r\n"
+    connections = [server.connect() for _ in range(4)]
+    for connection in connections:
+        connection.sendall(head % len(body) + body)
+    time.sleep(0.05)
+    assert server.stop() == 0
+    for connection in connections:
+        connection.close()
+    assert server.errors.read_text() == ""
+
+
 def test_a_replaced_folder_is_read_again_without_a_lost_or_mixed_answer(start, replace, wait):
     slopes = [2.0**power for power in range(-8, 8)]
     folder = replace(slopes[0])
