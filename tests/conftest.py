@@ -48,6 +48,14 @@ def _lacks_bench():
     return f"no {missing[0]} here; type: pip install 'samebits[bench]'" if missing else None
 
 
+def _lacks_java():
+    if shutil.which("java") and shutil.which("javac"):
+        return None
+    return (
+        "no java and javac here; install a JDK, 11 or newer: apt-get install default-jdk-headless"
+    )
+
+
 def _lacks_ray():
     return None if find_spec("ray") else "no ray here; type: pip install 'samebits[ray]'"
 
@@ -66,6 +74,7 @@ def _lacks_chromium():
 NEEDS = {
     "bench": cache(_lacks_bench),
     "chromium": cache(_lacks_chromium),
+    "java": cache(_lacks_java),
     "node": cache(_lacks_node),
     "npm packages": cache(_lacks_npm_packages),
     "ray": cache(_lacks_ray),
