@@ -75,7 +75,7 @@ def from_number(value: Any, dtype: DType) -> float:
     if dtype == "float64":
         return double
     single = float32(double)
-    if single == double or not _may_be_halfway(double) or isinstance(value, float):
+    if single == double or not may_be_halfway(double) or isinstance(value, float):
         return single
     if not hasattr(value, "as_integer_ratio"):
         return single  # its double is all that it tells of itself
@@ -97,14 +97,30 @@ def from_text(text: str, dtype: DType) -> float:
     if dtype == "float64":
         return double
     single = float32(double)
-    if single == double or not _may_be_halfway(double):
+    if single == double or not may_be_halfway(double):
         return single
+    return float32(beside(text, double))
+
+
+def beside(text: str, double: float) -> float:
+    """Return the double itself if a decimal is exactly that, else its neighbour on that side.
+
+    Args:
+        text: a finite decimal.
+        double: the double that is nearest to it.
+
+    Where the double lies halfway between two values of a narrower format, rounding the result is
+    rounding the decimal once.
+    """
     from decimal import Decimal
 
-    return from_number(Decimal(text), dtype)
+    exact, nearest = Decimal(text), Decimal(double)
+    if exact == nearest:
+        return double
+    return math.nextafter(double, math.inf if exact > nearest else -math.inf)
 
 
-def _may_be_halfway(double: float) -> bool:
+def may_be_halfway(double: float) -> bool:
     """Tell whether a double can lie halfway between two float32 values.
 
     A double has 29 significand bits more than a float32: at a halfway point the top one of
