@@ -7,6 +7,7 @@ mode. It is chosen by an environment variable that must be set before the librar
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 FOLDER_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
@@ -23,7 +24,11 @@ class OfModel(NamedTuple):
 
 
 class Metrics:
-    """Counters of this process, and the page that shows those of all."""
+    """Counters of this process, and the page that shows those of all.
+
+    On a full disk a new counter may have no place: then it is not counted, but the request that it
+    would count is answered.
+    """
 
     def __init__(self, models: list[str]) -> None:
         """Make the counters; names of models come from here, never from a request."""
@@ -71,18 +76,21 @@ class Metrics:
 
     def answered(self, model: str, elements: int, seconds: float) -> None:
         """Count a request that was answered."""
-        counters = self._models[model]
-        counters.requests.inc()
-        counters.elements.inc(elements)
-        counters.seconds.observe(seconds)
+        with suppress(OSError):
+            counters = self._models[model]
+            counters.requests.inc()
+            counters.elements.inc(elements)
+            counters.seconds.observe(seconds)
 
     def failed(self, model: str, status: int) -> None:
         """Count a request that was answered with an error."""
-        self._errors.labels(model, str(status)).inc()
+        with suppress(OSError):
+            self._errors.labels(model, str(status)).inc()
 
     def reloaded(self, model: str, result: str) -> None:
         """Count a look at a folder that was replaced."""
-        self._reloads.labels(model, result).inc()
+        with suppress(OSError):
+            self._reloads.labels(model, result).inc()
 
     def page(self) -> tuple[str, bytes]:
         """Return content type and text of the page that Prometheus reads."""
