@@ -11,6 +11,7 @@ import os
 import threading
 import time
 from collections import deque
+from contextlib import suppress
 from typing import Any
 
 from infer._serve._tensors import dumps
@@ -60,6 +61,15 @@ class Log:
                 data = data[os.write(self._descriptor, data) :]
         except OSError:
             return  # nobody can be told that nobody reads
+
+
+def tell_now(event: str, facts: dict[str, Any], descriptor: int = 2) -> None:
+    """Write one line at once, from a process that must have no thread; drop it if it cannot go."""
+    import select
+
+    with suppress(OSError, ValueError):
+        if select.select([], [descriptor], [], 0)[1]:
+            os.write(descriptor, _line(event, facts))
 
 
 def _line(event: str, facts: dict[str, Any]) -> bytes:
