@@ -12,10 +12,13 @@ from infer._card import ModelCard
 from infer._errors import ArtifactError, InferError
 from infer._format import CARD_FILE
 from infer._model import Model, open_model
+from infer._serve._errors import cut
 from infer._store import Artifact, find, list_models, open_folder
 
 # Seconds between two looks at the folders.
 _INTERVAL = 0.5
+# Characters of what is told about a replacement that cannot be read.
+_LONGEST = 500
 
 # What tells a card file from its replacement: inode, time of the last change, size.
 Stamp = tuple[int, int, int]
@@ -94,7 +97,7 @@ class Catalog:
                     )
                 self._refused.pop(name, None)
             except InferError as error:
-                found = served._replace(problem=str(error))
+                found = served._replace(problem=cut(str(error), _LONGEST))
                 self._refused[name] = stamp
             self._names[name] = found
             changed.append(found)

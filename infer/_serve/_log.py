@@ -14,6 +14,7 @@ from collections import deque
 from contextlib import suppress
 from typing import Any
 
+from infer._errors import printable
 from infer._serve._tensors import dumps
 
 # Lines that wait to be written; more are dropped, and counted.
@@ -73,7 +74,11 @@ def tell_now(event: str, facts: dict[str, Any], descriptor: int = 2) -> None:
 
 
 def _line(event: str, facts: dict[str, Any]) -> bytes:
-    return dumps({"time": round(time.time(), 3), "event": event, **facts}) + b"\n"
+    line = dumps({"time": round(time.time(), 3), "event": event, **facts})
+    if not line.isascii() or b"\x7f" in line:
+        # The same JSON, but a terminal does not obey what a client sent.
+        line = printable(line.decode()).encode()
+    return line + b"\n"
 
 
 class Handler(logging.Handler):
