@@ -387,11 +387,12 @@ def _number(text: bytes, header: str) -> int:
 
 _OF_SERVER: Mapping[str, Callable[[], dict[str, Any]]] = {
     "/v2": _metadata.server,
-    "/v2/health/live": lambda: {"live": True},
-    "/v2/health/ready": lambda: {"ready": True},
+    "/v2/": _metadata.server,
+    "/v2/health/live": _metadata.server_live,
+    "/v2/health/ready": _metadata.server_ready,
 }
 _OF_MODEL: Mapping[str, Callable[[Served], dict[str, Any]]] = {
     "": _metadata.model,
-    "ready": lambda served: {"name": served.card.name, "ready": True},
+    "ready": _metadata.model_ready,
     "config": _metadata.config,
 }

@@ -249,7 +249,7 @@ def test_another_method_is_told_which_are_allowed(path, allowed, server):
 
 def test_head_has_no_body(server):
     status, headers, body = server.ask("HEAD", "/v2/health/ready")
-    assert (status, headers["content-length"], body) == (200, "14", b"")
+    assert (status, headers["content-length"], body) == (200, "26", b"")
 
 
 def test_an_unknown_coding_is_refused(server):
