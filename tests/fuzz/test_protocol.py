@@ -186,8 +186,24 @@ def mutate_number(sample, rng):
     return body[:before] + TOKENS[rng.integers(15)] + body[after:], size
 
 
+def mutate_shape(sample, rng):
+    """Ask for no values, in a shape of some axes."""
+    changed = copy.copy(sample)
+    changed.tree, changed.tail = copy.deepcopy(sample.tree), b""
+    tensor = changed.tree["inputs"][0]
+    lengths = rng.choice([0, 1, 2, 3, 1 << 20, 1 << 24], rng.integers(1, 34))
+    tensor["shape"] = [*map(int, lengths), *([2] if sample.served.card.features else [])]
+    if sample.binary:
+        tensor["parameters"]["binary_data_size"] = 0
+    else:
+        tensor["data"] = []
+    return changed.request()
+
+
 def mutate(sample, rng):
     """Return a mutated body and size of its JSON."""
+    if rng.random() < 0.05:
+        return mutate_shape(sample, rng)
     if rng.random() < 0.3:
         return mutate_number(sample, rng)
     changed = copy.copy(sample)
