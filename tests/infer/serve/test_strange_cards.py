@@ -1,5 +1,6 @@
 """Whatever a card holds: health, readiness, metrics and metadata answer, start-up is orderly."""
 
+import http.client
 import json
 import math
 import subprocess
@@ -178,3 +179,48 @@ def test_the_description_follows_a_replaced_model(line, write):
     content = paths["/v2/models/{model}/infer"]["post"]["requestBody"]["content"]
     (example,) = content["application/json"]["examples"].values()
     assert math.isclose(example["value"]["inputs"][0]["data"][0], HUGE)
+
+
+FAILING = """
+import sys
+from infer._cli import main
+from infer._errors import ArtifactError
+from infer._model import Model
+
+def fail(self, x, *, out=None):
+    raise ArtifactError("model.onnx: the runtime failed at the call")
+
+Model.__call__ = fail
+main(["serve", "--port", "0", *sys.argv[1:]])
+"""
+
+
+@pytest.mark.parametrize("option", ["--access-log", "--no-access-log"])
+@pytest.mark.parametrize("values", [1, 30_000])
+def test_a_runtime_that_fails_is_a_line_of_the_log_and_no_traceback(values, option, tmp_path):
+    log = tmp_path / "log"
+    with log.open("wb") as errors:
+        process = subprocess.Popen(
+            [sys.executable, "-c", FAILING, "f2c", option], stdout=subprocess.PIPE, stderr=errors
+        )
+    with process:
+        try:
+            address = process.stdout.readline().decode().rpartition("http://")[2].strip()
+            tensor = {"name": "t_u", "shape": [values], "datatype": "FP32", "data": [1.5] * values}
+            body = json.dumps({"inputs": [tensor]})
+            connection = http.client.HTTPConnection(address, timeout=20)
+            connection.request("POST", "/v2/models/f2c/infer", body)
+            answer = connection.getresponse()
+            assert answer.status == 500
+            assert json.loads(answer.read()) == {"error": "f2c failed; the server's log tells why"}
+            connection.request("GET", "/v2/health/ready")
+            assert connection.getresponse().status == 200
+            connection.close()
+        finally:
+            process.terminate()
+            process.wait(20)
+    rows = [json.loads(row) for row in log.read_text("utf-8").splitlines()]
+    (failure,) = (row for row in rows if row["event"] == "failure")
+    assert failure["model"] == "f2c"
+    assert failure["error"] == "model.onnx: the runtime failed at the call"
+    assert not [row for row in rows if "traceback" in row]
