@@ -214,7 +214,8 @@ def test_a_runtime_that_fails_is_a_line_of_the_log_and_no_traceback(values, opti
             assert answer.status == 500
             assert json.loads(answer.read()) == {"error": "f2c failed; the server's log tells why"}
             connection.request("GET", "/v2/health/ready")
-            assert connection.getresponse().status == 200
+            answer = connection.getresponse()
+            assert (answer.status, json.loads(answer.read())["ready"]) == (200, True)
             connection.close()
         finally:
             process.terminate()
