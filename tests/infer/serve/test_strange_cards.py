@@ -5,6 +5,7 @@ import json
 import math
 import subprocess
 import sys
+from contextlib import closing
 
 import pytest
 
@@ -185,12 +186,17 @@ FAILING = """
 import sys
 from infer._cli import main
 from infer._errors import ArtifactError
-from infer._model import Model
+from infer._serve import _catalog
 
 def fail(self, x, *, out=None):
     raise ArtifactError("model.onnx: the runtime failed at the call")
 
-Model.__call__ = fail
+def open_failing(*arguments, open_model=_catalog.open_model):
+    model = open_model(*arguments)
+    type(model).__call__ = fail
+    return model
+
+_catalog.open_model = open_failing
 main(["serve", "--port", "0", *sys.argv[1:]])
 """
 
@@ -208,15 +214,14 @@ def test_a_runtime_that_fails_is_a_line_of_the_log_and_no_traceback(values, opti
             address = process.stdout.readline().decode().rpartition("http://")[2].strip()
             tensor = {"name": "t_u", "shape": [values], "datatype": "FP32", "data": [1.5] * values}
             body = json.dumps({"inputs": [tensor]})
-            connection = http.client.HTTPConnection(address, timeout=20)
-            connection.request("POST", "/v2/models/f2c/infer", body)
-            answer = connection.getresponse()
-            assert answer.status == 500
-            assert json.loads(answer.read()) == {"error": "f2c failed; the server's log tells why"}
-            connection.request("GET", "/v2/health/ready")
-            answer = connection.getresponse()
-            assert (answer.status, json.loads(answer.read())["ready"]) == (200, True)
-            connection.close()
+            with closing(http.client.HTTPConnection(address, timeout=20)) as connection:
+                connection.request("POST", "/v2/models/f2c/infer", body)
+                answer = connection.getresponse()
+                told = {"error": "f2c failed; the server's log tells why"}
+                assert (answer.status, json.loads(answer.read())) == (500, told)
+                connection.request("GET", "/v2/health/ready")
+                answer = connection.getresponse()
+                assert (answer.status, json.loads(answer.read())["ready"]) == (200, True)
         finally:
             process.terminate()
             process.wait(20)
