@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 from infer._serve import _metadata
 from infer._serve._catalog import Catalog, Served
 from infer._serve._encodings import check_coding, unpack
-from infer._serve._errors import RequestError
-from infer._serve._http.memory import RETRY, Share
+from infer._serve._errors import RETRY, RequestError
+from infer._serve._http.memory import Share
 from infer._serve._http.messages import (
     JSON,
     SMALL,
@@ -85,7 +85,7 @@ class Application:
             if request.length is not None and request.length > route.most:
                 raise too_long(route.most, f"{request.length:,}")
         except RequestError as error:
-            return refusal(error, model)
+            return self._refusal(error, model)
         except Exception as error:  # noqa: BLE001 - a client is owed an answer
             return self._failure(error, model)
         return route
@@ -175,7 +175,7 @@ class Application:
             try:
                 return Reply(200, JSON, make(body), model=model)
             except RequestError as error:
-                return refusal(error, model)
+                return self._refusal(error, model)
             except Exception as error:  # noqa: BLE001
                 return self._failure(error, model)
 
@@ -190,7 +190,7 @@ class Application:
             return self._compute(*arguments)
         if self._queued >= self._settings.max_queue:
             error = RequestError(503, "too many large requests wait; try again", RETRY)
-            return refusal(error, served.card.name)
+            return self._refusal(error, served.card.name)
         self._queued += 1
         later = asyncio.get_running_loop().run_in_executor(self._pool, self._compute, *arguments)
         later.add_done_callback(self._computed)
@@ -219,7 +219,7 @@ class Application:
             if size > SMALL:
                 share.take(size)
         except RequestError as error:
-            return refusal(error, name)
+            return self._refusal(error, name)
         except Exception as error:  # noqa: BLE001
             return self._failure(error, name)
         self._metrics.answered(name, answer.elements, perf_counter() - began)
@@ -238,6 +238,12 @@ class Application:
             )
         containers = text.count(b"[") + text.count(b"{")
         share.take(_CONTAINER * containers + _VALUE * values)
+
+    def _refusal(self, error: RequestError, model: str) -> Reply:
+        """Log what the client is not told, and return what it is told."""
+        if error.reason:
+            self._log.tell("failure", {"model": model, "error": error.reason})
+        return refusal(error, model)
 
     def _failure(self, error: Exception, model: str) -> Reply:
         """Log what should not have happened, and return what the client is told."""
@@ -272,11 +278,12 @@ def _number(text: bytes) -> int:
 
 _OF_SERVER: Mapping[str, Callable[[], dict[str, Any]]] = {
     "/v2": _metadata.server,
-    "/v2/health/live": lambda: {"live": True},
-    "/v2/health/ready": lambda: {"ready": True},
+    "/v2/": _metadata.server,
+    "/v2/health/live": _metadata.server_live,
+    "/v2/health/ready": _metadata.server_ready,
 }
 _OF_MODEL: Mapping[str, Callable[[Served], dict[str, Any]]] = {
     "": _metadata.model,
-    "ready": lambda served: {"name": served.card.name, "ready": True},
+    "ready": _metadata.model_ready,
     "config": _metadata.config,
 }

@@ -80,16 +80,18 @@ def work(settings: Settings, listener: socket.socket, ready: Callable[[], None])
     logger.setLevel(logging.ERROR)
     catalog = Catalog(settings.models)
     metrics = Metrics([served.card.name for served in catalog])
+    pages = Pages(catalog, lambda problem: log.tell("page", {"problem": problem}))
 
     def reloaded(served: Served) -> None:
         name, problem = served.card.name, served.problem
         metrics.reloaded(name, "refused" if problem else "replaced")
         log.tell("reload", {"model": name, "version": served.version, "problem": problem})
+        pages.refresh()
 
     hosts = Hosts(settings.host, listener.getsockname()[0], settings.allowed_hosts)
     pool = ThreadPoolExecutor(threads(), thread_name_prefix="samebits-large")
     with closing(_event_loop()) as loop:
-        application = Application(catalog, Pages(catalog), settings, metrics, log, pool)
+        application = Application(catalog, pages, settings, metrics, log, pool)
         server = Server(application, settings, hosts, loop)
         stop_watching = catalog.watch(reloaded)
         # What was made so far stays: a full collection need not look at it again and again.

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from threading import Lock
 
-from infer._serve._errors import RequestError
-
-RETRY = (b"retry-after", b"1")
+from infer._serve._errors import RETRY, RequestError
 
 
 def too_much() -> RequestError:

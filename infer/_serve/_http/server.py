@@ -9,11 +9,11 @@ from email.utils import formatdate
 from functools import lru_cache, partial
 from time import time
 
-from infer._serve._errors import RequestError
+from infer._serve._errors import RETRY, RequestError
 from infer._serve._http import head
 from infer._serve._http.connection import Connection
 from infer._serve._http.hosts import Hosts
-from infer._serve._http.memory import RETRY, Budget
+from infer._serve._http.memory import Budget
 from infer._serve._http.messages import Application
 from infer._serve._settings import Settings
 
