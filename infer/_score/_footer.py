@@ -8,13 +8,30 @@ https://parquet.apache.org/docs/file-format/ and its parquet.thrift.
 from __future__ import annotations
 
 import base64
+import gc
 import json
 import os
 import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from infer._errors import DataError
-from infer._score._thrift import BINARY, STRUCT, Field, List, Struct, decode, encode
+from infer._score._damage import FormatError, blame
+from infer._score._thrift import (
+    BINARY,
+    I32,
+    I64,
+    LIST,
+    STRUCT,
+    Field,
+    List,
+    Struct,
+    decode,
+    encode,
+    structs,
+    value,
+)
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -23,7 +40,7 @@ _MAGIC = b"PAR1"
 _TAIL = len(_MAGIC) + 4
 
 # Fields by number: of the footer,
-_SCHEMA, _ROW_GROUPS, _KEY_VALUES, _COLUMN_ORDERS, _ENCRYPTION = 2, 4, 5, 7, 8
+_SCHEMA, _FILE_ROWS, _ROW_GROUPS, _KEY_VALUES, _COLUMN_ORDERS, _ENCRYPTION = 2, 3, 4, 5, 7, 8
 # of an element of the schema,
 _NUM_CHILDREN = 5
 # of a row group,
@@ -32,6 +49,7 @@ _CHUNKS, _TOTAL_SIZE, _NUM_ROWS, _TOTAL_COMPRESSED = 1, 2, 3, 6
 _FILE_PATH, _FILE_OFFSET, _META, _OFFSET_INDEX, _COLUMN_INDEX = 1, 2, 3, 4, 6
 # and of its metadata.
 _META_UNCOMPRESSED, _META_OFFSETS = 6, (9, 10, 11, 14)
+_LARGEST = 1 << 26
 
 
 class Footer(NamedTuple):
@@ -43,8 +61,7 @@ class Footer(NamedTuple):
     @property
     def row_groups(self) -> list[Struct]:
         """The row groups."""
-        groups: list[Struct] = self.content[_ROW_GROUPS].value.values
-        return groups
+        return structs(self.content, _ROW_GROUPS)
 
 
 class Chunk(NamedTuple):
@@ -74,21 +91,68 @@ def read_footer(path: str) -> Footer:
             raise DataError(f"{path}: is encrypted; expected a Parquet file that anybody can read")
         if tail[4:] != _MAGIC or start < len(_MAGIC):
             raise DataError(f"{path}: expected a Parquet file; it is cut short or something else")
+        if size - _TAIL - start > _LARGEST:
+            raise DataError(
+                f"{path}: its footer takes {size - _TAIL - start:,} bytes; expected at most "
+                f"{_LARGEST:,}, so fewer columns or row groups"
+            )
         file.seek(start)
-        footer = _footer(file.read(size - _TAIL - start), start, path)
-    if _ENCRYPTION in footer.content:
-        raise DataError(f"{path}: is signed or encrypted; a column would break its signature")
-    for group in footer.row_groups:
-        if any(_FILE_PATH in chunk for chunk in group[_CHUNKS].value.values):
-            raise DataError(f"{path}: is an index to other files; expected a file with data")
+        data = file.read(size - _TAIL - start)
+    try:
+        with _without_collection():
+            footer = Footer(start, decode(data))
+        _check(footer, path)
+    except FormatError as error:
+        raise DataError(f"{path}: its footer is damaged: {error}") from None
     return footer
 
 
-def _footer(data: bytes, start: int, path: str) -> Footer:
+@contextmanager
+def _without_collection() -> Iterator[None]:
+    """Keep Python from looking for cycles among a million values that have none."""
+    enabled = gc.isenabled()
+    gc.disable()
     try:
-        return Footer(start, decode(data))
-    except ValueError as error:
-        raise DataError(f"{path}: its footer is damaged: {error}") from None
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
+def _check(footer: Footer, path: str) -> None:
+    """Check that all is there that another column changes or relies on.
+
+    Raises:
+        DataError: the file cannot be given another column.
+        FormatError: the footer is damaged.
+    """
+    content = footer.content
+    if _ENCRYPTION in content:
+        raise DataError(f"{path}: is signed or encrypted; a column would break its signature")
+    groups = structs(content, _ROW_GROUPS)
+    for group in groups:
+        value(group, _TOTAL_SIZE, I64)
+        if _TOTAL_COMPRESSED in group:
+            value(group, _TOTAL_COMPRESSED, I64)
+        for chunk in structs(group, _CHUNKS):
+            if _FILE_PATH in chunk:
+                raise DataError(f"{path}: is an index to other files; expected a file with data")
+            value(chunk, _META, STRUCT)
+    rows = [value(group, _NUM_ROWS, I64) for group in groups]
+    total = value(content, _FILE_ROWS, I64)
+    if min(rows, default=0) < 0 or sum(rows) != total:
+        raise FormatError(f"it claims {total:,} rows, its row groups {sum(rows):,}")
+    elements = structs(content, _SCHEMA)
+    if not elements:
+        raise FormatError("it has no schema")
+    value(elements[0], _NUM_CHILDREN, I32)
+    if _COLUMN_ORDERS in content:
+        structs(content, _COLUMN_ORDERS)
+    if _KEY_VALUES in content:
+        for pair in structs(content, _KEY_VALUES):
+            value(pair, 1, BINARY)
+            if 2 in pair:
+                value(pair, 2, BINARY)
 
 
 def chunk_of(file: bytes) -> Chunk:
@@ -140,64 +204,89 @@ def _shift(fields: Struct, numbers: tuple[int, ...], by: int) -> None:
             fields[number] = Field(fields[number].type, fields[number].value + by)
 
 
-def finished(footer: Footer, like: Chunk, field: pa.Field) -> bytes:
+def finished(footer: Footer, like: Chunk, field: pa.Field, path: str) -> bytes:
     """Return what ends the file: the footer, with another column in its schema.
 
     Args:
         footer: whose row groups have the column already.
         like: a chunk of the column, for its schema.
         field: the column as Arrow's field.
+        path: of the file, for errors.
+
+    Raises:
+        DataError: what some program wrote about the columns is damaged.
     """
     content = footer.content
     elements = content[_SCHEMA].value.values
     elements.append(like.footer.content[_SCHEMA].value.values[1])
     _shift(elements[0], (_NUM_CHILDREN,), 1)
     if _COLUMN_ORDERS in content:
-        orders = like.footer.content[_COLUMN_ORDERS].value.values
-        content[_COLUMN_ORDERS].value.values.extend(orders)
+        orders = [*structs(content, _COLUMN_ORDERS), *structs(like.footer.content, _COLUMN_ORDERS)]
+        content[_COLUMN_ORDERS] = Field(LIST, List(STRUCT, orders))
     if _KEY_VALUES in content:
         pairs = content[_KEY_VALUES].value.values
-        told = [_tell(pair, field) for pair in pairs]
+        told = [_tell(pair, field, path) for pair in pairs]
         content[_KEY_VALUES] = Field(content[_KEY_VALUES].type, List(STRUCT, told))
     data = encode(content)
     return data + struct.pack("<I", len(data)) + _MAGIC
 
 
-def _tell(pair: Struct, field: pa.Field) -> Struct:
+def _tell(pair: Struct, field: pa.Field, path: str) -> Struct:
     """Return a key and its value, with the new column where the value lists the columns."""
-    update = _LISTS.get(pair[1].value)
+    key = pair[1].value
+    update = _LISTS.get(key)
     if update is None or 2 not in pair:
         return pair
-    return {**pair, 2: Field(BINARY, update(pair[2].value, field))}
+    try:
+        return {**pair, 2: Field(BINARY, update(pair[2].value, field))}
+    except FormatError as error:
+        raise DataError(
+            f"{path}: its metadata {key.decode()!r} are damaged: {error}; write it anew"
+        ) from None
 
 
-def _in_arrow(value: bytes, field: pa.Field) -> bytes:
+def _in_arrow(text: bytes, field: pa.Field) -> bytes:
     import pyarrow as pa
 
-    schema = pa.ipc.read_schema(pa.py_buffer(base64.b64decode(value)))
+    with blame(FormatError):
+        schema = pa.ipc.read_schema(pa.py_buffer(base64.b64decode(text)))
     return base64.b64encode(schema.append(field).serialize())
 
 
-def _in_pandas(value: bytes, field: pa.Field) -> bytes:
-    document = json.loads(value)
+def _in_pandas(text: bytes, field: pa.Field) -> bytes:
+    document = _json(text)
     name = {"name": field.name, "field_name": field.name, "metadata": None}
     kind = {"float": "float32", "double": "float64"}[str(field.type)]
-    indexes = document.get("index_columns", [])
-    columns = document["columns"]
+    indexes = _listed(document, "index_columns", [])
+    columns = _listed(document, "columns")
     # pandas lists what stands in an index last.
     stored = [name for name in indexes if isinstance(name, str)]
-    at = next((i for i, column in enumerate(columns) if column.get("field_name") in stored), None)
-    columns.insert(
-        len(columns) if at is None else at, {**name, "pandas_type": kind, "numpy_type": kind}
-    )
+    names = [column.get("field_name") if isinstance(column, dict) else None for column in columns]
+    at = next((i for i, name in enumerate(names) if name in stored), len(columns))
+    columns.insert(at, {**name, "pandas_type": kind, "numpy_type": kind})
     return json.dumps(document).encode()
 
 
-def _in_spark(value: bytes, field: pa.Field) -> bytes:
-    document = json.loads(value)
+def _in_spark(text: bytes, field: pa.Field) -> bytes:
+    document = _json(text)
     new: dict[str, Any] = {"name": field.name, "type": str(field.type), "nullable": True}
-    document["fields"].append({**new, "metadata": {}})
+    _listed(document, "fields").append({**new, "metadata": {}})
     return json.dumps(document, separators=(",", ":")).encode()
+
+
+def _json(text: bytes) -> dict[str, Any]:
+    with blame(FormatError):  # also of nesting so deep that Python gives up
+        document = json.loads(text)
+    if not isinstance(document, dict):
+        raise FormatError("expected a JSON object")
+    return document
+
+
+def _listed(document: dict[str, Any], key: str, default: list[Any] | None = None) -> list[Any]:
+    found = document.get(key, default)
+    if not isinstance(found, list):
+        raise FormatError(f"expected a list {key!r}")
+    return found
 
 
 # What programs write about the columns beside the schema, and believe when they read.

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 from infer._engines._window import in_order
 from infer._errors import DataError
 from infer._score import _footer
+from infer._score._damage import FormatError, blame, blamed
+from infer._score._pages import check_pages, check_rows
 from infer._score._task import Column, Counts, Look, Task, Tick
 from infer._score._values import Scorer, is_numeric
 
@@ -26,10 +28,10 @@ _COPY = 1 << 24
 
 def look(path: str) -> Look:
     """Return the columns of a file and how many rows it has."""
-    with _open(path) as file:
-        fields, rows = list(file.schema_arrow), file.metadata.num_rows
-    columns = tuple(Column(field.name, str(field.type), is_numeric(field.type)) for field in fields)
-    return Look(columns, rows)
+    with _open(path) as file, blame(partial(_unreadable, path)):
+        fields = [(field.name, field.type) for field in file.schema_arrow]
+        rows = file.metadata.num_rows
+    return Look(tuple(Column(name, str(kind), is_numeric(kind)) for name, kind in fields), rows)
 
 
 def score(task: Task, beside: str, tick: Tick) -> Counts:
@@ -37,8 +39,9 @@ def score(task: Task, beside: str, tick: Tick) -> Counts:
     import pyarrow as pa
 
     scorer = Scorer(task.card)
-    file = _open(task.source)
     footer = _footer.read_footer(task.source)
+    file = _open(task.source)
+    _check(task, file.metadata)
     groups = footer.row_groups
     field = pa.field(task.output, scorer.arrow_type)
     encode = partial(_encode_group, task, scorer, file.metadata)
@@ -58,9 +61,27 @@ def score(task: Task, beside: str, tick: Tick) -> Counts:
         finally:
             copy.join()
         empty = _encoded(pa.table({field.name: pa.array([], field.type)}), {})
-        out.write(_footer.finished(footer, empty, field))
+        out.write(_footer.finished(footer, empty, field, task.source))
     _prove(task, beside, file)
     return counts
+
+
+def _check(task: Task, metadata: pq.FileMetaData) -> None:
+    """Check what a file claims of the columns that are to be read.
+
+    Raises:
+        DataError: its bytes say something else.
+    """
+    try:
+        check_rows(metadata)
+        with open(task.source, "rb") as file:
+            check_pages(file, os.fstat(file.fileno()).st_size, metadata, task.columns)
+    except FormatError as error:
+        raise _unreadable(task.source, str(error)) from error
+
+
+def _unreadable(path: str, problem: str) -> DataError:
+    return DataError(f"{path}: cannot be read as Parquet: {problem}")
 
 
 class _Copy(threading.Thread):
@@ -106,14 +127,14 @@ def _copy_some(source: Any, target: Any, count: int) -> int:
 
 
 def _open(path: str) -> pq.ParquetFile:
-    import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:
-        return pq.ParquetFile(path)
-    except (pa.ArrowException, OSError) as error:
+        with blame(partial(_unreadable, path)):
+            return pq.ParquetFile(path)
+    except DataError:
         _footer.read_footer(path)  # may know better what is wrong
-        raise DataError(f"{path}: cannot be read as Parquet: {error}") from None
+        raise
 
 
 def _encode_group(
@@ -123,6 +144,9 @@ def _encode_group(
     import pyarrow as pa
     import pyarrow.parquet as pq
 
+    def damaged(problem: str) -> DataError:
+        return DataError(f"{task.source}: row group {index} is damaged: {problem}")
+
     expected = metadata.row_group(index).num_rows
     if expected > _MOST_ROWS:
         raise DataError(
@@ -131,21 +155,26 @@ def _encode_group(
         )
     counts = Counts()
     answers = []
-    with pq.ParquetFile(task.source, metadata=metadata) as file:
+    with blame(damaged):
+        file = pq.ParquetFile(task.source, metadata=metadata, page_checksum_verification=True)
         batches = file.iter_batches(
             _BATCH, row_groups=[index], columns=[*task.columns], use_threads=False
         )
-        try:
-            for batch in batches:
-                columns = [batch.column(batch.schema.get_field_index(c)) for c in task.columns]
-                answer, found = scorer.answer(columns)
-                answers.append(answer)
-                counts = counts.plus(found)
-        except (pa.ArrowException, OSError) as error:
-            raise DataError(f"{task.source}: row group {index} is damaged: {error}") from None
+    with file:
+        for batch in blamed(batches, damaged):
+            with blame(damaged):
+                batch.validate(full=True)
+            columns = [batch.column(batch.schema.get_field_index(c)) for c in task.columns]
+            answer, found = scorer.answer(columns)
+            answers.append(answer)
+            counts = counts.plus(found)
+    if counts.rows != expected:
+        raise damaged(f"it claims {expected:,} rows, {counts.rows:,} are there")
     chunk = metadata.row_group(index).column(_leaf(metadata, task.columns[0]))
+    with blame(damaged):
+        like = _like(chunk)
     table = pa.table({task.output: pa.chunked_array(answers, scorer.arrow_type)})
-    return _encoded(table, _like(chunk)), counts
+    return _encoded(table, like), counts
 
 
 def _leaf(metadata: pq.FileMetaData, name: str) -> int:
@@ -180,7 +209,11 @@ def _encoded(table: pa.Table, options: dict[str, Any]) -> _footer.Chunk:
 
 def _prove(task: Task, beside: str, source: pq.ParquetFile) -> None:
     """Read the new footer with Parquet's own library before anybody else does."""
-    new = _open(beside)
+    try:
+        new = _open(beside)
+    except DataError as error:
+        problem = str(error).removeprefix(f"{beside}: ")
+        raise DataError(f"{task.source}: cannot be given another column: {problem}") from None
     expected = [*source.schema_arrow.names, task.output]
     if new.schema_arrow.names != expected or new.metadata.num_rows != source.metadata.num_rows:
         raise DataError(f"{task.source}: cannot be given another column; please report it")
