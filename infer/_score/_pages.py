@@ -68,6 +68,8 @@ def check_pages(
             raise FormatError(
                 f"{chunk.where} claims {chunk.values:,} values in {chunk.rows:,} rows"
             )
+        if not chunk.rows:  # and no pages, so no place of them
+            continue
         at, end, values = chunk.at, chunk.at + chunk.size, 0
         if not 0 < at <= end <= size:
             raise FormatError(f"{chunk.where} lies outside the file")
