@@ -64,30 +64,42 @@ def check_pages(
         chunks = _chunks(metadata, columns)
     inflated = 0
     for chunk in chunks:
-        if chunk.values != chunk.rows:
-            raise FormatError(
-                f"{chunk.where} claims {chunk.values:,} values in {chunk.rows:,} rows"
-            )
-        if not chunk.rows:  # and no pages, so no place of them
-            continue
-        at, end, values = chunk.at, chunk.at + chunk.size, 0
-        if not 0 < at <= end <= size:
-            raise FormatError(f"{chunk.where} lies outside the file")
-        while at < end:
-            header, at = _header(file, at, chunk.where)
-            stored, becomes = value(header, _COMPRESSED, I32), value(header, _UNCOMPRESSED, I32)
-            if min(stored, becomes) < 0 or at + stored > size:
-                raise FormatError(f"{chunk.where} has a page of {stored:,} bytes")
-            at += stored
-            inflated += becomes
-            check_inflated(inflated, size)
-            place = _DATA.get(value(header, _TYPE, I32))
-            if place is not None:
-                values += value(value(header, place, STRUCT), 1, I32)
-        if values != chunk.rows:
-            raise FormatError(
-                f"{chunk.where} claims {chunk.rows:,} rows, its pages {values:,} values"
-            )
+        try:
+            inflated += _check_chunk(file, size, chunk, inflated)
+        except FormatError as error:
+            raise FormatError(f"{chunk.where}: {error}") from None
+
+
+def _check_chunk(file: BinaryIO, size: int, chunk: _Chunk, before: int) -> int:
+    """Check a column in a row group; return how large its pages become.
+
+    Args:
+        file: the Parquet file.
+        size: its number of bytes.
+        chunk: what its footer claims.
+        before: how large earlier pages become.
+    """
+    if chunk.values != chunk.rows:
+        raise FormatError(f"it claims {chunk.values:,} values in {chunk.rows:,} rows")
+    if not chunk.rows:  # and no pages, so no place of them
+        return 0
+    at, end, values, inflated = chunk.at, chunk.at + chunk.size, 0, 0
+    if not 0 < at <= end <= size:
+        raise FormatError("it lies outside the file")
+    while at < end:
+        header, at = _header(file, at)
+        stored, becomes = value(header, _COMPRESSED, I32), value(header, _UNCOMPRESSED, I32)
+        if min(stored, becomes) < 0 or at + stored > size:
+            raise FormatError(f"it has a page of {stored:,} bytes")
+        at += stored
+        inflated += becomes
+        check_inflated(before + inflated, size)
+        place = _DATA.get(value(header, _TYPE, I32))
+        if place is not None:
+            values += value(value(header, place, STRUCT), 1, I32)
+    if values != chunk.rows:
+        raise FormatError(f"it claims {chunk.rows:,} rows, its pages {values:,} values")
+    return inflated
 
 
 def _chunks(metadata: pq.FileMetaData, columns: Sequence[str]) -> list[_Chunk]:
@@ -105,13 +117,13 @@ def _chunks(metadata: pq.FileMetaData, columns: Sequence[str]) -> list[_Chunk]:
             at = chunk.data_page_offset
             if chunk.has_dictionary_page and 0 < (chunk.dictionary_page_offset or 0) < at:
                 at = chunk.dictionary_page_offset
-            where = f"row group {number}, column {name!r}"
+            where = f"row group {number} is damaged: column {name!r}"
             size = chunk.total_compressed_size
             found.append(_Chunk(where, group.num_rows, chunk.num_values, at, size))
     return found
 
 
-def _header(file: BinaryIO, at: int, where: str) -> tuple[Struct, int]:
+def _header(file: BinaryIO, at: int) -> tuple[Struct, int]:
     """Return a page's header, and where its data begin."""
     length = _FIRST_GUESS
     while True:
@@ -120,8 +132,8 @@ def _header(file: BinaryIO, at: int, where: str) -> tuple[Struct, int]:
         try:
             header, used = decode_at(data, 0)
         except CutShortError:
-            length *= 4
-            if len(data) < length // 4 or length > _LONGEST_HEADER:
-                raise FormatError(f"{where} has a page without a whole header") from None
-            continue
-        return header, at + used
+            if len(data) < length or length == _LONGEST_HEADER:
+                raise FormatError("it has a page without a whole header") from None
+            length = _LONGEST_HEADER
+        else:
+            return header, at + used

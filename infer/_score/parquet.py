@@ -77,7 +77,7 @@ def _check(task: Task, metadata: pq.FileMetaData) -> None:
         with open(task.source, "rb") as file:
             check_pages(file, os.fstat(file.fileno()).st_size, metadata, task.columns)
     except FormatError as error:
-        raise _unreadable(task.source, str(error)) from error
+        raise DataError(f"{task.source}: {error}") from error
 
 
 def _unreadable(path: str, problem: str) -> DataError:
