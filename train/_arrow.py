@@ -14,7 +14,7 @@ import numpy as np
 from infer._score._damage import FormatError, blame, blamed
 from infer._score._ipc import OTHER_COLUMNS, survey
 from infer._score._pages import check_pages, check_rows
-from train._block import BLOCK_ROWS, NO_FLAWS, Numbers, RawBlock, integers
+from train._block import BLOCK_ROWS, NO_FLAWS, Numbers, RawBlock, integers, listed, shown
 from train._errors import ColumnsError, DamagedFileError
 from train._files import Source
 
@@ -41,7 +41,7 @@ class ArrowTable:
     @property
     def layout(self) -> str:
         """What the file was taken for, for people."""
-        return f"{self.kind}, columns {', '.join(map(repr, self.names))}"
+        return f"{self.kind}, columns {listed(list(map(shown, self.names)))}"
 
     def blocks(self, picked: Sequence[int]) -> Iterator[RawBlock]:
         """Yield the rows of some columns, by index, in blocks.
