@@ -130,6 +130,11 @@ def column(values: Any, name: str, first_row: int = 1) -> Column:
     if isinstance(values, Decimals):
         unit = Fraction(10) ** -values.places
         return _small(values.integers, unit)
+    if type(values).__module__.partition(".")[0] == "pyarrow" and hasattr(values, "validate"):
+        try:
+            values.validate(full=True)  # one from a damaged file may claim more than it holds
+        except (ValueError, LookupError) as error:
+            raise CalibrationError(f"{name} is no valid Arrow array: {error}") from None
     if hasattr(values, "to_numpy"):  # pandas, polars, pyarrow
         values = values.to_numpy()
     elif hasattr(values, "detach"):

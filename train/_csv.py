@@ -145,9 +145,9 @@ def open_text(source: Source, sample: bytes, *, complete: bool) -> TextTable:
     delimiter = max(read, key=lambda key: _score(read[key]))
     rows = read[delimiter]
     if not _score(rows):
-        for error in found.values():
-            if isinstance(error, ReadingsError):
-                raise error
+        for problem in found.values():
+            if isinstance(problem, ReadingsError):
+                raise problem
     if not rows:
         raise ReadingsError(f"{source.name}: expected rows of numbers, found an empty file")
     comma = _share(rows, comma=True) > _share(rows, comma=False)

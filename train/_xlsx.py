@@ -23,7 +23,7 @@ MOST_ROWS, MOST_COLUMNS = 1 << 20, 1 << 14
 _LONGEST_TEXT, _LONGEST_FORMAT = 32_767, 255
 # A part may inflate to so many bytes, or to so many times its size if that is more: sheets of
 # numbers take 5 to 30 times less room in the archive.
-_MOST_INFLATED, _MOST_RATIO = 1 << 25, 100
+_MOST_INFLATED, _MOST_RATIO = 1 << 23, 50
 # A thousand sheets are listed in a twentieth of it.
 _LONGEST_DIRECTORY = 1 << 22
 # A longer tag, or tags deeper within each other, no program writes.
@@ -39,6 +39,8 @@ _ESCAPED = re.compile(r"_x([0-9A-Fa-f]{4})_")
 # In a number format: text, padding and colours; what is left has letters of a date, or not.
 _NO_DATE = re.compile(r'"[^"]*"|\\.|_.|\*.|\[(?![hms]+\])[^\]]*\]|General', re.IGNORECASE)
 _DATES = frozenset({*range(14, 23), *range(27, 37), *range(45, 48), *range(50, 59)})
+
+_CELL_TAGS = frozenset({"sheetData", "row", "c", "v", "t", "rPh"})
 
 Attributes = dict[str, str]
 
@@ -137,6 +139,8 @@ class _CellReader:
         self._phonetic = 0
 
     def start(self, tag: str, attributes: Attributes) -> None:
+        if tag not in _CELL_TAGS:
+            return
         if tag == "c" and self._in_data:
             self._start_cell(attributes)
         elif tag in ("v", "t"):
@@ -153,6 +157,8 @@ class _CellReader:
             self._pieces.append(piece)
 
     def end(self, tag: str) -> None:
+        if tag not in _CELL_TAGS:
+            return
         if tag in ("v", "t") and self._pieces is not None:
             inline = self._cell.get("t") == "inlineStr"
             if inline == (tag == "t") and not self._phonetic:
@@ -252,7 +258,8 @@ def _workbook(package: _Package, path: str) -> tuple[list[tuple[str, str]], date
     def start(tag: str, attributes: Attributes) -> None:
         nonlocal epoch
         if tag == "sheet":
-            sheets.append((attributes.get("name", ""), attributes.get("id", "")))
+            keys = [value for name, value in attributes.items() if name.endswith(" id")]
+            sheets.append((attributes.get("name", ""), keys[0] if keys else ""))
         elif tag == "workbookPr" and attributes.get("date1904") in ("1", "true"):
             epoch = datetime.datetime(1904, 1, 1)
 
@@ -360,6 +367,10 @@ def _column_name(number: int) -> str:
     return letters
 
 
+def _ignore(_tag: str) -> None:
+    """Do nothing at a tag's end."""
+
+
 class _Local(dict[str, str]):
     """Names without their namespace."""
 
@@ -422,7 +433,7 @@ class _Package:
         self,
         path: str,
         start: Callable[[str, Attributes], None],
-        end: Callable[[str], None] | None = None,
+        end: Callable[[str], None] = _ignore,
         text: Callable[[str], None] | None = None,
     ) -> None:
         """Parse a part; see ``parse``."""
@@ -433,14 +444,14 @@ class _Package:
         self,
         path: str,
         start: Callable[[str, Attributes], None],
-        end: Callable[[str], None] | None = None,
+        end: Callable[[str], None],
         text: Callable[[str], None] | None = None,
     ) -> Iterator[None]:
         """Parse a part, and yield after some of it.
 
         Args:
             path: of the part.
-            start: called with a tag and its attributes, all without their namespaces.
+            start: called with a tag without its namespace, and its attributes.
             end: called with a tag that ends.
             text: called with text between tags.
 
@@ -456,13 +467,12 @@ class _Package:
             depth += 1
             if depth > _DEEPEST:
                 raise FormatError(f"{path} holds tags within tags, more than {_DEEPEST} deep")
-            start(names[name], {names[key]: attributes[key] for key in attributes})
+            start(names[name], attributes)
 
         def on_end(name: str) -> None:
             nonlocal depth
             depth -= 1
-            if end is not None:
-                end(names[name])
+            end(names[name])
 
         def on_declaration(_version: str, encoding: str | None, _standalone: int) -> None:
             if (encoding and encoding.lower()) not in _ENCODINGS:
