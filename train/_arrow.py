@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from infer._score._damage import FormatError, blame, blamed
+from infer._score._footer import load_footer
 from infer._score._ipc import OTHER_COLUMNS, survey
-from infer._score._pages import check_pages, check_rows
+from infer._score._pages import check_pages
 from train._block import BLOCK_ROWS, NO_FLAWS, Numbers, RawBlock, integers, listed, shown
 from train._errors import ColumnsError, DamagedFileError
 from train._files import Source
@@ -109,17 +110,16 @@ def _open(stream: BinaryIO, source: Source, kind: str, picked: Sequence[int] | N
 def _open_parquet(stream: BinaryIO, size: int, picked: Sequence[int] | None) -> _Reader:
     from pyarrow import parquet
 
+    footer = load_footer(stream)
+    stream.seek(0)
     with blame(FormatError):
         # Buffering ahead would hold the whole file.
         file = parquet.ParquetFile(stream, pre_buffer=False, page_checksum_verification=True)
-        metadata, schema = file.metadata, file.schema_arrow
+        schema, total = file.schema_arrow, file.metadata.num_rows
         names = schema.names
         types = [schema.field(index).type for index in picked or ()]
-        total = metadata.num_rows
-    check_rows(metadata)
     wanted = [names[index] for index in picked or ()]
-    if picked is not None:
-        check_pages(stream, size, metadata, wanted)
+    check_pages(stream, size, footer, wanted)
 
     def batches() -> Iterator[list[Any]]:
         for batch in file.iter_batches(BLOCK_ROWS, columns=wanted):

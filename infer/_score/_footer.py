@@ -14,7 +14,7 @@ import os
 import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 from infer._errors import DataError
 from infer._score._damage import FormatError, blame
@@ -42,11 +42,11 @@ _TAIL = len(_MAGIC) + 4
 # Fields by number: of the footer,
 _SCHEMA, _FILE_ROWS, _ROW_GROUPS, _KEY_VALUES, _COLUMN_ORDERS, _ENCRYPTION = 2, 3, 4, 5, 7, 8
 # of an element of the schema,
-_NUM_CHILDREN = 5
+_NAME, _NUM_CHILDREN = 4, 5
 # of a row group,
-_CHUNKS, _TOTAL_SIZE, _NUM_ROWS, _TOTAL_COMPRESSED = 1, 2, 3, 6
+CHUNKS, _TOTAL_SIZE, NUM_ROWS, _TOTAL_COMPRESSED = 1, 2, 3, 6
 # of a column chunk,
-_FILE_PATH, _FILE_OFFSET, _META, _OFFSET_INDEX, _COLUMN_INDEX = 1, 2, 3, 4, 6
+_FILE_PATH, _FILE_OFFSET, META, OFFSET_INDEX, _COLUMN_INDEX = 1, 2, 3, 4, 6
 # and of its metadata.
 _META_UNCOMPRESSED, _META_OFFSETS = 6, (9, 10, 11, 14)
 _LARGEST = 1 << 26
@@ -77,33 +77,53 @@ class Chunk(NamedTuple):
 
 
 def read_footer(path: str) -> Footer:
-    """Return the footer of a Parquet file.
+    """Return the footer of a Parquet file that can be given another column.
 
     Raises:
-        DataError: it is not a whole Parquet file, is encrypted, or lies in several files.
+        DataError: it is not a whole Parquet file, is signed or encrypted, or lies in several files.
     """
-    with open(path, "rb") as file:
-        size = file.seek(0, os.SEEK_END)
-        file.seek(max(0, size - _TAIL))
-        tail = file.read(_TAIL)
-        start = size - _TAIL - (struct.unpack("<I", tail[:4])[0] if len(tail) == _TAIL else 0)
-        if tail[4:] == b"PARE":
-            raise DataError(f"{path}: is encrypted; expected a Parquet file that anybody can read")
-        if tail[4:] != _MAGIC or start < len(_MAGIC):
-            raise DataError(f"{path}: expected a Parquet file; it is cut short or something else")
-        if size - _TAIL - start > _LARGEST:
-            raise DataError(
-                f"{path}: its footer takes {size - _TAIL - start:,} bytes; expected at most "
-                f"{_LARGEST:,}, so fewer columns or row groups"
-            )
-        file.seek(start)
-        data = file.read(size - _TAIL - start)
+    try:
+        with open(path, "rb") as file:
+            footer = load_footer(file)
+    except FormatError as error:
+        raise DataError(f"{path}: {error}") from None
+    if _ENCRYPTION in footer.content:
+        raise DataError(f"{path}: is signed or encrypted; a column would break its signature")
+    return footer
+
+
+def load_footer(file: BinaryIO) -> Footer:
+    """Return the footer of a Parquet file, wherever that stands.
+
+    pyarrow ends the process when it is asked for metadata that a footer lacks, so look here first.
+
+    Raises:
+        FormatError: it is not a whole Parquet file, is encrypted, or lies in several files.
+    """
+    size = file.seek(0, os.SEEK_END)
+    file.seek(max(0, size - _TAIL))
+    tail = file.read(_TAIL)
+    start = size - _TAIL - (struct.unpack("<I", tail[:4])[0] if len(tail) == _TAIL else 0)
+    if tail[4:] == b"PARE":
+        raise FormatError("is encrypted; expected a Parquet file that anybody can read")
+    if tail[4:] != _MAGIC or start < len(_MAGIC):
+        raise FormatError("expected a Parquet file; it is cut short or something else")
+    if size - _TAIL - start > _LARGEST:
+        raise FormatError(
+            f"its footer takes {size - _TAIL - start:,} bytes; expected at most {_LARGEST:,}, so "
+            "fewer columns or row groups"
+        )
+    file.seek(start)
+    data = file.read(size - _TAIL - start)
     try:
         with _without_collection():
             footer = Footer(start, decode(data))
-        _check(footer, path)
+        _check(footer)
     except FormatError as error:
-        raise DataError(f"{path}: its footer is damaged: {error}") from None
+        raise FormatError(f"its footer is damaged: {error}") from None
+    chunks = (chunk for group in footer.row_groups for chunk in structs(group, CHUNKS))
+    if any(_FILE_PATH in chunk for chunk in chunks):
+        raise FormatError("is an index to other files; expected a file with data")
     return footer
 
 
@@ -119,26 +139,21 @@ def _without_collection() -> Iterator[None]:
             gc.enable()
 
 
-def _check(footer: Footer, path: str) -> None:
-    """Check that all is there that another column changes or relies on.
+def _check(footer: Footer) -> None:
+    """Check that all is there that is read or changed later.
 
     Raises:
-        DataError: the file cannot be given another column.
-        FormatError: the footer is damaged.
+        FormatError: it is not, or the row groups do not hold as many rows as the file.
     """
     content = footer.content
-    if _ENCRYPTION in content:
-        raise DataError(f"{path}: is signed or encrypted; a column would break its signature")
     groups = structs(content, _ROW_GROUPS)
     for group in groups:
         value(group, _TOTAL_SIZE, I64)
         if _TOTAL_COMPRESSED in group:
             value(group, _TOTAL_COMPRESSED, I64)
-        for chunk in structs(group, _CHUNKS):
-            if _FILE_PATH in chunk:
-                raise DataError(f"{path}: is an index to other files; expected a file with data")
-            value(chunk, _META, STRUCT)
-    rows = [value(group, _NUM_ROWS, I64) for group in groups]
+        for chunk in structs(group, CHUNKS):
+            value(chunk, META, STRUCT)
+    rows = [value(group, NUM_ROWS, I64) for group in groups]
     total = value(content, _FILE_ROWS, I64)
     if min(rows, default=0) < 0 or sum(rows) != total:
         raise FormatError(f"it claims {total:,} rows, its row groups {sum(rows):,}")
@@ -146,6 +161,10 @@ def _check(footer: Footer, path: str) -> None:
     if not elements:
         raise FormatError("it has no schema")
     value(elements[0], _NUM_CHILDREN, I32)
+    for element in elements:
+        value(element, _NAME, BINARY)
+        if _NUM_CHILDREN in element:
+            value(element, _NUM_CHILDREN, I32)
     if _COLUMN_ORDERS in content:
         structs(content, _COLUMN_ORDERS)
     if _KEY_VALUES in content:
@@ -153,6 +172,32 @@ def _check(footer: Footer, path: str) -> None:
             value(pair, 1, BINARY)
             if 2 in pair:
                 value(pair, 2, BINARY)
+
+
+def leaf(footer: Footer, name: str) -> int | None:
+    """Return which chunk of each row group is a column's, None if that holds other columns.
+
+    Raises:
+        FormatError: there is no such column, or two.
+    """
+    found: list[int | None] = []
+    leaves, inside = 0, [value(footer.content[_SCHEMA].value.values[0], _NUM_CHILDREN, I32)]
+    for element in structs(footer.content, _SCHEMA)[1:]:
+        while inside and not inside[-1]:
+            inside.pop()
+        if not inside:
+            raise FormatError("its schema has columns beside the table")
+        inside[-1] -= 1
+        children = element[_NUM_CHILDREN].value if _NUM_CHILDREN in element else 0
+        if len(inside) == 1 and element[_NAME].value == name.encode():
+            found.append(None if children else leaves)
+        if children:
+            inside.append(children)
+        else:
+            leaves += 1
+    if len(found) != 1:
+        raise FormatError(f"its schema has {len(found)} columns {name!r}")
+    return found[0]
 
 
 def chunk_of(file: bytes) -> Chunk:
@@ -174,24 +219,24 @@ def add_chunk(group: Struct, chunk: Chunk, position: int) -> bytes:
         What has to be written there.
     """
     (single,) = chunk.footer.row_groups
-    (column,) = single[_CHUNKS].value.values
+    (column,) = single[CHUNKS].value.values
     shift = position - len(_MAGIC)
     data = bytearray(chunk.data)
     _shift(column, (_FILE_OFFSET,), shift)
-    _shift(column[_META].value, _META_OFFSETS, shift)
-    if _OFFSET_INDEX in column:
+    _shift(column[META].value, _META_OFFSETS, shift)
+    if OFFSET_INDEX in column:
         # The index of pages holds their places in the file, all of one length or shorter; it
         # comes last, and is written anew behind the rest.
-        start = column[_OFFSET_INDEX].value - len(_MAGIC)
+        start = column[OFFSET_INDEX].value - len(_MAGIC)
         index = decode(bytes(data[start:]))
         for page in index[1].value.values:
             _shift(page, (1,), shift)
         again = encode(index)
         data[start:] = again
-        column[_OFFSET_INDEX + 1] = Field(column[_OFFSET_INDEX + 1].type, len(again))
-        _shift(column, (_OFFSET_INDEX, _COLUMN_INDEX), shift)
-    group[_CHUNKS].value.values.append(column)
-    _shift(group, (_TOTAL_SIZE,), column[_META].value[_META_UNCOMPRESSED].value)
+        column[OFFSET_INDEX + 1] = Field(column[OFFSET_INDEX + 1].type, len(again))
+        _shift(column, (OFFSET_INDEX, _COLUMN_INDEX), shift)
+    group[CHUNKS].value.values.append(column)
+    _shift(group, (_TOTAL_SIZE,), column[META].value[_META_UNCOMPRESSED].value)
     if _TOTAL_COMPRESSED in single:
         _shift(group, (_TOTAL_COMPRESSED,), single[_TOTAL_COMPRESSED].value)
     return bytes(data)

@@ -7,15 +7,26 @@ about the difference. Only the headers of pages are read here, of columns withou
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, BinaryIO, NamedTuple
+from typing import BinaryIO, NamedTuple
 
-from infer._score._damage import FormatError, blame, check_inflated
-from infer._score._thrift import I32, STRUCT, CutShortError, Struct, decode_at, value
+from infer._score._damage import FormatError, check_inflated
+from infer._score._footer import CHUNKS, META, NUM_ROWS, OFFSET_INDEX, Footer, leaf
+from infer._score._thrift import (
+    I32,
+    I64,
+    LIST,
+    STRUCT,
+    CutShortError,
+    Struct,
+    decode_at,
+    structs,
+    value,
+)
 
-if TYPE_CHECKING:
-    import pyarrow.parquet as pq
-
-# A page's header: fields by number,
+# Fields by number: of a column chunk's metadata,
+_PHYSICAL, _PATH, _CODEC, _VALUES, _BECOMES, _SIZE = 1, 3, 4, 5, 6, 7
+_FIRST_PAGE, _DICTIONARY_PAGE = 9, 11
+# of a page's header,
 _TYPE, _UNCOMPRESSED, _COMPRESSED = 1, 2, 3
 # and where the number of values is told, by the page's type: data, dictionary, data of version 2.
 _DATA = {0: 5, 3: 8}
@@ -23,54 +34,93 @@ _DATA = {0: 5, 3: 8}
 _FIRST_GUESS, _LONGEST_HEADER = 1 << 12, 1 << 24
 
 
-class _Chunk(NamedTuple):
-    """What a footer claims of a column in a row group."""
+class ChunkClaims(NamedTuple):
+    """What a footer claims of a column in a row group.
 
-    where: str
+    Attributes:
+        rows: of the row group.
+        values: of the column.
+        at: where in the file it begins.
+        size: its number of bytes there.
+        becomes: and when it is inflated.
+        physical: the number of its physical type.
+        codec: the number of its compression.
+        has_dictionary: whether its values are numbers in a dictionary.
+        has_index: whether there is an index of its pages.
+    """
+
     rows: int
     values: int
     at: int
     size: int
+    becomes: int
+    physical: int
+    codec: int
+    has_dictionary: bool
+    has_index: bool
 
 
-def check_rows(metadata: pq.FileMetaData) -> None:
-    """Check that a file has as many rows as its row groups.
+def claims(footer: Footer, column: str) -> list[ChunkClaims]:
+    """Return what a footer claims of a column, in each row group.
+
+    Args:
+        footer: of the file.
+        column: its name; one that holds other columns has no claims.
 
     Raises:
-        FormatError: it has not.
+        FormatError: the footer is damaged.
     """
-    with blame(FormatError):
-        groups = [metadata.row_group(index).num_rows for index in range(metadata.num_row_groups)]
-        rows = metadata.num_rows
-    if min(groups, default=0) < 0 or sum(groups) != rows:
-        raise FormatError(f"claims {rows:,} rows, its row groups {sum(groups):,}")
+    place = leaf(footer, column)
+    return [] if place is None else [_claims(g, place, column) for g in footer.row_groups]
 
 
-def check_pages(
-    file: BinaryIO, size: int, metadata: pq.FileMetaData, columns: Sequence[str]
-) -> None:
+def _claims(group: Struct, place: int, column: str) -> ChunkClaims:
+    chunks = structs(group, CHUNKS)
+    if place >= len(chunks):
+        raise FormatError(f"a row group has no column {column!r}")
+    chunk = chunks[place]
+    meta = value(chunk, META, STRUCT)
+    if value(meta, _PATH, LIST).values != [column.encode()]:
+        raise FormatError(f"a row group has another column for {column!r}")
+    at = value(meta, _FIRST_PAGE, I64)
+    dictionary = value(meta, _DICTIONARY_PAGE, I64) if _DICTIONARY_PAGE in meta else 0
+    return ChunkClaims(
+        value(group, NUM_ROWS, I64),
+        value(meta, _VALUES, I64),
+        dictionary if 0 < dictionary < at else at,
+        value(meta, _SIZE, I64),
+        value(meta, _BECOMES, I64),
+        value(meta, _PHYSICAL, I32),
+        value(meta, _CODEC, I32),
+        _DICTIONARY_PAGE in meta,
+        OFFSET_INDEX in chunk,
+    )
+
+
+def check_pages(file: BinaryIO, size: int, footer: Footer, columns: Sequence[str]) -> None:
     """Check that the pages of some columns hold as many values as there are rows.
 
     Args:
         file: the Parquet file; where it stands does not matter.
         size: its number of bytes.
-        metadata: of its footer.
-        columns: names of columns that hold no others; one that does is left out.
+        footer: its own.
+        columns: names of columns; one that holds other columns is left out.
 
     Raises:
         FormatError: they do not, or they inflate beyond any use.
     """
-    with blame(FormatError):
-        chunks = _chunks(metadata, columns)
     inflated = 0
-    for chunk in chunks:
-        try:
-            inflated += _check_chunk(file, size, chunk, inflated)
-        except FormatError as error:
-            raise FormatError(f"{chunk.where}: {error}") from None
+    for column in columns:
+        for number, chunk in enumerate(claims(footer, column)):
+            try:
+                inflated += _check_chunk(file, size, chunk, inflated)
+            except FormatError as error:
+                raise FormatError(
+                    f"row group {number} is damaged: column {column!r}: {error}"
+                ) from None
 
 
-def _check_chunk(file: BinaryIO, size: int, chunk: _Chunk, before: int) -> int:
+def _check_chunk(file: BinaryIO, size: int, chunk: ChunkClaims, before: int) -> int:
     """Check a column in a row group; return how large its pages become.
 
     Args:
@@ -100,27 +150,6 @@ def _check_chunk(file: BinaryIO, size: int, chunk: _Chunk, before: int) -> int:
     if values != chunk.rows:
         raise FormatError(f"it claims {chunk.rows:,} rows, its pages {values:,} values")
     return inflated
-
-
-def _chunks(metadata: pq.FileMetaData, columns: Sequence[str]) -> list[_Chunk]:
-    leaves = [metadata.schema.column(index) for index in range(len(metadata.schema))]
-    flat = {
-        index: leaf.name
-        for index, leaf in enumerate(leaves)
-        if leaf.name in columns and leaf.path == leaf.name and not leaf.max_repetition_level
-    }
-    found = []
-    for number in range(metadata.num_row_groups):
-        group = metadata.row_group(number)
-        for index, name in flat.items():
-            chunk = group.column(index)
-            at = chunk.data_page_offset
-            if chunk.has_dictionary_page and 0 < (chunk.dictionary_page_offset or 0) < at:
-                at = chunk.dictionary_page_offset
-            where = f"row group {number} is damaged: column {name!r}"
-            size = chunk.total_compressed_size
-            found.append(_Chunk(where, group.num_rows, chunk.num_values, at, size))
-    return found
 
 
 def _header(file: BinaryIO, at: int) -> tuple[Struct, int]:

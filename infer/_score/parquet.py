@@ -11,7 +11,7 @@ from infer._engines._window import in_order
 from infer._errors import DataError
 from infer._score import _footer
 from infer._score._damage import FormatError, blame, blamed
-from infer._score._pages import check_pages, check_rows
+from infer._score._pages import ChunkClaims, check_pages, claims
 from infer._score._task import Column, Counts, Look, Task, Tick
 from infer._score._values import Scorer, is_numeric
 
@@ -24,6 +24,9 @@ _BATCH = 1 << 17
 # More rows than this pyarrow does not write to one row group.
 _MOST_ROWS = 1 << 26
 _COPY = 1 << 24
+# Of Parquet's physical types and codecs, by number, those whose columns can be read.
+_WIDTHS = {1: 4, 2: 8, 4: 4, 5: 8}
+_CODECS = {0: "NONE", 1: "SNAPPY", 2: "GZIP", 4: "BROTLI", 5: "LZ4", 6: "ZSTD", 7: "LZ4"}
 
 
 def look(path: str) -> Look:
@@ -41,10 +44,10 @@ def score(task: Task, beside: str, tick: Tick) -> Counts:
     scorer = Scorer(task.card)
     footer = _footer.read_footer(task.source)
     file = _open(task.source)
-    _check(task, file.metadata)
+    first = _check(task, footer)
     groups = footer.row_groups
     field = pa.field(task.output, scorer.arrow_type)
-    encode = partial(_encode_group, task, scorer, file.metadata)
+    encode = partial(_encode_group, task, scorer, file.metadata, first)
     counts = Counts()
     rows = max(1, file.metadata.num_rows)
     with open(beside, "wb") as out:
@@ -66,16 +69,16 @@ def score(task: Task, beside: str, tick: Tick) -> Counts:
     return counts
 
 
-def _check(task: Task, metadata: pq.FileMetaData) -> None:
-    """Check what a file claims of the columns that are to be read.
+def _check(task: Task, footer: _footer.Footer) -> list[ChunkClaims]:
+    """Check what a file claims of the columns that are to be read; return that of the first.
 
     Raises:
         DataError: its bytes say something else.
     """
     try:
-        check_rows(metadata)
         with open(task.source, "rb") as file:
-            check_pages(file, os.fstat(file.fileno()).st_size, metadata, task.columns)
+            check_pages(file, os.fstat(file.fileno()).st_size, footer, task.columns)
+        return claims(footer, task.columns[0])
     except FormatError as error:
         raise DataError(f"{task.source}: {error}") from error
 
@@ -138,7 +141,11 @@ def _open(path: str) -> pq.ParquetFile:
 
 
 def _encode_group(
-    task: Task, scorer: Scorer, metadata: pq.FileMetaData, index: int
+    task: Task,
+    scorer: Scorer,
+    metadata: pq.FileMetaData,
+    first: list[ChunkClaims],
+    index: int,
 ) -> tuple[_footer.Chunk, Counts]:
     """Read the columns of a row group, and encode the answers."""
     import pyarrow as pa
@@ -147,7 +154,7 @@ def _encode_group(
     def damaged(problem: str) -> DataError:
         return DataError(f"{task.source}: row group {index} is damaged: {problem}")
 
-    expected = metadata.row_group(index).num_rows
+    expected = first[index].rows
     if expected > _MOST_ROWS:
         raise DataError(
             f"{task.source}: row group {index} has {expected:,} rows; expected at most "
@@ -170,31 +177,19 @@ def _encode_group(
             counts = counts.plus(found)
     if counts.rows != expected:
         raise damaged(f"it claims {expected:,} rows, {counts.rows:,} are there")
-    chunk = metadata.row_group(index).column(_leaf(metadata, task.columns[0]))
-    with blame(damaged):
-        like = _like(chunk)
     table = pa.table({task.output: pa.chunked_array(answers, scorer.arrow_type)})
-    return _encoded(table, like), counts
+    return _encoded(table, _like(first[index])), counts
 
 
-def _leaf(metadata: pq.FileMetaData, name: str) -> int:
-    """Return the number of a column that holds no others among the file's leaves."""
-    leaves = map(metadata.schema.column, range(len(metadata.schema)))
-    return next(index for index, leaf in enumerate(leaves) if leaf.path == leaf.name == name)
-
-
-def _like(chunk: pq.ColumnChunkMetaData) -> dict[str, Any]:
+def _like(chunk: ChunkClaims) -> dict[str, Any]:
     """Return how to encode answers: as the values that they answer."""
-    width = {"FLOAT": 4, "DOUBLE": 8, "INT32": 4, "INT64": 8}.get(chunk.physical_type, 16)
     # Few different values give few different answers; a dictionary paid if it made them smaller.
-    pays = chunk.has_dictionary_page and chunk.total_uncompressed_size < 0.8 * (
-        width * chunk.num_values
-    )
-    compression = {"UNCOMPRESSED": "NONE"}.get(chunk.compression, chunk.compression)
+    width = _WIDTHS.get(chunk.physical, 16)
+    pays = chunk.has_dictionary and chunk.becomes < 0.8 * (width * chunk.values)
     return {
-        "compression": compression,
+        "compression": _CODECS[chunk.codec],
         "use_dictionary": pays,
-        "write_page_index": chunk.has_offset_index,
+        "write_page_index": chunk.has_index,
     }
 
 
