@@ -42,7 +42,7 @@ _TAIL = len(_MAGIC) + 4
 # Fields by number: of the footer,
 _SCHEMA, _FILE_ROWS, _ROW_GROUPS, _KEY_VALUES, _COLUMN_ORDERS, _ENCRYPTION = 2, 3, 4, 5, 7, 8
 # of an element of the schema,
-_NAME, _NUM_CHILDREN = 4, 5
+_PHYSICAL, _NAME, _NUM_CHILDREN = 1, 4, 5
 # of a row group,
 CHUNKS, _TOTAL_SIZE, NUM_ROWS, _TOTAL_COMPRESSED = 1, 2, 3, 6
 # of a column chunk,
@@ -174,13 +174,20 @@ def _check(footer: Footer) -> None:
                 value(pair, 2, BINARY)
 
 
-def leaf(footer: Footer, name: str) -> int | None:
-    """Return which chunk of each row group is a column's, None if that holds other columns.
+class Leaf(NamedTuple):
+    """A column: which chunk it is of each row group, and the number of its physical type."""
+
+    place: int
+    physical: int
+
+
+def leaf(footer: Footer, name: str) -> Leaf | None:
+    """Return where a column is, None if it holds other columns.
 
     Raises:
         FormatError: there is no such column, or two.
     """
-    found: list[int | None] = []
+    found: list[Leaf | None] = []
     leaves, inside = 0, [value(footer.content[_SCHEMA].value.values[0], _NUM_CHILDREN, I32)]
     for element in structs(footer.content, _SCHEMA)[1:]:
         while inside and not inside[-1]:
@@ -190,7 +197,7 @@ def leaf(footer: Footer, name: str) -> int | None:
         inside[-1] -= 1
         children = element[_NUM_CHILDREN].value if _NUM_CHILDREN in element else 0
         if len(inside) == 1 and element[_NAME].value == name.encode():
-            found.append(None if children else leaves)
+            found.append(None if children else Leaf(leaves, value(element, _PHYSICAL, I32)))
         if children:
             inside.append(children)
         else:

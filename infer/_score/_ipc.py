@@ -301,9 +301,13 @@ def _check_batch(
     codec = None if compression is None else _CODECS.get(compression.number(0, "<b"))
     if compression is not None and codec is None:
         raise FormatError("is compressed in a way that is not known here")
+    end = 0
     for at, length in buffers:
         if min(at, length) < 0 or at + length > message.size:
             raise FormatError(f"has a buffer at {at:,} of {length:,} bytes in {message.size:,}")
+        if length and at < end:
+            raise FormatError("has buffers that overlap")
+        end = max(end, at + length)
     if batch.number(0, "<q") < 0:
         raise FormatError("has a batch of less than no rows")
     for length, nulls in nodes:

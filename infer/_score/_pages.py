@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import BinaryIO, NamedTuple
 
 from infer._score._damage import FormatError, check_inflated
-from infer._score._footer import CHUNKS, META, NUM_ROWS, OFFSET_INDEX, Footer, leaf
+from infer._score._footer import CHUNKS, META, NUM_ROWS, OFFSET_INDEX, Footer, Leaf, leaf
 from infer._score._thrift import (
     I32,
     I64,
@@ -70,18 +70,19 @@ def claims(footer: Footer, column: str) -> list[ChunkClaims]:
     Raises:
         FormatError: the footer is damaged.
     """
-    place = leaf(footer, column)
-    return [] if place is None else [_claims(g, place, column) for g in footer.row_groups]
+    found = leaf(footer, column)
+    return [] if found is None else [_claims(g, found, column) for g in footer.row_groups]
 
 
-def _claims(group: Struct, place: int, column: str) -> ChunkClaims:
+def _claims(group: Struct, leaf: Leaf, column: str) -> ChunkClaims:
     chunks = structs(group, CHUNKS)
-    if place >= len(chunks):
+    if leaf.place >= len(chunks):
         raise FormatError(f"a row group has no column {column!r}")
-    chunk = chunks[place]
+    chunk = chunks[leaf.place]
     meta = value(chunk, META, STRUCT)
-    if value(meta, _PATH, LIST).values != [column.encode()]:
-        raise FormatError(f"a row group has another column for {column!r}")
+    physical = value(meta, _PHYSICAL, I32)
+    if value(meta, _PATH, LIST).values != [column.encode()] or physical != leaf.physical:
+        raise FormatError(f"a row group has another column than {column!r} of the schema")
     at = value(meta, _FIRST_PAGE, I64)
     dictionary = value(meta, _DICTIONARY_PAGE, I64) if _DICTIONARY_PAGE in meta else 0
     return ChunkClaims(
@@ -90,7 +91,7 @@ def _claims(group: Struct, place: int, column: str) -> ChunkClaims:
         dictionary if 0 < dictionary < at else at,
         value(meta, _SIZE, I64),
         value(meta, _BECOMES, I64),
-        value(meta, _PHYSICAL, I32),
+        physical,
         value(meta, _CODEC, I32),
         _DICTIONARY_PAGE in meta,
         OFFSET_INDEX in chunk,
