@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from train import _arrow, _csv, _excel
-from train._block import Numbers, RawBlock, Table
+from train._block import Numbers, RawBlock, Table, listed, shown
 from train._errors import ColumnsError, ReadingsError
 from train._files import Source
 
@@ -422,7 +422,7 @@ def _undecided(
 def _known(names: Sequence[str]) -> str:
     if not any(names):
         return f"There is no header; the columns are numbered 1 to {len(names)}."
-    return f"Columns: {', '.join(_shown(names, index) for index in range(len(names)))}."
+    return f"Columns: {listed([_shown(names, index) for index in range(len(names))])}."
 
 
 def _name(names: Sequence[str], index: int) -> str:
@@ -430,4 +430,4 @@ def _name(names: Sequence[str], index: int) -> str:
 
 
 def _shown(names: Sequence[str], index: int) -> str:
-    return repr(names[index]) if names[index] else str(index + 1)
+    return shown(names[index]) if names[index] else str(index + 1)

@@ -579,19 +579,18 @@ def test_an_empty_sheet_is_told(file):
         open_readings(file(workbook()))
 
 
-@pytest.mark.parametrize(
-    ("library", "content"),
-    [
-        ("pyarrow", b"PAR1"),
-        ("openpyxl", b"PK\x03\x04"),
-    ],
-)
-def test_a_missing_library_says_what_to_type(library, content, file, monkeypatch):
-    monkeypatch.setitem(sys.modules, library, None)
+def test_a_missing_library_says_what_to_type(file, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
     with pytest.raises(
         ModuleNotFoundError, match=r"needs .*; type: pip install 'samebits\[files\]'"
     ):
-        open_readings(file(content))
+        open_readings(file(b"PAR1"))
+
+
+def test_excel_needs_no_library(file, monkeypatch):
+    path = file(workbook([1, 2], [3, 4]))
+    monkeypatch.setitem(sys.modules, "openpyxl", None)
+    assert simple(path) == ([1.0, 3.0], [2.0, 4.0])
 
 
 def test_blocks_are_small():
