@@ -40,7 +40,10 @@ class Parity:
 
 
 def check_integrity(artifact: Artifact) -> list[str]:
-    """Return what is wrong with the files beside the card, which needs no runtime; if nothing, []."""
+    """Return what is wrong with the files beside the card, an empty list if nothing is.
+
+    Each must have the bytes that its writer makes from the card; no runtime is needed to tell.
+    """
     problems = []
     for file in artifact.card.files:
         try:

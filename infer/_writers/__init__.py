@@ -1,10 +1,9 @@
-"""Writers of the files beside a card: one file a format, without torch or onnx.
+"""Writers of the files beside a card, one module a format; they need neither torch nor onnx.
 
 The bytes of a file are a function of the card, and a runtime sees no other bytes. ``export`` writes
-what ``content`` returns. Before ``infer`` hands a file to a runtime, ``read`` makes the file's bytes
-again from the card and refuses the file if they are not the same. So nothing that a runtime could
-do with a file of somebody else matters: run its code, open other files, inflate, crash. Such a file
-is not even opened.
+what ``content`` returns. Before ``infer`` hands a file to a runtime, ``read`` makes its content
+again from the card, and refuses a file that differs by a byte. So a file from a stranger cannot
+make a runtime run code, open files, loop, inflate or crash: it is refused without being opened.
 """
 
 from __future__ import annotations
@@ -22,11 +21,11 @@ _WRITERS = {"model.onnx": "onnx", "model.pt": "torchscript", "model.pt2": "torch
 
 
 def content(file: str, card: ModelCard) -> bytes | bytearray:
-    """Return the bytes of a file beside a card, as its writer makes them.
+    """Return what a file beside a card must contain.
 
     Args:
         file: one of ``infer._format.SIBLING_FILES``.
-        card: what the file depends on: its program, and for ``model.onnx`` its texts.
+        card: the card; the result depends on its program, for ``model.onnx`` also on its texts.
     """
     module = import_module(f"{__name__}.{_WRITERS[file]}")
     write: Callable[[ModelCard], bytes | bytearray] = module.render
@@ -34,11 +33,10 @@ def content(file: str, card: ModelCard) -> bytes | bytearray:
 
 
 def read(artifact: Artifact, file: str) -> bytes:
-    """Return the content of a file beside a card, after making sure that the card accounts for it.
+    """Read a file beside a card.
 
     Raises:
-        ArtifactError: the file is not what its writer makes of the card; or it is missing, or not
-            what the card says.
+        ArtifactError: it does not contain what ``content`` returns, or is missing.
     """
     found = artifact.card.files[file]
     expected = content(file, artifact.card)

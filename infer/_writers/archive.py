@@ -34,7 +34,9 @@ def pack(records: Iterable[tuple[str, Iterable[bytes]]]) -> bytearray:
             check = crc32(piece, check)
         size = len(archive) - first
         _CHECK.pack_into(archive, check_at, check, size, size)
-        directory += b"PK\1\2" + struct.pack("<BB", 20, 3) + _COMMON + _CHECK.pack(check, size, size)
+        directory += (
+            b"PK\1\2" + struct.pack("<BB", 20, 3) + _COMMON + _CHECK.pack(check, size, size)
+        )
         directory += struct.pack("<5H2L", len(encoded), 0, 0, 0, 0, _ATTRIBUTES, start) + encoded
         count += 1
     end = struct.pack("<4H2LH", 0, 0, count, count, len(directory), len(archive), 0)

@@ -91,7 +91,11 @@ def _index(step: Step) -> str:
 
 def _value(port: Port, element_type: int, shape: bytes) -> bytes:
     tensor = _number(1, element_type) + _field(2, shape)
-    return _text(1, port.name) + _field(2, _field(1, tensor)) + _text(3, f"{port.name}, unit {port.unit}")
+    return (
+        _text(1, port.name)
+        + _field(2, _field(1, tensor))
+        + _text(3, f"{port.name}, unit {port.unit}")
+    )
 
 
 # Protocol buffers: a field is its number and kind, then a number or a length and so many bytes.

@@ -26,7 +26,7 @@ _OPERATIONS = {
 _NUMBER_LESS_TENSOR = "rsub.Scalar"
 _DTYPES = {"float32": 7, "float64": 8}
 # One tensor in and one out, as torch.utils._pytree describes it.
-_LEAF = {"type": None, "context": None, "children_spec": []}
+_LEAF: dict[str, Any] = {"type": None, "context": None, "children_spec": []}
 _BY_NAME = {"type": "builtins.dict", "context": "[]", "children_spec": []}
 
 
@@ -114,9 +114,7 @@ def _tensor(name: str) -> str:
     return f'{{"as_tensor":{{"name":"{name}"}}}}'
 
 
-def _tensors(
-    program: Program, names: Mapping[str, str], length: str
-) -> Iterator[tuple[str, str]]:
+def _tensors(program: Program, names: Mapping[str, str], length: str) -> Iterator[tuple[str, str]]:
     """Yield name and layout of each tensor, by name."""
     rows: dict[str, Any] = {
         "as_expr": {

@@ -128,8 +128,11 @@ def endless_loop():
     body = helper.make_graph(
         [helper.make_node("Identity", ["go"], ["still"]), helper.make_node("Neg", ["v"], ["w"])],
         "body",
-        [port("i", TensorProto.INT64, []), port("go", TensorProto.BOOL, [])]
-        + [port("v", TensorProto.FLOAT, ["n"])],
+        [
+            port("i", TensorProto.INT64, []),
+            port("go", TensorProto.BOOL, []),
+            port("v", TensorProto.FLOAT, ["n"]),
+        ],
         [port("still", TensorProto.BOOL, []), port("w", TensorProto.FLOAT, ["n"])],
     )
     true = helper.make_tensor("true", TensorProto.BOOL, [], [True])
@@ -185,7 +188,9 @@ def zipped(entries, compression=zipfile.ZIP_STORED):
 
 
 def inflating(file):
-    return zipped([*records(file).items(), ("archive/extra/0", bytes(1 << 28))], zipfile.ZIP_DEFLATED)
+    return zipped(
+        [*records(file).items(), ("archive/extra/0", bytes(1 << 28))], zipfile.ZIP_DEFLATED
+    )
 
 
 def with_a_record(file):
@@ -284,7 +289,9 @@ def test_a_foreign_file_never_reaches_a_runtime(copied, tmp_path, file, make):
     )
     assert result.returncode == 0, f"ended with {result.returncode}: {result.stderr}"
     found, seconds, heavy = json.loads(result.stdout)
-    assert found.startswith(f"{folder / file}: expected the file that samebits writes for this card")
+    assert found.startswith(
+        f"{folder / file}: expected the file that samebits writes for this card"
+    )
     assert "export" in found
     assert "runtime='python', which needs the card alone" in found
     assert not heavy

@@ -6,6 +6,7 @@ counters, identifiers drawn anew for each file.
 
 import io
 import json
+import linecache
 import operator
 import re
 import warnings
@@ -36,8 +37,11 @@ def module_of(program):
         else:
             lines.append(f"{step.target} = {operands[0]} {step.operator} {operands[1]}")
     body = "\n    ".join([*lines, f"return {program.output}"])
+    source, file = f"def forward(self, {program.input}):\n    {body}", f"<model {id(lines)}>"
+    # torch.jit.script reads a function's source from there.
+    linecache.cache[file] = (len(source), None, source.splitlines(keepends=True), file)
     names = {}
-    exec(f"def forward(self, {program.input}):\n    {body}", names)  # noqa: S102 - our own text
+    exec(compile(source, file, "exec"), names)  # noqa: S102 - our own text
     module = type("Model", (nn.Module,), {"forward": names["forward"]})()
     for name, value in program.constants.items():
         module.register_buffer(name, torch.tensor(value, dtype=getattr(torch, program.dtype)))
@@ -79,12 +83,19 @@ def torchexport(module, dtype, features=None):
     return records
 
 
+def scripted(module):
+    """Return a module as TorchScript, its constants part of the code."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", r"`torch\.jit\.\w+` is deprecated")
+        return torch.jit.freeze(torch.jit.script(module.eval()))
+
+
 def torchscript(module):
     """Return the records of an archive as ``torch.jit.save`` writes it."""
     buffer = io.BytesIO()
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", r"`torch\.jit\.\w+` is deprecated")
-        torch.jit.save(torch.jit.freeze(torch.jit.script(module)), buffer)
+        torch.jit.save(scripted(module), buffer)
     counter = re.compile(rb"___torch_mangle_[0-9]+")
     return {
         counter.sub(b"___torch_mangle_0", name.encode()).decode(): (
