@@ -2,7 +2,6 @@
 
 import getpass
 import io
-import re
 import socket
 import subprocess
 import sys
