@@ -76,6 +76,18 @@ BEYOND_THE_SCHEMA = {
             r"uncertainty\.factor\[\d\]'.*one a term, found \d",
         ),
     ],
+    "exponent-sum": [
+        (
+            {
+                "uncertainty": {
+                    "powers": [[100]] * 101,
+                    "curve": [1] * 101,
+                    "factor": [[1] * 101] * 101,
+                }
+            },
+            r"uncertainty\.powers'.*add up to at most 10,000, found a sum of",
+        )
+    ],
     "feature-count": [
         (
             {"uncertainty": {"powers": [[0], [1, 1]]}},
@@ -179,7 +191,8 @@ def assert_same_verdict(document):
 
 # One of every kind of JSON value, and what is nearly right in one place or another.
 VALUES = [
-    *(None, True, False, 0, 1, -1, 2.0, 1.5, -0.0, 10_001, 1e300, 2**53 + 1, 10**400),
+    *(None, True, False, 0, 1, -1, 2.0, 1.5, -0.0, 101, 1001, 2**24 + 1, 1e300, 10**400),
+    *(2**53, 2**53 + 1, "a" * 201, "\u2028", "\u202e", "\u2066", "\u200f", "\u200d"),
     *("", "x", "y", "Z", "a.b", "a b", "1", "a\n", "a\x00", "\x85", "é", "float64", "..."),
     *("0" * 64, "F" * 64, "0" * 64 + "\n", "y = -x", "y = x[0]", "y = x + 1", "y = x\n"),
     *([], [[]], [1, 2], ["..."], ["...", 1], ["...", 0], ["...", 1, 1], ["x"], [None]),
