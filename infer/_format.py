@@ -11,7 +11,6 @@ import json
 import re
 import sys
 from collections.abc import Callable, Mapping
-from types import MappingProxyType
 from typing import Any, TypeVar
 
 from infer._card import (
@@ -26,6 +25,7 @@ from infer._card import (
 )
 from infer._errors import ArtifactError
 from infer._floats import DType, is_representable
+from infer._frozen import FrozenMapping
 from infer._program import ProgramError, parse
 from infer._sha256 import sha256
 
@@ -401,9 +401,7 @@ def _mapping(
                 raise _InvalidError(
                     f"{key}.{name}", f"a name of at most {MAX_NAME} characters", f"{len(name):,}"
                 )
-        return MappingProxyType(
-            {name: reader(item, f"{key}.{name}") for name, item in value.items()}
-        )
+        return FrozenMapping({name: reader(item, f"{key}.{name}") for name, item in value.items()})
 
     return read
 

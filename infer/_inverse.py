@@ -12,7 +12,7 @@ from infer._compile import compile_floats
 from infer._errors import InputError
 from infer._floats import DType, bits, from_bits, from_number
 from infer._polynomial import (
-    DegreeError,
+    ExpansionError,
     derivative,
     monotone_breaks,
     of_program,
@@ -84,7 +84,7 @@ class Inverse:
         low, high = (Fraction(value) for value in self._ends)
         try:
             curve = of_program(card.compiled)
-        except DegreeError as error:
+        except ExpansionError as error:
             raise InputError(f"{card.name} is {error}, which is not inverted") from None
         slope = derivative(curve)
         self.is_line = len(curve) == 2

@@ -13,6 +13,8 @@ from infer._store import Artifact, find
 from infer._zeros import without_idle_zeros
 
 if TYPE_CHECKING:
+    from inspect import Signature
+
     import numpy as np
     import torch
     from numpy.typing import NDArray
@@ -47,6 +49,17 @@ Raises:
 """
 
 
+class _Signature:
+    """What ``inspect.signature`` asks a model for; Python 3.12 does not look into the slot."""
+
+    def __get__(self, model: Model | None, owner: type[Model]) -> Signature:
+        if model is None:
+            raise AttributeError  # the class has the signature of its constructor
+        from inspect import signature
+
+        return signature(model.__call__)
+
+
 class Model:
     """A model on a runtime; call it with a number, a nested list, an array or a tensor.
 
@@ -67,6 +80,8 @@ class Model:
         "_inverse": "what inverse made ready",
         "_runtime": "the runtime that was asked for",
     }
+
+    __signature__ = _Signature()
 
     if TYPE_CHECKING:
 
