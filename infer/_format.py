@@ -199,6 +199,8 @@ def _check_uncertainty(found: Uncertainty, features: int) -> None:
     by_feature |= {f"powers[{index}]": row for index, row in enumerate(found.powers)}
     by_term = {"curve": found.curve, "factor": found.factor}
     by_term |= {f"factor[{index}]": row for index, row in enumerate(found.factor)}
+    if len({*found.powers}) != terms:
+        raise _InvalidError("uncertainty.powers", "each term once", "one twice")
     total = sum(map(sum, found.powers))
     if total > MAX_EXPONENT_SUM:
         raise _InvalidError(

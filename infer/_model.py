@@ -252,9 +252,13 @@ class Model:
 
     def beyond(self) -> Model:
         """Return the model with ten times its domain on either side; for the package itself."""
+        import sys
         from dataclasses import replace
 
-        domain = tuple((a - 10 * (b - a), b + 10 * (b - a)) for a, b in self.card.domain)
+        most = sys.float_info.max
+        domain = tuple(
+            (max(a - 10 * (b - a), -most), min(b + 10 * (b - a), most)) for a, b in self.card.domain
+        )
         artifact = self._artifact._replace(card=replace(self.card, domain=domain))
         return Model(artifact, self._runtime, self._device, self._evaluator)
 

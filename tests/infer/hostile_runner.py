@@ -15,8 +15,11 @@ import select
 import signal
 import sys
 import time
+import warnings
 from functools import partial
+from pathlib import Path
 
+import click
 import numpy as np
 
 import infer
@@ -36,7 +39,7 @@ COUNT = 1 << 16
 
 
 def rows(card, count):
-    values = np.linspace(*card.domain[0], count)
+    values = np.linspace(-2, 2, count)
     return values if card.features is None else np.tile(values[:, None], card.features)
 
 
@@ -47,7 +50,7 @@ def middle(card):
 
 def command(*arguments):
     out = io.StringIO()
-    with contextlib.redirect_stdout(out):
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(out):
         main(list(arguments), standalone_mode=False)
 
 
@@ -78,8 +81,7 @@ OPERATIONS = {
 
 
 def resident():
-    with open("/proc/self/statm") as file:
-        return int(file.read().split()[1]) * resource.getpagesize()
+    return int(Path("/proc/self/statm").read_text("ascii").split()[1]) * resource.getpagesize()
 
 
 def child(operation, folder, write):
@@ -88,11 +90,13 @@ def child(operation, folder, write):
         OPERATIONS[operation](folder)
         end = "answered"
     except infer.InferError as error:
-        end = f"{type(error).__name__}: {error}"
+        end = f"refused: {error}"
+    except click.ClickException as error:  # how the command line tells an InferError
+        end = f"refused: {error.format_message()}"
     except BaseException as error:  # noqa: BLE001 - the test tells what it was
         end = f"escaped {type(error).__name__}: {error}"[:500]
     grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 - before) / 2**20
-    os.write(write, json.dumps([end, time.perf_counter() - start, grown]).encode())
+    os.write(write, json.dumps([end[:1000], time.perf_counter() - start, grown]).encode())
     os._exit(0)
 
 
@@ -111,8 +115,10 @@ def measure(operation, folder, seconds):
 
 
 if __name__ == "__main__":
+    warnings.simplefilter("error")
     deadline, operations, *folders = sys.argv[1:]
     for each in folders:
         for operation in operations.split(","):
             found = measure(operation, each, float(deadline))
-            print(json.dumps([os.path.basename(each), operation, *found]), flush=True)
+            sys.stdout.write(json.dumps([Path(each).name, operation, *found]) + "\n")
+            sys.stdout.flush()

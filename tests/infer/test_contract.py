@@ -43,6 +43,15 @@ def refusal(data):
     return None
 
 
+# 102 terms of three features whose exponents add up to 10,100 or more.
+MANY_EXPONENTS = {
+    "powers": [[100, 0, number] for number in range(101)] + [[0, 0, 0]],
+    "center": [0, 0, 0],
+    "half_width": [1, 1, 1],
+    "curve": [1] * 102,
+    "factor": [[1] * 102] * 102,
+}
+
 # What the schema accepts and the loader refuses, by the label that the page gives it: a change to
 # a valid document, or a function of its bytes; and what the loader says.
 BEYOND_THE_SCHEMA = {
@@ -76,17 +85,9 @@ BEYOND_THE_SCHEMA = {
             r"uncertainty\.factor\[\d\]'.*one a term, found \d",
         ),
     ],
+    "term-twice": [({"uncertainty": {"powers": [[1], [1]]}}, "each term once, found one twice")],
     "exponent-sum": [
-        (
-            {
-                "uncertainty": {
-                    "powers": [[100]] * 101,
-                    "curve": [1] * 101,
-                    "factor": [[1] * 101] * 101,
-                }
-            },
-            r"uncertainty\.powers'.*add up to at most 10,000, found a sum of",
-        )
+        ({"uncertainty": MANY_EXPONENTS}, "up to at most 10,000, found a sum of")
     ],
     "feature-count": [
         (
