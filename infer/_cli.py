@@ -69,13 +69,12 @@ def list_command() -> None:
 def show(name: str, as_json: bool) -> None:
     """Show the card of a model: what it is, how it was fitted, how to compute it."""
     from infer import _store
-    from infer._format import CARD_FILE
 
     with errors_for_people():
         artifact = _store.find(name)
+        data = _store.read_folder(artifact.folder)[1] if as_json else b""
     if as_json:
-        with open(artifact.path(CARD_FILE), "rb") as file:
-            click.echo(file.read(), nl=False)
+        click.echo(data, nl=False)
     else:
         click.echo(printable_lines(_card_text(artifact)))
 

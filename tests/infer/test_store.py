@@ -242,12 +242,18 @@ def test_messages_say_what_was_expected_and_found(copied):
             find(folder).read("model.pt")
 
 
-@pytest.mark.parametrize("size", [10**18, 10**300])
-def test_a_size_that_no_file_has_needs_no_memory(write, line, size):
-    folder = write(line(files={"model.pt": {"size": size, "sha256": "0" * 64}}))
+def test_a_size_that_the_file_does_not_have(write, line):
+    folder = write(line(files={"model.pt": {"size": 1 << 24, "sha256": "0" * 64}}))
     (folder / "model.pt").write_bytes(b"small")
-    with pytest.raises(ArtifactError, match="found 5"):
+    with pytest.raises(ArtifactError, match="expected 16,777,216 bytes, .*, found 5"):
         find(folder).read("model.pt")
+
+
+@pytest.mark.parametrize("size", [(1 << 24) + 1, 10**18, 10**300])
+def test_a_size_that_no_file_of_a_model_has_is_refused(write, line, size):
+    folder = write(line(files={"model.pt": {"size": size, "sha256": "0" * 64}}))
+    with pytest.raises(ArtifactError, match="size': expected a whole number up to 16,777,216"):
+        find(folder)
 
 
 def test_a_huge_card_is_refused_without_reading_it(copied):
