@@ -8,23 +8,30 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
+from typing import Any
 
 from infer._errors import InferError, RuntimeUnavailableError
 from infer._serve._catalog import Catalog, Served
+from infer._serve._grpc.server import grpc_server, reserved, wait_until_listening
 from infer._serve._settings import Settings
 from infer._serve._supervisor import handling, supervise
 
 _NEEDED = ("httptools", "numpy", "orjson", "prometheus_client", "uvicorn")
 
 
-def check_installed() -> None:
-    """Raise what to type if the extra is not installed.
+def check_installed(settings: Settings) -> None:
+    """Raise what to type if an extra is not installed.
 
     Raises:
         RuntimeUnavailableError: something is missing.
     """
     from importlib.util import find_spec
 
+    if settings.grpc_port is not None and find_spec("grpc") is None:
+        raise RuntimeUnavailableError(
+            "infer serve --grpc-port needs grpcio, not installed here; "
+            "type: pip install 'samebits[grpc]'"
+        )
     absent = [package for package in _NEEDED if find_spec(package) is None]
     if absent:
         raise RuntimeUnavailableError(
@@ -44,7 +51,7 @@ def serve(settings: Settings, ready: Callable[[str, list[str]], None]) -> None:
         InferError: a model cannot be read, the address cannot be listened at, or something is not
             there that serving needs.
     """
-    check_installed()
+    check_installed(settings)
     if settings.workers > 1 and not hasattr(os, "fork"):
         raise RuntimeUnavailableError("this system cannot fork workers; type --workers 1")
     names = [served.card.name for served in Catalog(settings.models)]
@@ -52,7 +59,15 @@ def serve(settings: Settings, ready: Callable[[str, list[str]], None]) -> None:
     host, port = listener.getsockname()[:2]
     address = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
     run = work if settings.workers == 1 else partial(supervise, work)
-    run(settings, listener, lambda: ready(address, names))
+    with reserved(settings) as chosen:
+        if chosen.grpc_port is not None:
+            address += f", gRPC at {address[7:].rpartition(':')[0]}:{chosen.grpc_port}"
+
+        def tell() -> None:
+            wait_until_listening(chosen)
+            ready(address, names)
+
+        run(chosen, listener, tell)
 
 
 def work(settings: Settings, listener: socket.socket, ready: Callable[[], None]) -> None:
@@ -99,7 +114,11 @@ def work(settings: Settings, listener: socket.socket, ready: Callable[[], None])
 
         @contextmanager
         def capture_signals(self) -> Iterator[None]:
-            with handling(self.handle_exit):
+            def handle(number: int, frame: Any) -> None:
+                stop_grpc()
+                self.handle_exit(number, frame)
+
+            with handling(handle):
                 yield
 
     with ThreadPoolExecutor(threads(), thread_name_prefix="samebits-large") as pool:
@@ -119,7 +138,8 @@ def work(settings: Settings, listener: socket.socket, ready: Callable[[], None])
         stop_watching = catalog.watch(reloaded)
         # What was made so far stays: a full collection need not look at it again and again.
         gc.freeze()
-        Server(config).run([listener])
+        with grpc_server(settings, catalog, metrics, log, pool) as stop_grpc:
+            Server(config).run([listener])
         stop_watching()
     log.close()
 
