@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from infer._errors import InferError
@@ -42,22 +42,29 @@ def reserved(settings: Settings) -> Iterator[Settings]:
     if settings.grpc_port is None:
         yield settings
         return
-    try:
-        family, *_, address = _resolve(settings)
-        keeper = socket.socket(family, socket.SOCK_STREAM)
-        if sys.platform != "win32":
-            keeper.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        keeper.bind(address)
-        # Only now, so that it is an error if somebody was here before.
-        if hasattr(socket, "SO_REUSEPORT"):
-            keeper.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-    except OSError as error:
-        raise InferError(
-            f"cannot listen at {settings.host} port {settings.grpc_port}: "
-            f"{error.strerror or error}; try another --grpc-port"
-        ) from None
-    with keeper:
-        yield settings._replace(grpc_port=keeper.getsockname()[1])
+    with ExitStack() as keepers:
+        try:
+            family, *_, address = _resolve(settings)
+            keeper = keepers.enter_context(socket.socket(family, socket.SOCK_STREAM))
+            if sys.platform != "win32":
+                keeper.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            keeper.bind(address)
+            # Only now, so that it is an error if somebody was here before.
+            if hasattr(socket, "SO_REUSEPORT"):
+                keeper.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        except OSError as error:
+            raise InferError(
+                f"cannot listen at {settings.host} port {settings.grpc_port}: "
+                f"{error.strerror or error}; try another --grpc-port"
+            ) from None
+        port = keeper.getsockname()[1]
+        if address[0] == "0.0.0.0":  # noqa: S104
+            # gRPC would listen at IPv6 too, if it could; nobody asked for that.
+            other = keepers.enter_context(socket.socket(socket.AF_INET6, socket.SOCK_STREAM))
+            with suppress(OSError):
+                other.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+                other.bind(("::", port))
+        yield settings._replace(grpc_port=port)
 
 
 def wait_until_listening(settings: Settings) -> None:

@@ -54,7 +54,7 @@ def integers(parts: list[memoryview]) -> list[int]:
     """Return a repeated field of few int64.
 
     Raises:
-        RequestError: a number is cut off.
+        RequestError: a number has more than ten bytes.
     """
     data = b"".join(parts)
     at, found = 0, []
@@ -135,6 +135,7 @@ class _Reader:
                 found.setdefault(field.name, {})[key] = value
             elif field.label == "repeated" and expected != _LENGTH:
                 if wire in (_LENGTH, expected):
+                    self._check_whole(expected, begin, stop)
                     found.setdefault(field.name, []).append(self._view[begin:stop])
             elif wire != expected:
                 continue
@@ -164,6 +165,12 @@ class _Reader:
             return value != 0
         bits = _BITS.get(kind, 32)
         return value & ((1 << bits) - 1) if kind.startswith("u") else _signed(value, bits)
+
+    def _check_whole(self, wire: int, begin: int, stop: int) -> None:
+        """Check that a packed field does not end in the middle of a number."""
+        cut_off = begin < stop and self._data[stop - 1] >= 0x80
+        if cut_off if wire == _VARINT else (stop - begin) % _SIZES[wire]:
+            raise _no_message("a number is cut off")
 
     def _text(self, begin: int, stop: int) -> str:
         try:

@@ -33,10 +33,13 @@ class Server:
                 env={**os.environ, **variables},
             )
         self.greeting = self.process.stdout.readline().decode()
-        found = re.search(r"http://127\.0\.0\.1:(\d+)$", self.greeting.strip())
+        found = re.search(
+            r"http://127\.0\.0\.1:(\d+)(?:, gRPC at (127\.0\.0\.1:\d+))?$", self.greeting.strip()
+        )
         assert found, (self.greeting, self.errors.read_text())
         self.port = int(found[1])
         self.address = f"127.0.0.1:{self.port}"
+        self.grpc_address = found[2]
 
     def stop(self, number=signal.SIGTERM):
         """Stop the server and return its exit code."""
@@ -159,6 +162,15 @@ def server(tmp_path_factory, double):
 
 
 @pytest.fixture(scope="session")
+def both(tmp_path_factory, double):
+    """Return such a server over HTTP and gRPC."""
+    names = sorted(path.name for path in SHIPPED.iterdir())
+    running = Server("--grpc-port=0", *names, double, folder=tmp_path_factory.mktemp("both"))
+    yield running
+    assert running.stop() == 0
+
+
+@pytest.fixture(scope="session")
 def strict(tmp_path_factory):
     """Return a server with low limits, for what goes beyond them."""
     limits = {
@@ -171,6 +183,7 @@ def strict(tmp_path_factory):
         "idle": 1,
     }
     options = [f"--{name}={value}" for name, value in limits.items()]
+    options.append("--grpc-port=0")
     running = Server("f2c", "plane", *options, folder=tmp_path_factory.mktemp("strict"))
     yield running
     assert running.stop() == 0
