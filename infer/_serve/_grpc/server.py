@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from infer._serve._metrics import Metrics
 
 # Seconds between two looks at what waits too long, and for the workers to take connections.
-_LOOK = 0.2
+_LOOK = 0.1
 _START = 30.0
 # Streams of one connection.
 _STREAMS = 128
@@ -107,8 +107,10 @@ def grpc_server(
 
     from infer._serve._grpc.service import Service
 
-    logger = logging.getLogger("grpc")
-    logger.handlers, logger.propagate = [Handler(log)], False
+    logger, handler = logging.getLogger("grpc"), Handler(log)
+    # The library calls it an error that a client has gone.
+    handler.addFilter(lambda record: "ExecuteBatchError" not in record.getMessage())
+    logger.handlers, logger.propagate = [handler], False
     service = Service(catalog, settings, metrics, log, pool)
     started: Future[Callable[[], None]] = Future()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
@@ -12,7 +13,7 @@ from urllib.parse import unquote
 from infer._serve import _metadata
 from infer._serve._errors import RequestError, cut
 from infer._serve._grpc import inference, wire
-from infer._serve._grpc.room import Room
+from infer._serve._grpc.room import Room, disconnect
 from infer._serve._settings import Settings
 
 if TYPE_CHECKING:
@@ -31,6 +32,8 @@ _SMALL = 1 << 16
 # Characters of a text from a request that are logged, and of an error, which is sent as a header.
 _LONGEST = 200
 _LONGEST_ERROR = 1000
+# Seconds.
+_CANCELLED_WITHIN = 0.05
 # By the HTTP status that an error has: the name of gRPC's.
 _CODES = {
     400: "INVALID_ARGUMENT",
@@ -71,6 +74,7 @@ class _Call:
     def __init__(self, method: str, context: Context) -> None:
         self.method = method
         self.context = context
+        self.peer = context.peer()
         self.began = perf_counter()
         self.model = self.request_id = self.error = ""
         self.elements = self.size = 0
@@ -129,7 +133,7 @@ class Service:
 
     async def _run(self, call: _Call, run: Callable[[_Call], Awaitable[None]]) -> None:
         """Answer a call: its errors become its status."""
-        import grpc
+        import grpc.aio
 
         self._calls += 1
         try:
@@ -139,7 +143,8 @@ class Service:
         except RequestError as error:
             self._failed(call, error)
         except asyncio.CancelledError:
-            call.status, call.error = "CANCELLED", "the client has gone, or the grace is over"
+            if call.status == "OK":
+                call.status, call.error = "CANCELLED", "the client has gone, or the grace is over"
             self._tell(call)
             raise
         except Exception as error:
@@ -149,7 +154,8 @@ class Service:
             self._calls -= 1
         self._tell(call)
         if call.status != "OK":
-            await call.context.abort(getattr(grpc.StatusCode, call.status), call.error)
+            with suppress(grpc.aio.InternalError):  # the client has gone
+                await call.context.abort(getattr(grpc.StatusCode, call.status), call.error)
 
     def _failed(self, call: _Call, error: RequestError) -> None:
         call.fail(error)
@@ -212,12 +218,7 @@ class Service:
 
     async def _stream(self, call: _Call) -> None:
         """Answer one request after the other; an error is an answer, and does not end the call."""
-        from grpc.aio import EOF
-
-        while True:
-            message = await self.room.receive(call.context.read, self._settings.idle)
-            if message is EOF:
-                return
+        while (message := await self._next(call, self._settings.idle)) is not None:
             one = _Call(call.method, call.context)
             held = len(message)
             try:
@@ -266,25 +267,45 @@ class Service:
 
     async def _read(self, call: _Call) -> bytes:
         """Return the one message of a call, which holds its length of the room."""
-        message = await self.room.receive(call.context.read, self._settings.timeout)
-        if not isinstance(message, bytes):
-            most = self._settings.max_body
-            raise RequestError(
-                413 if call.context.done() else 400,
-                f"expected one message of at most {most:,} bytes",
-            )
+        message = await self._next(call, self._settings.timeout)
+        if message is None:
+            raise RequestError(400, "expected a message, found none")
         return message
 
+    async def _next(self, call: _Call, limit: float) -> bytes | None:
+        """Return the next message of a call, or None if there is none."""
+        message = await self.room.receive(call.context.read, limit)
+        if isinstance(message, bytes):
+            return message
+        # The library takes one that is too large for the end, and then cancels the call.
+        try:
+            await asyncio.sleep(_CANCELLED_WITHIN)
+        except asyncio.CancelledError:
+            most = self._settings.max_body
+            self._failed(call, RequestError(413, f"expected a message of at most {most:,} bytes"))
+            raise
+        return None
+
     async def _write(self, call: _Call, answer: bytes) -> None:
+        """Return when an answer was taken; the connection of a client that does not is closed."""
+        from grpc.aio import InternalError
+
         call.size += len(answer)
-        with self.room.within(self._settings.timeout):
-            await call.context.write(answer)
+
+        def cut(error: RequestError) -> None:
+            self._failed(call, error)
+            disconnect(self._settings.grpc_port or 0, _address(call.peer))
+
+        try:
+            await self.room.send(call.context.write(answer), self._settings.timeout, cut)
+        except InternalError:  # the client has gone
+            raise asyncio.CancelledError from None
 
     def _tell(self, call: _Call) -> None:
         if not self._settings.access_log:
             return
         facts: dict[str, Any] = {
-            "client": _client(call.context.peer()),
+            "client": _address(call.peer)[0],
             "method": "gRPC",
             "path": f"/{NAME}/{call.method}",
             "status": call.status,
@@ -309,6 +330,7 @@ def _refuse(message: str) -> Callable[[_Call], Awaitable[None]]:
     return run
 
 
-def _client(peer: str) -> str:
-    """Return the address in what gRPC says of a client, such as ipv6:%5B::1%5D:40000."""
-    return unquote(peer).partition(":")[2].rpartition(":")[0].strip("[]")
+def _address(peer: str) -> tuple[str, int]:
+    """Return host and port from what gRPC says of a client, such as ipv6:%5B::1%5D:40000."""
+    host, _, port = unquote(peer).partition(":")[2].rpartition(":")
+    return host.strip("[]"), int(port) if port.isdecimal() else 0

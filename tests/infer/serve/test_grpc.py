@@ -390,7 +390,11 @@ def tensor(**contents):
         (b"", "NOT_FOUND", "no model named '' is served here; known: "),
         (one_value(model_name="nonsense"), "NOT_FOUND", "no model named 'nonsense'"),
         (one_value(inputs=[]), "INVALID_ARGUMENT", "expected one input, 't_u', found 0"),
-        (one_value(inputs=[tensor()] * 3), "INVALID_ARGUMENT", "expected one input, 't_u', found 3"),
+        (
+            one_value(inputs=[tensor()] * 3),
+            "INVALID_ARGUMENT",
+            "expected one input, 't_u', found 3",
+        ),
         (one_value(inputs__name="x"), "INVALID_ARGUMENT", "has one input, 't_u'; found 'x'"),
         (one_value(inputs__datatype="BYTES"), "INVALID_ARGUMENT", "FP64 at 'datatype'"),
         (one_value(inputs=[tensor(shape=[-1])]), "INVALID_ARGUMENT", "found -1"),
@@ -430,9 +434,7 @@ def tensor(**contents):
             "FP16 has no typed contents; send raw_input_contents",
         ),
         (
-            one_value(
-                inputs=[tensor(datatype="INT8", int_contents=[-129])], raw_input_contents=[]
-            ),
+            one_value(inputs=[tensor(datatype="INT8", int_contents=[-129])], raw_input_contents=[]),
             "INVALID_ARGUMENT",
             "-129 in 'int_contents' is no INT8",
         ),
@@ -704,10 +706,13 @@ def test_without_the_extra_it_says_what_to_install():
 
 
 def test_the_greeting_names_both_addresses(both):
-    assert re.search(r"at http://127\.0\.0\.1:\d+, gRPC at 127\.0\.0\.1:\d+$", both.greeting.strip())
+    assert re.search(
+        r"at http://127\.0\.0\.1:\d+, gRPC at 127\.0\.0\.1:\d+$", both.greeting.strip()
+    )
 
 
 def test_the_service_is_the_published_one():
-    assert json.loads(json.dumps(NAME)) == service_pb2.DESCRIPTOR.services_by_name[
-        "GRPCInferenceService"
-    ].full_name
+    assert (
+        json.loads(json.dumps(NAME))
+        == service_pb2.DESCRIPTOR.services_by_name["GRPCInferenceService"].full_name
+    )

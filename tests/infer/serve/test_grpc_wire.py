@@ -55,9 +55,7 @@ def test_every_message_is_the_published_one():
             field.number: (field.name, *kind_and_label(field), field.containing_oneof)
             for field in published[name].fields
         }
-        ours = {
-            field.number: (field.name, field.kind, field.label) for field in fields.values()
-        }
+        ours = {field.number: (field.name, field.kind, field.label) for field in fields.values()}
         for number, found in ours.items():
             assert found == theirs[number][:3], name
             assert fields[number].oneof == (theirs[number][3].name if theirs[number][3] else "")
