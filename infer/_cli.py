@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from infer._answer import (
+    Failure,
     NumbersCommand,
     answer_all,
     answer_options,
     errors_for_people,
 )
+from infer._errors import printable_lines
 from infer._score_cli import score
 from infer._table import table
 
@@ -58,7 +60,7 @@ def list_command() -> None:
         rows.append((card.name, card.formula, _units(card), _domain(card), ", ".join(runtimes)))
     click.echo(table(("name", "formula", "unit", "domain", "runtimes usable here"), rows))
     if problems:
-        raise click.ClickException("\n".join(problems))
+        raise Failure(*problems)
 
 
 @main.command()
@@ -75,7 +77,7 @@ def show(name: str, as_json: bool) -> None:
         with open(artifact.path(CARD_FILE), "rb") as file:
             click.echo(file.read(), nl=False)
     else:
-        click.echo(_card_text(artifact))
+        click.echo(printable_lines(_card_text(artifact)))
 
 
 @main.command(cls=NumbersCommand)
@@ -173,7 +175,7 @@ def check(
             ]
     click.echo(_check_table(results))
     if problems:
-        raise click.ClickException("\n".join(problems))
+        raise Failure(*problems)
 
 
 @main.command()
@@ -194,7 +196,7 @@ def site(out: str, names: tuple[str, ...], force: bool) -> None:
         try:
             _site.write(out, content, force=force)
         except OSError as error:
-            raise click.ClickException(f"{out}: {error.strerror or error}") from None
+            raise Failure(f"{out}: {error.strerror or error}") from None
     click.echo(f"wrote {os.path.join(out, _site.INDEX)}")
 
 
@@ -340,7 +342,7 @@ def _check_exhaustively(names: tuple[str, ...], folder: str | None) -> None:
     head = ("model", "runtime", "inputs", "differing bits")
     click.echo(table(head, rows, right=(2, 3)))
     if problems:
-        raise click.ClickException("\n".join(problems))
+        raise Failure(*problems)
 
 
 def _check_table(results: list[tuple[str, str, list[Parity]]]) -> str:

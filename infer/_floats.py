@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import struct
 from array import array
+from collections.abc import Iterable
 from typing import Any, Literal
 
 DType = Literal["float32", "float64"]
@@ -99,25 +100,27 @@ def from_text(text: str, dtype: DType) -> float:
     single = float32(double)
     if single == double or not may_be_halfway(double):
         return single
-    return float32(beside(text, double))
+    return float32(beside([text], [double])[0])
 
 
-def beside(text: str, double: float) -> float:
-    """Return the double itself if a decimal is exactly that, else its neighbour on that side.
+def beside(texts: Iterable[str], doubles: Iterable[float]) -> list[float]:
+    """Return each double itself if its decimal is exactly that, else its neighbour on that side.
 
     Args:
-        text: a finite decimal.
-        double: the double that is nearest to it.
+        texts: finite decimals.
+        doubles: the double nearest to each.
 
-    Where the double lies halfway between two values of a narrower format, rounding the result is
+    Where a double lies halfway between two values of a narrower format, rounding the result is
     rounding the decimal once.
     """
     from decimal import Decimal
 
-    exact, nearest = Decimal(text), Decimal(double)
-    if exact == nearest:
-        return double
-    return math.nextafter(double, math.inf if exact > nearest else -math.inf)
+    results = []
+    for text, double in zip(texts, doubles, strict=True):
+        exact, nearest = Decimal(text), Decimal(double)
+        towards = math.inf if exact > nearest else -math.inf
+        results.append(double if exact == nearest else math.nextafter(double, towards))
+    return results
 
 
 def may_be_halfway(double: float) -> bool:

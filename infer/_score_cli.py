@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from infer._answer import errors_for_people
+from infer._answer import Failure, errors_for_people
 from infer._walk import few
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def score(
         try:
             job = _job.plan(artifact, source, target, columns, output, force=force, resume=resume)
         except OSError as error:
-            raise click.ClickException(_unreachable(error)) from None
+            raise Failure(_unreachable(error)) from None
         if job.left_out and not quiet:
             click.echo(f"note: left out: {few(job.left_out)}", err=True)
         try:
@@ -75,9 +75,9 @@ def score(
             )
         except KeyboardInterrupt:
             hint = "; type the same with --resume to go on" if job.journal is not None else ""
-            raise click.ClickException(f"stopped{hint}") from None
+            raise Failure(f"stopped{hint}") from None
         except OSError as error:
-            raise click.ClickException(_unreachable(error)) from None
+            raise Failure(_unreachable(error)) from None
     if not quiet:
         _summarize(counts, len(job.tasks), artifact.card)
 

@@ -87,7 +87,7 @@ class Application:
         self._settings = settings
         self._limits = Limits(settings.max_elements, settings.max_json)
         self._metrics = metrics
-        self._tell_failure = lambda reason: log.tell("failure", {"error": reason})
+        self._failures = log
         self._log = log if settings.access_log else None
         self._pool = pool
         self._held = 0
@@ -108,7 +108,7 @@ class Application:
                 reply = await self._other(scope, receive, held)
         except RequestError as error:
             if error.reason:
-                self._tell_failure(error.reason)
+                self._failures.tell("failure", {"model": model, "error": error.reason})
             reply = _error(error.status, str(error), *error.headers)._replace(model=model)
         except DisconnectedError:
             held.release()
@@ -380,11 +380,12 @@ def _number(text: bytes, header: str) -> int:
 
 _OF_SERVER: Mapping[str, Callable[[], dict[str, Any]]] = {
     "/v2": _metadata.server,
-    "/v2/health/live": lambda: {"live": True},
-    "/v2/health/ready": lambda: {"ready": True},
+    "/v2/": _metadata.server,
+    "/v2/health/live": _metadata.server_live,
+    "/v2/health/ready": _metadata.server_ready,
 }
 _OF_MODEL: Mapping[str, Callable[[Served], dict[str, Any]]] = {
     "": _metadata.model,
-    "ready": lambda served: {"name": served.card.name, "ready": True},
+    "ready": _metadata.model_ready,
     "config": _metadata.config,
 }

@@ -125,7 +125,7 @@ def _in_path(name: str, schema: dict[str, Any]) -> dict[str, Any]:
 
 def _example(served: Served) -> dict[str, Any]:
     card = served.card
-    middle = [(low + high) / 2 for low, high in card.domain]
+    middle = [low / 2 + high / 2 for low, high in card.domain]
     shape = [1] if card.features is None else [1, card.features]
     datatype = OF_DTYPE[card.dtype]
     tensor = {"name": card.input.name, "shape": shape, "datatype": datatype, "data": middle}

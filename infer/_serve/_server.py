@@ -94,11 +94,13 @@ def work(settings: Settings, listener: socket.socket, ready: Callable[[], None])
     logger.setLevel(logging.ERROR)
     catalog = Catalog(settings.models)
     metrics = Metrics([served.card.name for served in catalog])
+    pages = Pages(catalog, lambda problem: log.tell("page", {"problem": problem}))
 
     def reloaded(served: Served) -> None:
         name, problem = served.card.name, served.problem
         metrics.reloaded(name, "refused" if problem else "replaced")
         log.tell("reload", {"model": name, "version": served.version, "problem": problem})
+        pages.refresh()
 
     class Server(uvicorn.Server):
         """uvicorn's server; it watches its connections, and a signal is a normal end."""
@@ -122,7 +124,7 @@ def work(settings: Settings, listener: socket.socket, ready: Callable[[], None])
                 yield
 
     with ThreadPoolExecutor(threads(), thread_name_prefix="samebits-large") as pool:
-        application = Application(catalog, Pages(catalog), settings, metrics, log, pool)
+        application = Application(catalog, pages, settings, metrics, log, pool)
         config = uvicorn.Config(
             application,
             http=connection_class(settings, lambda status: metrics.failed("", status)),

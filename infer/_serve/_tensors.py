@@ -148,8 +148,8 @@ def from_json(
             ]
             if doubtful:
                 texts = _flatten(reread(), shape)
-                for index in doubtful:
-                    doubles[index] = beside(texts[index], float(doubles[index]))
+                chosen = [texts[index] for index in doubtful]
+                doubles[doubtful] = beside(chosen, doubles[doubtful].tolist())
         with np.errstate(over="ignore"):  # too large for the dtype is infinity (IEEE-754)
             return doubles.astype(dtype, copy=False).reshape(shape)
     if flat and dtype.kind != "b":

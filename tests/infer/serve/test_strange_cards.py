@@ -1,0 +1,180 @@
+"""Whatever a card holds: health, readiness, metrics and metadata answer, start-up is orderly."""
+
+import json
+import math
+import subprocess
+import sys
+
+import pytest
+
+from infer._errors import ArtifactError, InferError
+from infer._format import render
+from infer._serve import _catalog, _metadata
+from infer._serve._catalog import Catalog
+from infer._serve._openapi import document
+from infer._serve._pages import Pages
+from infer._serve._tensors import dumps
+
+HUGE = 1.7e308
+PATHS = (
+    "/v2/health/live",
+    "/v2/health/ready",
+    "/v2/models/own_line",
+    "/v2/models/own_line/ready",
+    "/v2/models/own_line/config",
+    "/metrics",
+    "/openapi.json",
+    "/docs",
+)
+
+
+def put(folder, document):
+    (folder / "new").write_bytes(render(document))
+    (folder / "new").replace(folder / "model.json")
+
+
+@pytest.fixture
+def strange(line, measured):
+    """Return cards that are odd in one place; whether a reader refuses them is its affair."""
+    return {
+        "degrees of freedom": measured(degrees_of_freedom=HUGE),
+        "residual": measured(residual_sd=HUGE, typical_sigma=5e-324),
+        "center": measured(center=[HUGE], half_width=[5e-324]),
+        "domain": line(domain=[[HUGE, HUGE]]),
+        "whole domain": line(domain=[[-HUGE, HUGE]]),
+        "parameters": line(parameters={"a": 3.4028234663852886e38, "b": 1e-45}),
+        "directions": line(title="\u202egnp.exe\u2066", description="\u2028\u200b\ufeff"),
+        "long": line(title="t" * 100_000, formula="f" * 100_000),
+        "loss": line(
+            training={**line()["training"], "loss": HUGE, "best_loss": 5e-324},
+            evaluation_error={"absolute": HUGE, "ulp": HUGE},
+        ),
+    }
+
+
+def strict(text):
+    """Parse JSON as a browser does, without NaN and Infinity."""
+
+    def refuse(word):
+        raise AssertionError(word)
+
+    return json.loads(text, parse_constant=refuse)
+
+
+def test_a_strange_replacement_does_not_reach_health(start, line, strange, write, wait):
+    folder = write(line())
+    server = start(folder)
+    seen = server.metric("samebits_reloads_total", model="own_line", result="replaced")
+    for number, card in enumerate(strange.values(), 1):
+        put(folder, card)
+
+        def looked(number=number):
+            results = ("replaced", "refused")
+            counts = [
+                server.metric("samebits_reloads_total", model="own_line", result=result)
+                for result in results
+            ]
+            return sum(counts) >= seen + number
+
+        wait(10, looked)
+        assert {path: server.ask("GET", path)[0] for path in PATHS} == dict.fromkeys(PATHS, 200)
+        strict(server.ask("GET", "/openapi.json")[2])
+        strict(server.ask("GET", "/v2/models/own_line")[2])
+    put(folder, line(title="Ordinary again"))
+    wait(10, lambda: b"Ordinary again" in server.ask("GET", "/")[2])
+    assert server.stop() == 0
+    assert not [row for row in server.log() if row["event"] == "library" or "traceback" in row]
+
+
+def test_start_up_with_a_strange_card_serves_or_says_one_sentence(strange, tmp_path):
+    for number, card in enumerate(strange.values()):
+        folder = tmp_path / str(number) / "own_line"
+        folder.mkdir(parents=True)
+        (folder / "model.json").write_bytes(render(card))
+        try:
+            catalog = Catalog((str(folder),))
+        except InferError:
+            continue
+        pages = Pages(catalog)
+        (served,) = catalog
+        for text in (_metadata.model(served), _metadata.config(served), document(catalog)):
+            strict(dumps(text))
+        assert pages.get("/docs") is not None
+        strict(pages.get("/openapi.json")[1])
+
+
+def test_the_command_ends_with_one_sentence_or_serves(measured, write, command):
+    folder = write(measured(degrees_of_freedom=HUGE))
+    code = (
+        "import os, sys, threading; from infer._cli import main;"
+        "threading.Timer(2, os._exit, (7,)).start();"
+        "main(['serve', '--port', '0', sys.argv[1]])"
+    )
+    found = subprocess.run(
+        [sys.executable, "-c", code, folder], capture_output=True, text=True, check=False
+    )
+    assert "Traceback" not in found.stderr
+    if found.returncode == 1:
+        assert (found.stdout, found.stderr.count("\n")) == ("", 1)
+        assert found.stderr.startswith("Error: ")
+    else:
+        assert found.returncode == 7
+        assert found.stdout.startswith("Serving own_line at http://")
+
+
+def test_what_a_card_provokes_is_an_error_of_the_package(line, write, monkeypatch):
+    # No such card is known; the next runtime or reader may bring one.
+    folder = write(line())
+    catalog = Catalog((str(folder),))
+
+    def fail(*_):
+        raise ZeroDivisionError("by a card")
+
+    monkeypatch.setattr(_catalog, "open_model", fail)
+    with pytest.raises(ArtifactError, match="cannot be made ready: ZeroDivisionError: by a card"):
+        Catalog((str(folder),))
+    put(folder, line(title="Another"))
+    (changed,) = catalog.refresh()
+    assert "ZeroDivisionError: by a card" in changed.problem
+    assert changed.card.title == "A line"
+
+
+def test_a_page_that_cannot_be_made_leaves_out_its_model_and_is_told(line, plane, write):
+    told = []
+    good, gone = write(line()), write(plane())
+    catalog = Catalog((str(good), str(gone)))
+    card = (gone / "model.json").read_bytes()
+    (gone / "model.json").unlink()
+    pages = Pages(catalog, told.append)
+    assert b"own_line" in pages.get("/")[1]
+    assert pages.get("/models/own_plane/model.json") is None
+    assert len(told) == 1
+    assert "own_plane" in told[0]
+    (gone / "model.json").write_bytes(card)
+    pages.refresh()
+    assert pages.get("/models/own_plane/model.json")[1] == card
+    assert len(told) == 1
+
+
+def test_without_any_page_the_rest_is_there(line, write):
+    told = []
+    folder = write(line())
+    catalog = Catalog((str(folder),))
+    (folder / "model.json").unlink()
+    pages = Pages(catalog, told.append)
+    assert pages.get("/") is None
+    assert pages.get("/docs") is not None
+    assert len(told) == 1
+
+
+def test_the_description_follows_a_replaced_model(line, write):
+    folder = write(line())
+    catalog = Catalog((str(folder),))
+    pages = Pages(catalog)
+    put(folder, line(domain=[[HUGE, HUGE]]))
+    catalog.refresh()
+    pages.refresh()
+    paths = strict(pages.get("/openapi.json")[1])["paths"]
+    content = paths["/v2/models/{model}/infer"]["post"]["requestBody"]["content"]
+    (example,) = content["application/json"]["examples"].values()
+    assert math.isclose(example["value"]["inputs"][0]["data"][0], HUGE)
