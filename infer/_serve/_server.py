@@ -12,7 +12,7 @@ from typing import Any
 
 from infer._errors import InferError, RuntimeUnavailableError
 from infer._serve._catalog import Catalog, Served
-from infer._serve._grpc.server import grpc_server, reserved, wait_until_listening
+from infer._serve._grpc.server import grpc_server, reserved
 from infer._serve._settings import Settings
 from infer._serve._supervisor import handling, supervise
 
@@ -62,12 +62,7 @@ def serve(settings: Settings, ready: Callable[[str, list[str]], None]) -> None:
     with reserved(settings) as chosen:
         if chosen.grpc_port is not None:
             address += f", gRPC at {address[7:].rpartition(':')[0]}:{chosen.grpc_port}"
-
-        def tell() -> None:
-            wait_until_listening(chosen)
-            ready(address, names)
-
-        run(chosen, listener, tell)
+        run(chosen, listener, lambda: ready(address, names))
 
 
 def work(settings: Settings, listener: socket.socket, ready: Callable[[], None]) -> None:

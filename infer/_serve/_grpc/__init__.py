@@ -17,5 +17,5 @@ One file, one job:
     inference             one ModelInferRequest to its ModelInferResponse: plain functions
     room                  how much may be in flight, and for how long
     service               the calls
-    server                the thread that they run in
+    server                the threads that they run in, and the port
 """

@@ -1,4 +1,4 @@
-"""How much may be in flight, and for how long.
+"""How much may be in flight, and how long a call may wait for its client.
 
 gRPC does not say how long a message is, nor how much of it is there, before all of it is. So one
 that does not arrive at once holds room for the longest, and of those that hold it, the one that has
@@ -8,186 +8,172 @@ keep them out.
 
 from __future__ import annotations
 
-import asyncio
-import os
-import socket
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager, suppress
-from typing import Any
+import threading
+from collections.abc import Iterator
+from time import monotonic
+from typing import TYPE_CHECKING
 
-from infer._serve._errors import RequestError
+from infer._serve._errors import DisconnectedError, RequestError
 from infer._serve._settings import Settings
+
+if TYPE_CHECKING:
+    import grpc
 
 # Seconds in which a message arrives at once, and in which one that holds room does not give way.
 _AT_ONCE = 0.1
 _PATIENCE = 1.0
 
+_FULL = "too much is in flight; try again"
+_SLOW = "too many messages arrive slowly; try again"
 
-class _Wait:
-    """A task that waits for its client.
+
+class Hold:
+    """What a call holds of the room, and since when it waits for its client.
 
     Attributes:
-        since: when it began.
-        limit: seconds that it may take.
-        cut: is called when it takes longer; None where the task gets an error.
-        held: bytes of the room.
+        context: of the call, which can be cancelled.
+        size: bytes of its messages and answers.
+        reserved: bytes for a message that arrives slowly.
+        since: when it began to wait, or None while it does not.
+        limit: seconds that it may wait.
+        receives: whether it waits for a message.
+        error: why it was ended, or None.
     """
 
-    __slots__ = ("cut", "ended", "error", "held", "limit", "since", "task")
+    __slots__ = ("context", "error", "limit", "receives", "reserved", "since", "size")
 
-    def __init__(self, limit: float, cut: Callable[[RequestError], None] | None) -> None:
-        self.since = asyncio.get_running_loop().time()
-        self.limit = limit
-        self.cut = cut
-        self.held = 0
-        self.ended = False
+    def __init__(self, context: grpc.ServicerContext) -> None:
+        """Hold nothing yet."""
+        self.context = context
+        self.size = self.reserved = 0
+        self.since: float | None = None
+        self.limit = 0.0
+        self.receives = False
         self.error: RequestError | None = None
-        self.task: asyncio.Task[Any] | None = asyncio.current_task()
-
-    def end(self, error: RequestError) -> None:
-        """End it, once."""
-        if self.ended:
-            return
-        self.ended = True
-        if self.cut is not None:
-            self.cut(error)
-        elif self.task is not None:
-            self.error = error
-            self.task.cancel()
 
 
 class Room:
-    """Memory for the messages and answers of one event loop."""
+    """Memory for the messages and answers of one worker. Safe to use from any thread."""
 
     def __init__(self, settings: Settings) -> None:
         """Nothing is in flight yet."""
+        self._lock = threading.Lock()
         self._free = settings.max_memory
         # The rest is for messages that arrive at once, and for answers.
         self._free_for_slow = settings.max_memory * 3 // 4
         self._longest = min(settings.max_body, self._free_for_slow)
-        self._waits: dict[_Wait, None] = {}  # the oldest first
+        self._holds: dict[Hold, None] = {}
 
-    async def receive(self, read: Callable[[], Awaitable[Any]], limit: float) -> Any:
-        """Return the next message, or what ``read`` returns when there is none.
+    def open(self, context: grpc.ServicerContext) -> Hold:
+        """Return what a new call holds."""
+        hold = Hold(context)
+        with self._lock:
+            self._holds[hold] = None
+        return hold
 
-        A message holds its length of the room, until the caller gives that back.
+    def close(self, hold: Hold) -> None:
+        """Give back all that a call holds, once it is over."""
+        with self._lock:
+            if self._holds.pop(hold, hold) is None:
+                self._free += hold.size
+                self._release(hold)
 
-        Args:
-            read: waits for it.
-            limit: for how many seconds.
+    def receive(self, hold: Hold, messages: Iterator[bytes], limit: float) -> bytes | None:
+        """Return the next message, or None if there is none.
 
         Raises:
-            RequestError: it did not come in time, had to give way, or there is no room for it.
+            RequestError: it did not come within so many seconds, had to give way, or there is no
+                room for it.
+            DisconnectedError: the client has gone.
         """
-        with self._waiting(limit, None):
-            message = await read()
-        if isinstance(message, bytes):
-            self.take(len(message))
+        self.wait(hold, limit, receives=True)
+        try:
+            message = next(messages, None)
+        except Exception as error:
+            raise hold.error or DisconnectedError from error
+        finally:
+            with self._lock:
+                hold.since = None
+                self._release(hold)
+        if hold.error is not None:
+            raise hold.error
+        if message is not None:
+            self.take(hold, len(message))
         return message
 
-    def take(self, size: int) -> None:
+    def wait(self, hold: Hold, limit: float, *, receives: bool = False) -> None:
+        """End the call if its client takes longer from now on."""
+        with self._lock:
+            hold.since, hold.limit, hold.receives = monotonic(), limit, receives
+
+    def take(self, hold: Hold, size: int) -> None:
         """Hold so many bytes more.
 
         Raises:
             RequestError: there is not so much room.
         """
-        if size > self._free:
-            raise RequestError(503, "too much is in flight; try again")
-        self._free -= size
+        with self._lock:
+            if size > self._free:
+                raise RequestError(503, _FULL)
+            self._free -= size
+            hold.size += size
 
-    def give(self, size: int) -> None:
-        """Give back so many bytes."""
-        self._free += size
-
-    async def send(
-        self, write: Awaitable[None], limit: float, cut: Callable[[RequestError], None]
-    ) -> None:
-        """Return when an answer was taken.
-
-        Args:
-            write: waits for that.
-            limit: for how many seconds.
-            cut: is called when it takes longer, and has to make ``write`` end.
-        """
-        with self._waiting(limit, cut):
-            await write
-
-    @contextmanager
-    def _waiting(self, limit: float, cut: Callable[[RequestError], None] | None) -> Iterator[None]:
-        wait = _Wait(limit, cut)
-        self._waits[wait] = None
-        try:
-            yield
-        except asyncio.CancelledError:
-            if wait.error is None:
-                raise
-            raise wait.error from None
-        finally:
-            del self._waits[wait]
-            self._release(wait)
+    def give(self, hold: Hold) -> None:
+        """Give back what a call holds before its next message."""
+        with self._lock:
+            self._free += hold.size
+            hold.size, hold.since = 0, None
 
     def check(self) -> None:
-        """End what has waited too long; to be called at least every tenth of a second."""
-        now = asyncio.get_running_loop().time()
-        for wait in list(self._waits):
-            waited = now - wait.since
-            if waited > wait.limit:
-                wait.end(
-                    RequestError(408, f"the client kept the server waiting for {wait.limit:g} s")
-                )
-            elif waited > _AT_ONCE and not (wait.cut or wait.held or wait.ended):
-                self._hold(wait, now)
+        """End what has waited too long; to be called every tenth of a second or so."""
+        now = monotonic()
+        with self._lock:
+            ended = [*self._ended(now)]
+        for hold in ended:
+            hold.context.cancel()
 
-    def _hold(self, wait: _Wait, now: float) -> None:
-        """Give a message room for the longest, or end it."""
-        error = RequestError(503, "too many messages arrive slowly; try again")
-        for other in self._waits:
-            if self._has_room() or now - other.since <= _PATIENCE:
+    def _ended(self, now: float) -> Iterator[Hold]:
+        for hold in list(self._holds):
+            if hold.since is None or hold.error is not None:
+                continue
+            waited = now - hold.since
+            if waited > hold.limit:
+                hold.error = RequestError(
+                    408, f"the client kept the server waiting for {hold.limit:g} s"
+                )
+                yield hold
+            elif hold.receives and not hold.reserved and waited > _AT_ONCE:
+                yield from self._reserve(hold, now)
+
+    def _reserve(self, hold: Hold, now: float) -> Iterator[Hold]:
+        """Hold room for the longest message; yield whose call ends for that, or for want of it."""
+        for other in self._slowest(now):
+            if self._has_room():
                 break
-            if other.held:
-                other.end(error)
-                self._release(other)
+            other.error = RequestError(503, _SLOW)
+            self._release(other)
+            yield other
         if self._has_room():
             self._free -= self._longest
             self._free_for_slow -= self._longest
-            wait.held = self._longest
+            hold.reserved = self._longest
         else:
-            wait.end(error)
+            hold.error = RequestError(503, _SLOW)
+            yield hold
+
+    def _slowest(self, now: float) -> list[Hold]:
+        """Return what has to give way, the one that has waited longest first."""
+        found: list[tuple[float, int, Hold]] = [
+            (hold.since, index, hold)
+            for index, hold in enumerate(self._holds)
+            if hold.reserved and hold.since is not None and now - hold.since > _PATIENCE
+        ]
+        return [hold for *_, hold in sorted(found, key=lambda one: one[:2])]
 
     def _has_room(self) -> bool:
         return self._longest <= min(self._free, self._free_for_slow)
 
-    def _release(self, wait: _Wait) -> None:
-        self._free += wait.held
-        self._free_for_slow += wait.held
-        wait.held = 0
-
-
-def disconnect(port: int, peer: tuple[str, int]) -> None:
-    """Shut this process's connection between one of its ports and a client, at once.
-
-    The library has no call for that, nor for ending a call whose answer is not taken.
-    """
-    try:
-        descriptors = [int(name) for name in os.listdir("/dev/fd")]
-    except OSError:  # not on this system: what the client holds stays accounted for
-        return
-    for descriptor in descriptors:
-        with suppress(OSError):  # it was closed by now, or is no connection
-            copy = os.dup(descriptor)
-            try:
-                connection = socket.socket(fileno=copy)
-            except OSError:
-                os.close(copy)
-                raise
-            with connection:
-                if _is_between(connection, port, peer):
-                    connection.shutdown(socket.SHUT_RDWR)
-
-
-def _is_between(connection: socket.socket, port: int, peer: tuple[str, int]) -> bool:
-    if connection.family not in (socket.AF_INET, socket.AF_INET6):
-        return False
-    host, *rest = connection.getpeername()
-    found = (host.removeprefix("::ffff:"), rest[0])
-    return found == peer and connection.getsockname()[1] == port
+    def _release(self, hold: Hold) -> None:
+        self._free += hold.reserved
+        self._free_for_slow += hold.reserved
+        hold.reserved = 0

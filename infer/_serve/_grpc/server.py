@@ -1,16 +1,17 @@
-"""The thread that calls run in, with an event loop of its own, and the port that they come to."""
+"""The threads that calls run in, and the port that they come to.
+
+grpc.aio would need fewer threads, but a path that is not UTF-8 ends its server (grpcio 1.85).
+"""
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import os
 import socket
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from typing import TYPE_CHECKING
 
@@ -21,13 +22,16 @@ from infer._serve._settings import Settings
 if TYPE_CHECKING:
     from concurrent.futures import Executor
 
+    import grpc
+
     from infer._serve._catalog import Catalog
     from infer._serve._log import Log
     from infer._serve._metrics import Metrics
 
-# Seconds between two looks at what waits too long, and for the workers to take connections.
+# Seconds between two looks at what waits too long.
 _LOOK = 0.1
-_START = 30.0
+# Calls at a time, beside the large ones that wait to be computed.
+_CALLS = 64
 # Streams of one connection.
 _STREAMS = 128
 
@@ -67,26 +71,6 @@ def reserved(settings: Settings) -> Iterator[Settings]:
         yield settings._replace(grpc_port=port)
 
 
-def wait_until_listening(settings: Settings) -> None:
-    """Return when a worker takes calls.
-
-    Raises:
-        InferError: none does for a long time.
-    """
-    if settings.grpc_port is None:
-        return
-    address = _resolve(settings)[4]
-    end = time.monotonic() + _START
-    while time.monotonic() < end:
-        try:
-            socket.create_connection(address[:2], 1).close()
-        except OSError:
-            time.sleep(0.02)
-        else:
-            return
-    raise InferError(f"no worker takes gRPC calls within {_START:g} s; the log tells why")
-
-
 @contextmanager
 def grpc_server(
     settings: Settings, catalog: Catalog, metrics: Metrics, log: Log, pool: Executor
@@ -103,59 +87,46 @@ def grpc_server(
         return
     # What the library says by itself goes to standard error, where a line is JSON.
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
-    import grpc.aio
+    import grpc
 
     from infer._serve._grpc.service import Service
 
     logger, handler = logging.getLogger("grpc"), Handler(log)
-    # The library calls it an error that a client has gone.
-    handler.addFilter(lambda record: "ExecuteBatchError" not in record.getMessage())
+    # The library calls it an error that a client sends a header in no encoding.
+    handler.addFilter(lambda record: not record.getMessage().startswith("Invalid encoding"))
     logger.handlers, logger.propagate = [handler], False
     service = Service(catalog, settings, metrics, log, pool)
-    started: Future[Callable[[], None]] = Future()
-
-    async def serve() -> None:
-        loop, stopped = asyncio.get_running_loop(), asyncio.Event()
-        server = grpc.aio.server(options=_options(settings))
-        server.add_generic_rpc_handlers((service.handler(),))
+    calls = settings.max_queue + _CALLS
+    with _threads(calls) as threads:
+        server = grpc.server(
+            threads, [service.handler()], None, _options(settings), maximum_concurrent_rpcs=calls
+        )
         _listen(server, settings)
-        await server.start()
+        server.start()
+        stopped = threading.Event()
 
-        def stop() -> None:
-            with suppress(RuntimeError):  # the loop has ended before
-                loop.call_soon_threadsafe(stopped.set)
+        def look() -> None:
+            while not stopped.wait(_LOOK):
+                service.room.check()
 
-        started.set_result(stop)
-        looks = loop.create_task(look())
-        await stopped.wait()
-        await server.stop(settings.grace)
-        looks.cancel()
-
-    async def look() -> None:
-        while True:
-            await asyncio.sleep(_LOOK)
-            service.room.check()
-
-    def run() -> None:
-        loop = _new_loop()
+        watch = threading.Thread(target=look, name="samebits-grpc-watch", daemon=True)
+        watch.start()
         try:
-            loop.run_until_complete(serve())
-        except Exception as error:
-            if started.done():
-                logger.error("gRPC ended", exc_info=error)
-            else:
-                started.set_exception(error)
+            yield lambda: (server.stop(settings.grace), None)[1]
         finally:
-            loop.close()
+            server.stop(settings.grace).wait()
+            stopped.set()
+            watch.join()
 
-    thread = threading.Thread(target=run, name="samebits-grpc")
-    thread.start()
-    stop = started.result()
-    try:
-        yield stop
-    finally:
-        stop()
-        thread.join()
+
+@contextmanager
+def _threads(count: int) -> Iterator[ThreadPoolExecutor]:
+    """Give so many threads, all of them started: later the system might refuse one."""
+    ready = threading.Barrier(count)
+    with ThreadPoolExecutor(count, thread_name_prefix="samebits-grpc") as threads:
+        for _ in range(count):
+            threads.submit(ready.wait)
+        yield threads
 
 
 def _options(settings: Settings) -> list[tuple[str, int]]:
@@ -173,11 +144,11 @@ def _options(settings: Settings) -> list[tuple[str, int]]:
     ]
 
 
-def _listen(server: object, settings: Settings) -> None:
+def _listen(server: grpc.Server, settings: Settings) -> None:
     *_, (host, *_) = _resolve(settings)
     address = f"[{host}]" if ":" in host else host
     try:
-        port = server.add_insecure_port(f"{address}:{settings.grpc_port}")  # type: ignore[attr-defined]
+        port = server.add_insecure_port(f"{address}:{settings.grpc_port}")
     except RuntimeError:
         port = 0
     if port != settings.grpc_port:
@@ -187,11 +158,3 @@ def _listen(server: object, settings: Settings) -> None:
 def _resolve(settings: Settings) -> tuple[int, int, int, str, tuple[str, int]]:
     found = socket.getaddrinfo(settings.host, settings.grpc_port, type=socket.SOCK_STREAM)
     return found[0]  # type: ignore[return-value]
-
-
-def _new_loop() -> asyncio.AbstractEventLoop:
-    try:
-        import uvloop
-    except ImportError:
-        return asyncio.new_event_loop()
-    return uvloop.new_event_loop()

@@ -1,19 +1,20 @@
-"""The calls: each reads a message, if it needs to, and writes its answer."""
+"""The calls: each reads a message, if it needs to, and returns its answer."""
 
 from __future__ import annotations
 
-import asyncio
 import logging
-from collections.abc import Awaitable, Callable
-from contextlib import suppress
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 from infer._serve import _metadata
-from infer._serve._errors import RequestError, cut
+from infer._serve._errors import DisconnectedError, RequestError, cut
 from infer._serve._grpc import inference, wire
-from infer._serve._grpc.room import Room, disconnect
+from infer._serve._grpc.room import Hold, Room
 from infer._serve._settings import Settings
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ _LONGEST = 200
 _LONGEST_ERROR = 1000
 # Seconds.
 _CANCELLED_WITHIN = 0.05
+_GONE = "the client has gone, or sent more than --max-body, or the grace is over"
 # By the HTTP status that an error has: the name of gRPC's.
 _CODES = {
     400: "INVALID_ARGUMENT",
@@ -65,28 +67,31 @@ _INSTEAD = {
     "LogSettings": "the log is set when the server starts: --access-log or --no-access-log",
 }
 
-Context = Any  # grpc.aio.ServicerContext[bytes, bytes]
-
 
 class _Call:
-    """One call, and what is logged of it."""
+    """One call, or one message of a stream, and what is logged of it."""
 
-    def __init__(self, method: str, context: Context) -> None:
+    def __init__(self, method: str, context: grpc.ServicerContext) -> None:
         self.method = method
-        self.context = context
-        self.peer = context.peer()
+        self.client = _host(context.peer())
         self.began = perf_counter()
         self.model = self.request_id = self.error = ""
         self.elements = self.size = 0
         self.status = "OK"
+        self.answered = False
 
     def fail(self, error: RequestError) -> None:
         self.status = _CODES.get(error.status, "INTERNAL")
         self.error = cut(str(error), _LONGEST_ERROR)
 
 
+Messages = Iterator[bytes]
+# Makes the answer to a call from what the call holds and from its messages.
+_Answer = Callable[[_Call, Hold, Messages], bytes]
+
+
 class Service:
-    """The service of one worker."""
+    """The service of one worker. Each call runs in a thread of its own."""
 
     def __init__(
         self, catalog: Catalog, settings: Settings, metrics: Metrics, log: Log, pool: Executor
@@ -98,64 +103,79 @@ class Service:
         self._metrics = metrics
         self._log = log
         self._pool = pool
-        self._calls = 0
-        self._queued = 0
+        self._queue = threading.Semaphore(settings.max_queue)
 
     def handler(self) -> grpc.GenericRpcHandler:
         """Return what gRPC asks for the handler of a call.
 
-        All are handlers of streams, which look the same to a client, because only these decide when
-        a message is read, and see when an answer was taken.
+        All are handlers of a stream of messages, which looks the same to a client, because only
+        these decide when a message is read.
         """
         import grpc
 
-        methods: dict[str, Callable[[_Call], Awaitable[None]]] = {
-            "ServerLive": self._constant({"live": True}),
-            "ServerReady": self._constant({"ready": True}),
-            "ServerMetadata": self._constant(_metadata.server()),
+        answers: dict[str, _Answer] = {
+            "ServerLive": _constant({"live": True}),
+            "ServerReady": _constant({"ready": True}),
+            "ServerMetadata": _constant(_metadata.server()),
             "ModelReady": self._simple(self._model_ready),
             "ModelMetadata": self._simple(self._model_metadata),
             "ModelConfig": self._simple(self._model_config),
             "RepositoryIndex": self._simple(self._index),
             "ModelInfer": self._infer,
-            "ModelStreamInfer": self._stream,
             **{name: _refuse(message) for name, message in _INSTEAD.items()},
         }
 
-        def handle(name: str, run: Callable[[_Call], Awaitable[None]]) -> Any:
-            async def behave(_: Any, context: Context) -> None:
-                await self._run(_Call(name, context), run)
+        def handle(name: str, answer: _Answer) -> grpc.RpcMethodHandler:
+            def behave(messages: Messages, context: grpc.ServicerContext) -> bytes:
+                return self._run(_Call(name, context), context, messages, answer)
 
-            return grpc.stream_stream_rpc_method_handler(behave)
+            return grpc.stream_unary_rpc_method_handler(behave)
 
-        handlers = {name: handle(name, run) for name, run in methods.items()}
+        handlers = {name: handle(name, answer) for name, answer in answers.items()}
+        handlers["ModelStreamInfer"] = grpc.stream_stream_rpc_method_handler(self._stream)
         return grpc.method_handlers_generic_handler(NAME, handlers)
 
-    async def _run(self, call: _Call, run: Callable[[_Call], Awaitable[None]]) -> None:
-        """Answer a call: its errors become its status."""
-        import grpc.aio
+    def _run(
+        self, call: _Call, context: grpc.ServicerContext, messages: Messages, answer: _Answer
+    ) -> bytes:
+        """Return the answer to a call; its errors become its status."""
+        hold = self.room.open(context)
 
-        self._calls += 1
+        def end() -> None:
+            """Note that the call is over: its answer was taken, or never will be."""
+            self.room.close(hold)
+            if call.answered:
+                if hold.error is not None:
+                    self._failed(call, hold.error)
+                self._tell(call)
+
+        if not context.add_callback(end):  # it is over already
+            self.room.close(hold)
+        with self._errors(call, context):
+            found = answer(call, hold, messages)
+            self.room.take(hold, len(found))
+            self.room.wait(hold, self._settings.timeout)
+            call.size, call.answered = len(found), True
+            return found
+
+    @contextmanager
+    def _errors(self, call: _Call, context: grpc.ServicerContext) -> Iterator[None]:
+        """End a call with the status of what is raised."""
+        import grpc
+
         try:
-            if self._calls > self._settings.max_connections:
-                raise RequestError(503, "too many calls; try again")
-            await run(call)
+            yield
         except RequestError as error:
             self._failed(call, error)
-        except asyncio.CancelledError:
-            if call.status == "OK":
-                call.status, call.error = "CANCELLED", "the client has gone, or the grace is over"
-            self._tell(call)
-            raise
+        except DisconnectedError:
+            call.status, call.error = "CANCELLED", _GONE
         except Exception as error:
             logging.getLogger("grpc").error("a call failed", exc_info=error)
             self._failed(call, RequestError(500, "the server failed; its log tells why"))
-        finally:
-            self._calls -= 1
+        else:
+            return
         self._tell(call)
-        if call.status != "OK":
-            with suppress(grpc.aio.InternalError):  # the client has gone
-                await call.context.abort(getattr(grpc.StatusCode, call.status), call.error)
+        context.abort(getattr(grpc.StatusCode, call.status), call.error)
 
     def _failed(self, call: _Call, error: RequestError) -> None:
         call.fail(error)
@@ -163,26 +183,13 @@ class Service:
         if error.reason:
             self._log.tell("failure", {"error": error.reason})
 
-    def _constant(self, answer: dict[str, Any]) -> Callable[[_Call], Awaitable[None]]:
-        """Return a call that reads nothing, so that it is answered whatever else goes on."""
-
-        async def run(call: _Call) -> None:
-            await self._write(call, wire.encode(answer, f"{call.method}Response"))
-
-        return run
-
-    def _simple(
-        self, answer: Callable[[dict[str, Any]], dict[str, Any]]
-    ) -> Callable[[_Call], Awaitable[None]]:
+    def _simple(self, answer: Callable[[dict[str, Any]], dict[str, Any]]) -> _Answer:
         """Return a call of a function from the fields of its request to those of its answer."""
 
-        async def run(call: _Call) -> None:
-            message = await self._read(call)
-            try:
-                found = answer(wire.decode(message, f"{call.method}Request"))
-            finally:
-                self.room.give(len(message))
-            await self._write(call, wire.encode(found, f"{call.method}Response"))
+        def run(call: _Call, hold: Hold, messages: Messages) -> bytes:
+            message = self._read(hold, messages)
+            found = answer(wire.decode(message, f"{call.method}Request"))
+            return wire.encode(found, f"{call.method}Response")
 
         return run
 
@@ -204,52 +211,47 @@ class Service:
             raise RequestError(404, "there is one repository, which has no name")
         return {"models": _metadata.index(self._catalog)}
 
-    async def _infer(self, call: _Call) -> None:
-        message = await self._read(call)
-        held = len(message)
-        try:
-            answer = await self._compute(call, message)
-            del message
-            self.room.take(len(answer))
-            held += len(answer)
-            await self._write(call, answer)
-        finally:
-            self.room.give(held)
+    def _infer(self, call: _Call, hold: Hold, messages: Messages) -> bytes:
+        return self._compute(call, self._read(hold, messages))
 
-    async def _stream(self, call: _Call) -> None:
+    def _stream(self, messages: Messages, context: grpc.ServicerContext) -> Iterator[bytes]:
         """Answer one request after the other; an error is an answer, and does not end the call."""
-        while (message := await self._next(call, self._settings.idle)) is not None:
-            one = _Call(call.method, call.context)
-            held = len(message)
-            try:
+        hold = self.room.open(context)
+        if not context.add_callback(lambda: self.room.close(hold)):
+            self.room.close(hold)
+        with self._errors(_Call("ModelStreamInfer", context), context):
+            while (message := self.room.receive(hold, messages, self._settings.idle)) is not None:
+                call = _Call("ModelStreamInfer", context)
                 try:
-                    inner = await self._compute(one, message, stream=True)
-                    self.room.take(len(inner))
-                    held += len(inner)
+                    inner = self._compute(call, message, stream=True)
+                    self.room.take(hold, len(inner))
                 except RequestError as error:
-                    self._failed(one, error)
-                    inner = wire.encode({"id": one.request_id}, "ModelInferResponse")
-                answer = {"error_message": one.error, "infer_response": inner}
-                await self._write(one, wire.encode(answer, "ModelStreamInferResponse"))
-            finally:
-                self.room.give(held)
-            self._tell(one)
+                    self._failed(call, error)
+                    inner = wire.encode({"id": call.request_id}, "ModelInferResponse")
+                answer = {"error_message": call.error, "infer_response": inner}
+                found = wire.encode(answer, "ModelStreamInferResponse")
+                call.size = len(found)
+                self.room.wait(hold, self._settings.timeout)
+                try:
+                    yield found  # and go on when it was taken
+                finally:
+                    if hold.error is not None:
+                        self._failed(call, hold.error)
+                    self._tell(call)
+                self.room.give(hold)
 
-    async def _compute(self, call: _Call, message: bytes, *, stream: bool = False) -> bytes:
-        """Return the answer to a message; a large one is computed while the event loop goes on."""
+    def _compute(self, call: _Call, message: bytes, *, stream: bool = False) -> bytes:
+        """Return the answer to a message; of the large ones, few are computed at a time."""
         began = perf_counter()
         if len(message) <= _SMALL:
             found = self._answer(call, message, stream=stream)
-        elif self._queued >= self._settings.max_queue:
+        elif not self._queue.acquire(blocking=False):
             raise RequestError(503, "too many large requests wait; try again")
         else:
-            self._queued += 1
             try:
-                found = await asyncio.get_running_loop().run_in_executor(
-                    self._pool, lambda: self._answer(call, message, stream=stream)
-                )
+                found = self._pool.submit(self._answer, call, message, stream=stream).result()
             finally:
-                self._queued -= 1
+                self._queue.release()
         call.elements = found.elements
         self._metrics.answered(found.served.card.name, found.elements, perf_counter() - began)
         return found.message
@@ -265,47 +267,22 @@ class Service:
         final = stream and asked.get("bool_param", False)
         return inference.infer(served, fields, self._settings.max_elements, final=final)
 
-    async def _read(self, call: _Call) -> bytes:
-        """Return the one message of a call, which holds its length of the room."""
-        message = await self._next(call, self._settings.timeout)
+    def _read(self, hold: Hold, messages: Messages) -> bytes:
+        """Return the one message of a call."""
+        message = self.room.receive(hold, messages, self._settings.timeout)
         if message is None:
+            # The library takes one that is too large for the end, and then cancels the call.
+            time.sleep(_CANCELLED_WITHIN)
+            if not hold.context.is_active():
+                raise DisconnectedError
             raise RequestError(400, "expected a message, found none")
         return message
-
-    async def _next(self, call: _Call, limit: float) -> bytes | None:
-        """Return the next message of a call, or None if there is none."""
-        message = await self.room.receive(call.context.read, limit)
-        if isinstance(message, bytes):
-            return message
-        # The library takes one that is too large for the end, and then cancels the call.
-        try:
-            await asyncio.sleep(_CANCELLED_WITHIN)
-        except asyncio.CancelledError:
-            most = self._settings.max_body
-            self._failed(call, RequestError(413, f"expected a message of at most {most:,} bytes"))
-            raise
-        return None
-
-    async def _write(self, call: _Call, answer: bytes) -> None:
-        """Return when an answer was taken; the connection of a client that does not is closed."""
-        from grpc.aio import InternalError
-
-        call.size += len(answer)
-
-        def cut(error: RequestError) -> None:
-            self._failed(call, error)
-            disconnect(self._settings.grpc_port or 0, _address(call.peer))
-
-        try:
-            await self.room.send(call.context.write(answer), self._settings.timeout, cut)
-        except InternalError:  # the client has gone
-            raise asyncio.CancelledError from None
 
     def _tell(self, call: _Call) -> None:
         if not self._settings.access_log:
             return
         facts: dict[str, Any] = {
-            "client": _address(call.peer)[0],
+            "client": call.client,
             "method": "gRPC",
             "path": f"/{NAME}/{call.method}",
             "status": call.status,
@@ -323,14 +300,22 @@ class Service:
         self._log.tell("request", facts)
 
 
-def _refuse(message: str) -> Callable[[_Call], Awaitable[None]]:
-    async def run(_: _Call) -> None:
+def _constant(answer: dict[str, Any]) -> _Answer:
+    """Return a call that reads nothing, so that it is answered whatever else goes on."""
+
+    def run(call: _Call, *_: Any) -> bytes:
+        return wire.encode(answer, f"{call.method}Response")
+
+    return run
+
+
+def _refuse(message: str) -> _Answer:
+    def run(*_: Any) -> bytes:
         raise RequestError(501, message)
 
     return run
 
 
-def _address(peer: str) -> tuple[str, int]:
-    """Return host and port from what gRPC says of a client, such as ipv6:%5B::1%5D:40000."""
-    host, _, port = unquote(peer).partition(":")[2].rpartition(":")
-    return host.strip("[]"), int(port) if port.isdecimal() else 0
+def _host(peer: str) -> str:
+    """Return the address in what gRPC says of a client, such as ipv6:%5B::1%5D:40000."""
+    return unquote(peer).partition(":")[2].rpartition(":")[0].strip("[]")

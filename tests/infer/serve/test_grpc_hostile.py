@@ -1,4 +1,4 @@
-"""What a client over gRPC may not do: beyond the limits, slowly, in great numbers, or compressed."""
+"""What a client over gRPC may cost: beyond the limits, slow, in great numbers, compressed."""
 
 import gzip
 import socket
@@ -72,7 +72,7 @@ def test_a_message_beyond_the_limit(strict, wait):
         assert fails(channel, request(np.zeros(200_001, "u1")))[0] == "RESOURCE_EXHAUSTED"
     works(strict)
     last = [line for line in strict.log() if line.get("path") == INFER]
-    assert {line["status"] for line in last} <= {"OK", "RESOURCE_EXHAUSTED"}
+    assert {line["status"] for line in last} <= {"OK", "RESOURCE_EXHAUSTED", "CANCELLED"}
 
 
 def test_a_call_without_a_message(strict):
@@ -133,8 +133,9 @@ def test_silent_clients_end_and_keep_nobody_out(strict):
             assert time.monotonic() - began < 1
         codes = {ended(call) for call in calls}
         silent.end.set()
-    assert codes <= {"DEADLINE_EXCEEDED", "UNAVAILABLE"}
-    assert works(strict) < 1
+    assert codes == {"CANCELLED"}
+    assert {line["status"] for line in strict.log()} >= {"UNAVAILABLE"}
+    assert works(strict) < 5
 
 
 def iter_of(silent):
@@ -160,7 +161,7 @@ def headers(stream, path=INFER, *more):
     fields = [
         (b":method", b"POST"),
         (b":scheme", b"http"),
-        (b":path", path.encode()),
+        (b":path", path if isinstance(path, bytes) else path.encode()),
         (b":authority", b"here"),
         (b"te", b"trailers"),
         (b"content-type", b"application/grpc"),
@@ -225,8 +226,7 @@ def test_half_a_message_ends(strict):
         assert works(strict, timeout=20) < 10
         for connection in connections:
             found, error = ends(connection, 1)
-            assert found == b""
-            assert b"try again" in error or b"waiting for 1 s" in error
+            assert (found, b"CANCELLED" in error) == (b"", True)
 
 
 def test_an_answer_that_nobody_takes_ends_and_gives_its_room_back(strict):
@@ -277,6 +277,8 @@ def test_a_message_that_says_it_is_compressed(strict):
         PREFACE[:-3],
         PREFACE + b"\xff" * 100,
         PREFACE + frame(4, 0, 0) + headers(1, "/no/such/path") + data(1, b"", end=True),
+        PREFACE + frame(4, 0, 0) + headers(1, b"/no\xff/path") + data(1, b"", end=True),
+        PREFACE + frame(4, 0, 0) + headers(1, INFER, (b"a\xff", b"\xff")) + data(1, b"", end=True),
         PREFACE + frame(4, 0, 0) + headers(1, "nonsense") + data(1, b"", end=True),
         PREFACE + frame(4, 0, 0) + frame(1, 0, 1, b"\0") + frame(9, 0, 1, b"\0") * 1000,
         PREFACE + frame(4, 0, 0) + data(1, b"x", end=True),
@@ -323,7 +325,7 @@ def test_many_calls_on_one_connection(strict):
         calls = [channel.stream_unary(INFER).future(iter_of(silent)) for _ in range(60)]
         codes = {ended(call) for call in calls}
         silent.end.set()
-    assert codes <= {"DEADLINE_EXCEEDED", "UNAVAILABLE"}
+    assert codes == {"CANCELLED"}
     works(strict)
 
 

@@ -181,7 +181,7 @@ def sorted_deeply(value):
 
 
 def test_requests_are_read_as_google_reads_them():
-    generator = random.Random(1)
+    generator = random.Random(1)  # noqa: S311
     for _ in range(300):
         request = random_request(generator)
         data = request.SerializeToString()
@@ -220,7 +220,7 @@ def without_parameters(value):
 
 def compare_mutations(count, seed):
     """Return how many mutated requests both took, with the same content."""
-    generator = random.Random(seed)
+    generator = random.Random(seed)  # noqa: S311
     both = 0
     for _ in range(count):
         data = mutated(generator, random_request(generator).SerializeToString())
@@ -304,14 +304,14 @@ def test_what_is_no_message_is_refused(data, problem):
         wire.decode(data, "ModelInferRequest")
 
 
-def test_very_many_fields_are_refused_before_they_cost_much():
-    for data in (b"\x2a\x00" * 100_000, b"\x2a\x80\x01" + b"\x22\x00" * 64, b"\x78\x00" * 100_000):
-        try:
-            wire.decode(data * (1 if len(data) > 1000 else 1000), "ModelInferRequest")
-        except RequestError as error:
-            assert error.status == 413
-        else:
-            pytest.fail("it was read")
+@pytest.mark.parametrize(
+    "data",
+    [b"\x2a\x00" * 100_000, (b"\x2a\x80\x01" + b"\x22\x00" * 64) * 1000, b"\x78\x00" * 100_000],
+)
+def test_very_many_fields_are_refused_before_they_cost_much(data):
+    with pytest.raises(RequestError, match="at most 16,384 fields") as error:
+        wire.decode(data, "ModelInferRequest")
+    assert error.value.status == 413
 
 
 @pytest.mark.parametrize("datatype", [*DTYPES.values(), "INT8", "UINT8", "INT16", "UINT16"])
