@@ -233,6 +233,11 @@ class _Size(click.ParamType[int]):
     help="0 takes one that is free.",
 )
 @click.option(
+    "--grpc-port",
+    type=click.IntRange(0, 65535),
+    help="Port for gRPC beside HTTP; 0 takes one that is free. Without it there is no gRPC.",
+)
+@click.option(
     "--workers", type=click.IntRange(1, 256), default=1, show_default=True, help="Processes."
 )
 @click.option(
@@ -293,7 +298,7 @@ class _Size(click.ParamType[int]):
     help="A JSON line on standard error for each request.",
 )
 def serve(models: tuple[str, ...], **options: Any) -> None:
-    """Serve models over HTTP, by the Open Inference Protocol.
+    """Serve models over HTTP, and over gRPC, by the Open Inference Protocol.
 
     MODEL is a name or the path of an artifact's folder; without one, all of `infer list`. A model
     is read again when its folder is replaced. SIGTERM and Ctrl-C finish what is in flight.

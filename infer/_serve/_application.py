@@ -116,17 +116,10 @@ class Application:
 
     def _find(self, parts: list[str]) -> tuple[Served, str]:
         """Return model and action of a path /v2/models/NAME[/versions/VERSION][/ACTION]."""
-        name, rest = parts[3], parts[4:]
-        served = self._catalog.get(name)
-        if served is None:
-            known = ", ".join(found.card.name for found in self._catalog)
-            raise RequestError(404, f"no model named {name[:100]!r} is served here; known: {known}")
-        if rest[:1] == ["versions"] and len(rest) > 1:
-            if rest[1] != served.version:
-                raise RequestError(
-                    404,
-                    f"{served.card.name} has version {served.version!r}, found {rest[1][:40]!r}",
-                )
+        rest = parts[4:]
+        versioned = rest[:1] == ["versions"] and len(rest) > 1
+        served = self._catalog.find(parts[3], rest[1] if versioned else None)
+        if versioned:
             rest = rest[2:]
         return served, "/".join(rest)
 

@@ -12,7 +12,7 @@ from infer._card import ModelCard
 from infer._errors import ArtifactError, InferError
 from infer._format import CARD_FILE
 from infer._model import Model, open_model
-from infer._serve._errors import cut
+from infer._serve._errors import RequestError, cut
 from infer._store import Artifact, find, list_models, open_folder
 
 # Seconds between two looks at the folders.
@@ -76,6 +76,22 @@ class Catalog:
     def get(self, name: str) -> Served | None:
         """Return the model of that name; a bare name means its default variant."""
         return self._names.get(name) or self._names.get(self._aliases.get(name, ""))
+
+    def find(self, name: str, version: str | None = None) -> Served:
+        """Return the model of that name, of a certain version if one is given.
+
+        Raises:
+            RequestError: there is none, or it has another version.
+        """
+        served = self.get(name)
+        if served is None:
+            known = ", ".join(found.card.name for found in self)
+            raise RequestError(404, f"no model named {name[:100]!r} is served here; known: {known}")
+        if version not in (None, served.version):
+            raise RequestError(
+                404, f"{served.card.name} has version {served.version!r}, found {version[:40]!r}"
+            )
+        return served
 
     def refresh(self) -> list[Served]:
         """Read again what was replaced; return these, or what is kept with the problem.

@@ -117,7 +117,7 @@ def _infer(
         )
     data = tensor.get("data")
     own = OF_DTYPE[served.card.dtype]
-    parameters = _parameters(tensor, "inputs[0]")
+    parameters = parameters_of(tensor, "inputs[0]")
     if "binary_data_size" not in parameters:
         if json_size is not None and size != len(body):
             raise RequestError(
@@ -171,7 +171,7 @@ def _read_input(
 
 def _wants_binary(request: dict[str, Any], served: Served) -> bool:
     """Tell whether the answer's tensor goes after the JSON, as bytes."""
-    binary = _flag(_parameters(request, "the request"), "binary_data_output", default=False)
+    binary = _flag(parameters_of(request, "the request"), "binary_data_output", default=False)
     outputs = request.get("outputs")
     if not outputs:
         return binary
@@ -179,10 +179,16 @@ def _wants_binary(request: dict[str, Any], served: Served) -> bool:
     if type(outputs) is not list or len(outputs) != 1 or type(outputs[0]) is not dict:
         raise RequestError(400, f"expected one output, {name!r}, in the list at 'outputs'")
     check_output(served.card, outputs[0].get("name"))
-    return _flag(_parameters(outputs[0], "outputs[0]"), "binary_data", default=binary)
+    return _flag(parameters_of(outputs[0], "outputs[0]"), "binary_data", default=binary)
 
 
-def _parameters(holder: dict[str, Any], where: str) -> dict[str, Any]:
+def parameters_of(holder: dict[str, Any], where: str) -> dict[str, Any]:
+    """Return the parameters of a request or of one of its tensors, by name.
+
+    Raises:
+        RequestError: they are no object, or one would change where data come from or go to, or what
+            they mean.
+    """
     parameters = holder.get("parameters")
     if parameters is None:
         return {}

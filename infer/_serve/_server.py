@@ -12,20 +12,26 @@ from functools import partial
 
 from infer._errors import InferError, RuntimeUnavailableError
 from infer._serve._catalog import Catalog, Served
+from infer._serve._grpc.server import grpc_server, reserved
 from infer._serve._settings import Settings
 from infer._serve._supervisor import handling, supervise
 
 _NEEDED = ("httptools", "numpy", "orjson", "prometheus_client")
 
 
-def check_installed() -> None:
-    """Raise what to type if the extra is not installed.
+def check_installed(settings: Settings) -> None:
+    """Raise what to type if an extra is not installed.
 
     Raises:
         RuntimeUnavailableError: something is missing.
     """
     from importlib.util import find_spec
 
+    if settings.grpc_port is not None and find_spec("grpc") is None:
+        raise RuntimeUnavailableError(
+            "infer serve --grpc-port needs grpcio, not installed here; "
+            "type: pip install 'samebits[grpc]'"
+        )
     absent = [package for package in _NEEDED if find_spec(package) is None]
     if absent:
         raise RuntimeUnavailableError(
@@ -45,7 +51,7 @@ def serve(settings: Settings, ready: Callable[[str, list[str]], None]) -> None:
         InferError: a model cannot be read, the address cannot be listened at, or something is not
             there that serving needs.
     """
-    check_installed()
+    check_installed(settings)
     if settings.workers > 1 and not hasattr(os, "fork"):
         raise RuntimeUnavailableError("this system cannot fork workers; type --workers 1")
     names = [served.card.name for served in Catalog(settings.models)]
@@ -53,7 +59,10 @@ def serve(settings: Settings, ready: Callable[[str, list[str]], None]) -> None:
     host, port = listener.getsockname()[:2]
     address = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
     run = work if settings.workers == 1 else partial(supervise, work)
-    run(settings, listener, lambda: ready(address, names))
+    with reserved(settings) as chosen:
+        if chosen.grpc_port is not None:
+            address += f", gRPC at {address[7:].rpartition(':')[0]}:{chosen.grpc_port}"
+        run(chosen, listener, lambda: ready(address, names))
 
 
 def work(settings: Settings, listener: socket.socket, ready: Callable[[], None]) -> None:
@@ -96,8 +105,14 @@ def work(settings: Settings, listener: socket.socket, ready: Callable[[], None])
         stop_watching = catalog.watch(reloaded)
         # What was made so far stays: a full collection need not look at it again and again.
         gc.freeze()
-        with handling(lambda *_: server.stop()):
-            loop.run_until_complete(server.run(listener, ready))
+        with grpc_server(settings, catalog, metrics, log, pool) as stop_grpc:
+
+            def stop(*_: object) -> None:
+                stop_grpc()
+                server.stop()
+
+            with handling(stop):
+                loop.run_until_complete(server.run(listener, ready))
         stop_watching()
     pool.shutdown(cancel_futures=True)  # what nobody waits for any more
     log.close()

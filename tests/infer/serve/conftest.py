@@ -34,10 +34,11 @@ class Server:
                 env={**os.environ, **variables},
             )
         self.greeting = self.process.stdout.readline().decode()
-        found = re.search(r"http://[\d.]+:(\d+)$", self.greeting.strip())
+        found = re.search(r"http://[\d.]+:(\d+)(?:, gRPC at ([\d.]+:\d+))?$", self.greeting.strip())
         assert found, (self.greeting, self.errors.read_text())
         self.port = int(found[1])
         self.address = f"127.0.0.1:{self.port}"
+        self.grpc_address = found[2]
 
     def stop(self, number=signal.SIGTERM):
         """Stop the server and return its exit code."""
@@ -171,6 +172,14 @@ def server(serving, double):
 
 
 @pytest.fixture(scope="session")
+def both(serving, double):
+    """Return such a server over HTTP and gRPC."""
+    names = sorted(path.name for path in SHIPPED.iterdir())
+    with serving("--grpc-port=0", *names, double) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
 def strict(serving):
     """Return a server with low limits, for what goes beyond them."""
     limits = {
@@ -183,5 +192,5 @@ def strict(serving):
         "idle": 1,
     }
     options = [f"--{name}={value}" for name, value in limits.items()]
-    with serving("f2c", "plane", *options) as running:
+    with serving("f2c", "plane", *options, "--grpc-port=0") as running:
         yield running
