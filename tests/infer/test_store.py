@@ -245,7 +245,7 @@ def test_messages_say_what_was_expected_and_found(copied):
 def test_a_size_that_the_file_does_not_have(write, line):
     folder = write(line(files={"model.pt": {"size": 1 << 24, "sha256": "0" * 64}}))
     (folder / "model.pt").write_bytes(b"small")
-    with pytest.raises(ArtifactError, match="expected 16,777,216 bytes, .*, found 5"):
+    with pytest.raises(ArtifactError, match=r"expected 16,777,216 bytes, .*, found 5"):
         find(folder).read("model.pt")
 
 
