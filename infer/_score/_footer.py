@@ -161,10 +161,14 @@ def _check(footer: Footer) -> None:
     if not elements:
         raise FormatError("it has no schema")
     value(elements[0], _NUM_CHILDREN, I32)
+    leaves = 0
     for element in elements:
         value(element, _NAME, BINARY)
-        if _NUM_CHILDREN in element:
-            value(element, _NUM_CHILDREN, I32)
+        leaves += not (_NUM_CHILDREN in element and value(element, _NUM_CHILDREN, I32))
+    for number, group in enumerate(groups):
+        count = len(structs(group, CHUNKS))
+        if count != leaves:
+            raise FormatError(f"row group {number} has {count:,} columns, the schema {leaves:,}")
     if _COLUMN_ORDERS in content:
         structs(content, _COLUMN_ORDERS)
     if _KEY_VALUES in content:

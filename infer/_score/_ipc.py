@@ -25,7 +25,7 @@ _CONTINUED = b"\xff\xff\xff\xff"
 _START = 8  # of a file's messages
 _SCHEMA, _DICTIONARY, _BATCH = 1, 2, 3
 _CODECS = {0: "lz4", 1: "zstd"}
-_UNION, _RUN_END_ENCODED, _NULL = 14, 22, 1
+_NULL, _INTEGER, _FLOAT, _DECIMAL, _UNION, _RUN_END_ENCODED = 1, 2, 3, 7, 14, 22
 _VIEWS = (23, 24)
 # Buffers of a column by its type's number, the bitmap of nulls included; unions and run-end
 # encoded columns aside: these had a bitmap before version 5 of the format.
@@ -39,6 +39,8 @@ _BUFFERS = {
     _NULL: 0,
 }
 _VERSION_5 = 4  # as a number
+# Buffers may be as long as that makes them a multiple of it.
+_PADDING = 64
 
 
 class Survey(NamedTuple):
@@ -125,11 +127,20 @@ class _Message(NamedTuple):
 
 
 class _Column(NamedTuple):
-    """A column's layout: buffers of its own, whether the first is a bitmap, its children."""
+    """How a column lies in a batch.
+
+    Attributes:
+        buffers: number of its own.
+        has_bitmap: whether the first of them says which values are null.
+        is_view: whether a batch says how many buffers follow.
+        bits: of a number; 0 if it holds something else.
+        children: columns within it.
+    """
 
     buffers: int
     has_bitmap: bool
     is_view: bool
+    bits: int
     children: tuple[_Column, ...]
 
 
@@ -271,19 +282,33 @@ def _columns(
             dense = union is not None and union.number(0, "<h") == 1
             has_bitmap = version < _VERSION_5
             own = 1 + dense if kind == _UNION else 0
-            found = _Column(own + has_bitmap, has_bitmap, False, children)
+            found = _Column(own + has_bitmap, has_bitmap, False, 0, children)
         elif kind in _BUFFERS:
             buffers = _BUFFERS[kind]
-            found = _Column(buffers, buffers > 0, kind in _VIEWS, children)
+            bits = _bits(kind, field.table(3))
+            found = _Column(buffers, buffers > 0, kind in _VIEWS, bits, children)
         else:
             raise FormatError(f"has a column of type {kind}, which is not known here")
         dictionary = field.table(4)
         if dictionary is None:
             return found
         dictionaries[dictionary.number(0, "<q")] = (found,)
-        return _Column(2, True, False, ())
+        return _Column(2, True, False, _bits(_INTEGER, dictionary.table(1)) or 32, ())
 
     return tuple(layout(field, 0) for field in schema.tables(1)), dictionaries
+
+
+def _bits(kind: int, parameters: _Table | None) -> int:
+    """Return how many bits a number of a type takes, 0 if it is none."""
+    if parameters is None:
+        return 0
+    if kind == _INTEGER:
+        return parameters.number(0, "<i")
+    if kind == _FLOAT:
+        return 16 << parameters.number(0, "<h")
+    if kind == _DECIMAL:
+        return parameters.number(2, "<i") or 128
+    return 0
 
 
 class _Found(NamedTuple):
@@ -318,9 +343,15 @@ def _check_batch(
         sizes = [_inflated_size(file, message.body + at, length) for at, length in buffers]
         check_inflated(sum(sizes), size)
     variadic = [count for (count,) in batch.structs(4, "<q")]
-    for node, buffer in _with_bitmaps(columns, variadic, len(nodes), len(buffers)):
+    for column, node, buffer in _with_bitmaps(columns, variadic, len(nodes), len(buffers)):
         length, nulls = nodes[node]
         at, stored = buffers[buffer]
+        size_of_values = -(-length * column.bits // 8)
+        if column.bits and not 0 <= sizes[buffer + 1] - size_of_values < _PADDING:
+            raise FormatError(
+                f"has a column of {sizes[buffer + 1]:,} bytes, which is not what {length:,} "
+                f"numbers of {column.bits} bits take"
+            )
         if stored and length and not nulls:
             bits = _inflate(file, message.body + at, stored, sizes[buffer], codec)
             if not _all_ones(bits, length):
@@ -330,15 +361,15 @@ def _check_batch(
 
 def _with_bitmaps(
     columns: tuple[_Column, ...], variadic: list[int], nodes: int, buffers: int
-) -> list[tuple[int, int]]:
-    """Return which node goes with which buffer that is a bitmap of nulls."""
-    found: list[tuple[int, int]] = []
+) -> list[tuple[_Column, int, int]]:
+    """Return which node goes with which buffer that is a bitmap of nulls, and their column."""
+    found: list[tuple[_Column, int, int]] = []
     node = buffer = views = 0
 
     def walk(column: _Column) -> None:
         nonlocal node, buffer, views
         if column.has_bitmap:
-            found.append((node, buffer))
+            found.append((column, node, buffer))
         node, buffer = node + 1, buffer + column.buffers
         if column.is_view:
             buffer, views = buffer + max(0, variadic[views]), views + 1
