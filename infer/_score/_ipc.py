@@ -25,6 +25,7 @@ _CONTINUED = b"\xff\xff\xff\xff"
 _START = 8  # of a file's messages
 _SCHEMA, _DICTIONARY, _BATCH = 1, 2, 3
 _CODECS = {0: "lz4", 1: "zstd"}
+_FLOAT_BITS = {0: 16, 1: 32, 2: 64}
 _NULL, _INTEGER, _FLOAT, _DECIMAL, _UNION, _RUN_END_ENCODED = 1, 2, 3, 7, 14, 22
 _VIEWS = (23, 24)
 # Buffers of a column by its type's number, the bitmap of nulls included; unions and run-end
@@ -229,7 +230,7 @@ def _messages(file: BinaryIO, at: int, end: int, *, may_stop: bool) -> Iterator[
         file: see ``survey``.
         at: where the first one begins.
         end: where the last one ends at the latest.
-        may_stop: whether the mark of the stream's end may be missing.
+        may_stop: whether the mark of the stream's end may be missing, or something may follow it.
     """
     while True:
         file.seek(at)
@@ -244,6 +245,8 @@ def _messages(file: BinaryIO, at: int, end: int, *, may_stop: bool) -> Iterator[
             )
         size = int.from_bytes(length, "little", signed=True)
         if not size:
+            if not may_stop and end - begin >= 8:  # less is padding
+                raise FormatError(f"goes on for {end - begin:,} bytes behind its end")
             return
         if not 0 < size <= end - begin:
             raise FormatError(f"has a message of {size:,} bytes, {end - begin:,} are there")
@@ -305,7 +308,7 @@ def _bits(kind: int, parameters: _Table | None) -> int:
     if kind == _INTEGER:
         return parameters.number(0, "<i")
     if kind == _FLOAT:
-        return 16 << parameters.number(0, "<h")
+        return _FLOAT_BITS.get(parameters.number(0, "<h"), 0)
     if kind == _DECIMAL:
         return parameters.number(2, "<i") or 128
     return 0
