@@ -185,15 +185,16 @@ def sign_changes(a: Polynomial, places: int) -> list[int]:
 class _Gridded:
     """A polynomial on the places x·2^-places, for whole x from 0 to 2^places.
 
-    Of a long polynomial the sign is nearly always told by its numbers cut to twice as many bits as
-    a place has.
+    Of a long polynomial the sign is nearly always told by numbers of twice as many bits as a place
+    has, and three more for each of them: by so much they can cancel (P. L. Chebyshev).
     """
 
     def __init__(self, numbers: list[int], places: int) -> None:
         longest = max(n.bit_length() for n in numbers)
-        cut = max(longest - 2 * places - 16, 0)
+        cut = longest - 2 * places - 3 * len(numbers) - 16
         is_long = longest + places * len(numbers) > _LONG
-        self._cut = [n >> cut for n in reversed(numbers)] if is_long else []
+        cuts = [n >> cut if cut > 0 else n << -cut for n in reversed(numbers)]
+        self._cut = cuts if is_long else []
         self._exact = numbers
         self._places = places
         # Each of the numbers, and each product, is cut by less than one.
@@ -254,8 +255,9 @@ def _search(a: _Gridded, low: int, high: int, at_low: int, at_high: int) -> int:
                 low, at_low = place, value
         if high - low <= width:
             k *= 2
-        elif high - low > before >> 1:
-            k = 1
+            continue
+        k = k // 2 or 1
+        if high - low > before >> 1:
             middle = (low + high) // 2
             value = a.at(middle)
             if not value:
