@@ -9,18 +9,25 @@ workers; both with an access log, as they come, and both without.
 A million values: one request in binary beside the same bytes sent there and back on loopback.
 
 PYTHON is an interpreter that has mlserver and onnxruntime; without it, an environment is made in
-build/mlserver, which takes minutes the first time. Needs ``pip install 'samebits[serve]'``.
+build/mlserver, which takes minutes the first time. Needs ``pip install 'samebits[bench]'``.
 """
 
 from __future__ import annotations
 
 import sys
 
+from _require import require
+
 # Python puts a script's folder first, where this file would hide the standard library's http.
-sys.path[:] = [entry for entry in sys.path if not entry.endswith("benchmarks")]
+path = sys.path[:]
+sys.path[:] = [entry for entry in path if not entry.endswith("benchmarks")]
 if __name__ == "http":  # another script of this folder asks for it, and shall get it
     del sys.modules["http"]
     import http
+
+    sys.path[:] = path  # for that script's own imports
+else:
+    require("infer", "numpy", "uvicorn")
 
 import argparse
 import http.client

@@ -42,6 +42,12 @@ def _lacks_npm_packages():
     return None
 
 
+def _lacks_bench():
+    packages = ("duckdb", "numexpr", "polars", "sklearn", "statsmodels")
+    missing = [name for name in packages if find_spec(name) is None]
+    return f"no {missing[0]} here; type: pip install 'samebits[bench]'" if missing else None
+
+
 def _lacks_ray():
     return None if find_spec("ray") else "no ray here; type: pip install 'samebits[ray]'"
 
@@ -58,6 +64,7 @@ def _lacks_chromium():
 
 # By the name that a test gives: a function that tells why it is missing, None if it is there.
 NEEDS = {
+    "bench": cache(_lacks_bench),
     "chromium": cache(_lacks_chromium),
     "node": cache(_lacks_node),
     "npm packages": cache(_lacks_npm_packages),
