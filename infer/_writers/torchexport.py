@@ -1,7 +1,7 @@
-"""``model.pt2``: the program of a card as a graph of torch.export, a node for each step.
+"""``model.pt2``: the program of a card as a graph of torch.export, one node a step.
 
-The archive that ``torch.export.save`` of torch 2.13.0 writes for such a module, in version 8.20 of
-its schema. The constants stand in the nodes, so there are no weights.
+The result is what ``torch.export.save`` of torch 2.13.0 writes for a module with these steps, in
+version 8.20 of its schema. Constants are arguments of the nodes, so there are no weights.
 """
 
 from __future__ import annotations
@@ -50,11 +50,11 @@ def render(card: ModelCard) -> bytearray:
 
 
 def _graph(card: ModelCard) -> Iterator[bytes]:
-    """Yield the JSON of the graph in pieces: keys in order, no blanks, as ASCII."""
+    """Yield the graph as JSON, in pieces: in one it would be held twice."""
     program = card.compiled
     operations = [_operation(step, program) for step in program.steps]
     names = _names(program, operations)
-    # torch.export names the length after where it finds it.
+    # torch.export derives the symbol for the length from the place where it finds it.
     place = f"L['{names[program.input]}'].size()[0]"
     length = f"s{int(sha256(place.encode()), 16) % 100}"
     before, between, after = _frame(names[program.input], names[program.output], length)
@@ -65,7 +65,7 @@ def _graph(card: ModelCard) -> Iterator[bytes]:
         comma = ","
     yield between.encode()
     comma = ""
-    for name, tensor in _tensors(program, names, length):
+    for name, tensor in sorted(_layouts(program, names, length).items()):
         yield f'{comma}"{name}":{tensor}'.encode()
         comma = ","
     yield after.encode()
@@ -77,7 +77,7 @@ def _operation(step: Step, program: Program) -> str:
 
 
 def _names(program: Program, operations: Iterable[str]) -> dict[str, str]:
-    """Return what a program's variables are called in the graph: after their operations."""
+    """Return each variable's name in the graph: its operation, numbered from the second on."""
     names, counts = {program.input: argument(program.input)}, dict[str, int]()
     for step, operation in zip(program.steps, operations, strict=True):
         kind = operation.partition(".")[0]
@@ -93,7 +93,7 @@ def _node(
         f'{{"as_float":{constants[name]!r}}}' if name in constants else _tensor(names[name])
         for name in step.operands
     ]
-    if operands[0].startswith('{"as_float"'):  # the tensor comes first in torch
+    if step.operands[0] in constants:  # in torch the tensor comes first
         operands.reverse()
     labels: tuple[str, ...] = ("self", "other")
     if step.operator == "pick":
@@ -114,8 +114,8 @@ def _tensor(name: str) -> str:
     return f'{{"as_tensor":{{"name":"{name}"}}}}'
 
 
-def _tensors(program: Program, names: Mapping[str, str], length: str) -> Iterator[tuple[str, str]]:
-    """Yield name and layout of each tensor, by name."""
+def _layouts(program: Program, names: Mapping[str, str], length: str) -> dict[str, str]:
+    """Return shape, strides and dtype of each tensor as JSON, by its name in the graph."""
     rows: dict[str, Any] = {
         "as_expr": {
             "expr_str": f"Symbol({length!r}, positive=True, integer=True)",
@@ -146,11 +146,11 @@ def _tensors(program: Program, names: Mapping[str, str], length: str) -> Iterato
         if step.operator == "pick"
     }
     layouts[names[program.input]] = layout(columns, features or 1)
-    yield from sorted(layouts.items())
+    return layouts
 
 
 def _frame(source: str, target: str, length: str) -> list[str]:
-    """Return the text before the nodes, between them and the tensors, and after these."""
+    """Return the JSON before the nodes, between nodes and layouts, and after the layouts."""
     by_position = {"type": "builtins.tuple", "context": "null", "children_spec": [_LEAF]}
     call = {
         "type": "builtins.tuple",

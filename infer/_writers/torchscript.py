@@ -1,12 +1,13 @@
-"""``model.pt``: the program of a card as TorchScript, a statement for each step.
+"""``model.pt``: the program of a card as TorchScript, one statement a step.
 
-The archive that ``torch.jit.save`` writes for such a module: its class as source, and its constants
-as tensors, pickled the way torch pickles them. The constants are tensors because torch's optimizer
-drops ``x + 0.0`` where the zero is a number, and with it the sign of a zero.
+The archive has the records of ``torch.jit.save``: a class as source code, and its constants as
+tensors, pickled as torch pickles them. What torch.jit.save would write for a module cannot be made
+from a card: it has the module's class and local variables in it.
 """
 
 from __future__ import annotations
 
+import itertools
 import struct
 from collections.abc import Iterator
 
@@ -63,38 +64,43 @@ def _code(card: ModelCard) -> str:
 
 def _pickled(count: int, storage: bytes) -> bytes:
     """Return the pickle of a tuple of 0-d tensors whose storages are named 0, 1, 2, ..."""
-    memo = iter(range(3 * count + 7))
-    return b"\x80\2" + _tuple(list(_tensors(count, storage, memo))) + b"."
+    tensors = list(_tensors(count, storage))
+    if count <= 3:
+        return b"\x80\2" + b"".join(tensors) + (b")", b"\x85", b"\x86", b"\x87")[count] + b"."
+    return b"\x80\2(" + b"".join(tensors) + b"t."
 
 
-def _tensors(count: int, storage: bytes, memo: Iterator[int]) -> Iterator[bytes]:
-    """Yield the pickle of each tensor; every string and global is remembered at its first use."""
-    remembered: dict[bytes, bytes] = {}
+def _tensors(count: int, storage: bytes) -> Iterator[bytes]:
+    """Yield the pickle of each tensor.
+
+    Like torch's, the pickle puts into its memo what it makes, and takes strings and globals from
+    there when it needs them again.
+    """
+    memo, known = itertools.count(), dict[bytes, int]()
 
     def once(item: bytes) -> bytes:
-        if item in remembered:
-            return remembered[item]
-        number = next(memo)
-        remembered[item] = _reference(b"h", b"j", number)
-        return item + _reference(b"q", b"r", number)
+        if item in known:
+            return _memo(b"h", b"j", known[item])
+        known[item] = next(memo)
+        return item + _memo(b"q", b"r", known[item])
 
     for index in range(count):
         rebuild = once(b"ctorch._utils\n_rebuild_tensor_v2\n")
         kind = once(_string(b"storage")) + once(b"ctorch\n%b\n" % storage)
         place = once(_string(b"%d" % index)) + once(_string(b"cpu"))
-        # One element; what a storage is comes from outside of the pickle (Q).
+        # A storage of one element, which is a record of its own.
         yield (
             rebuild
             + b"(("
             + kind
             + place
             + b"K\1tQ"
-            + _reference(b"q", b"r", next(memo))
-            # From element 0 on, no sizes, no strides, no gradient, no hooks.
+            + _memo(b"q", b"r", next(memo))
+            # The tensor: offset 0, shape (), strides (), no gradient, no hooks.
             + b"K\0(t(t\x89"
             + once(b"ccollections\nOrderedDict\n")
             + b")RtR"
-            + _reference(b"q", b"r", next(memo))
+            + _memo(b"q", b"r", next(memo))
         )
 
 
@@ -102,11 +108,6 @@ def _string(text: bytes) -> bytes:
     return b"X" + struct.pack("<L", len(text)) + text
 
 
-def _reference(short: bytes, long: bytes, number: int) -> bytes:
+def _memo(short: bytes, long: bytes, number: int) -> bytes:
+    """Return the opcode that puts or gets an entry of the memo."""
     return short + bytes((number,)) if number < 256 else long + struct.pack("<L", number)
-
-
-def _tuple(items: list[bytes]) -> bytes:
-    if len(items) <= 3:
-        return b"".join(items) + (b")", b"\x85", b"\x86", b"\x87")[len(items)]
-    return b"(" + b"".join(items) + b"t"

@@ -181,7 +181,7 @@ def test_random_programs_become_the_same_onnx(dtype, programs, card_of):
     texts = st.text(st.characters(exclude_categories=("Cs", "Cc")), min_size=1, max_size=300)
 
     @settings(
-        max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+        max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
     )
     @given(programs(dtype), texts, texts, texts)
     def check(program, title, formula, description):
@@ -191,10 +191,13 @@ def test_random_programs_become_the_same_onnx(dtype, programs, card_of):
     check()
 
 
+@pytest.mark.parametrize("examples", [6, pytest.param(300, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("dtype", DTYPES)
-def test_random_programs_become_the_same_pt2(dtype, programs, card_of):
+def test_random_programs_become_the_same_pt2(dtype, examples, programs, card_of):
     @settings(
-        max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+        max_examples=examples,
+        deadline=None,
+        suppress_health_check=[HealthCheck.function_scoped_fixture],
     )
     @given(programs(dtype))
     def check(program):
@@ -302,7 +305,7 @@ def test_libraries_as_they_come_compute_them(dtype, run, programs, by_numpy, car
     rows = np.array(inputs(1 << 8, dtype, 3, seed=5), dtype)
 
     @settings(
-        max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+        max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
     )
     @given(programs(dtype))
     def check(program):
