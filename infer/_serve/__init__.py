@@ -5,6 +5,7 @@ One file, one job:
     _settings     what the command line decides
     _catalog      which models are served, and reading them again when their folder is replaced
     _tensors      numbers in the protocol's JSON and binary forms, to arrays and back
+    _validation   whether a model takes what a request says, over HTTP or gRPC
     _inference    one inference request to its answer: plain functions, no sockets
     _metadata     what the protocol tells about the server and its models
     _openapi      the same for people and for generators of clients: /openapi.json and /docs

@@ -16,6 +16,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from infer._errors import InferError
@@ -79,32 +80,32 @@ def supervise(
     Raises:
         InferError: a worker ends before it can serve, or workers end again and again.
     """
-    try:
-        folder, lock = claim_folder()
-    except OSError as error:
-        raise InferError(
-            f"the metrics of several workers need a folder for temporary files: {error}; "
-            "set TMPDIR, or type --workers 1"
-        ) from None
-    os.environ[FOLDER_VARIABLE] = folder
-    (alive, owner), (ear, told) = os.pipe(), os.pipe()
-    shared = _Shared(alive, owner, told, lock)
-    workers: list[BaseProcess] = []
     stopping: list[int] = []
-    try:
-        with handling(lambda number, _: stopping.append(number)):
-            workers += [_start(work, settings, listener, shared) for _ in range(settings.workers)]
+    with handling(lambda number, _: stopping.append(number)):
+        try:
+            folder, lock = claim_folder()
+        except OSError as error:
+            raise InferError(
+                f"the metrics of several workers need a folder for temporary files: {error}; "
+                "set TMPDIR, or type --workers 1"
+            ) from None
+        os.environ[FOLDER_VARIABLE] = folder
+        (alive, owner), (ear, told) = os.pipe(), os.pipe()
+        shared = _Shared(alive, owner, told, lock)
+        start = partial(_start, work, settings, listener, shared)
+        workers: list[BaseProcess] = []
+        try:
+            for _ in range(settings.workers):
+                workers.append(start())
             if _await_all(workers, ear, stopping, folder):
                 ready()
-                _keep(workers, lambda: _start(work, settings, listener, shared), stopping, folder)
+                _keep(workers, start, stopping, folder)
+        finally:
             listener.close()
             _stop(workers, settings.grace + _MORE)
-    finally:
-        for worker in workers:
-            worker.kill()
-        for descriptor in (*shared, ear):
-            os.close(descriptor)
-        shutil.rmtree(folder, ignore_errors=True)
+            for descriptor in (*shared, ear):
+                os.close(descriptor)
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _await_all(workers: list[BaseProcess], ear: int, stopping: list[int], folder: str) -> bool:
@@ -179,6 +180,9 @@ def _stop(workers: list[BaseProcess], seconds: float) -> None:
     deadline = time.monotonic() + seconds
     for worker in workers:
         worker.join(max(0.0, deadline - time.monotonic()))
+        if worker.is_alive():
+            worker.kill()
+            worker.join()
 
 
 def _tell_death(worker: BaseProcess) -> str:

@@ -1,9 +1,11 @@
 """Whatever a card holds: health, readiness, metrics and metadata answer, start-up is orderly."""
 
+import http.client
 import json
 import math
 import subprocess
 import sys
+from contextlib import closing
 
 import pytest
 
@@ -178,3 +180,53 @@ def test_the_description_follows_a_replaced_model(line, write):
     content = paths["/v2/models/{model}/infer"]["post"]["requestBody"]["content"]
     (example,) = content["application/json"]["examples"].values()
     assert math.isclose(example["value"]["inputs"][0]["data"][0], HUGE)
+
+
+FAILING = """
+import sys
+from infer._cli import main
+from infer._errors import ArtifactError
+from infer._serve import _catalog
+
+def fail(self, x, *, out=None):
+    raise ArtifactError("model.onnx: the runtime failed at the call")
+
+def open_failing(*arguments, open_model=_catalog.open_model):
+    model = open_model(*arguments)
+    type(model).__call__ = fail
+    return model
+
+_catalog.open_model = open_failing
+main(["serve", "--port", "0", *sys.argv[1:]])
+"""
+
+
+@pytest.mark.parametrize("option", ["--access-log", "--no-access-log"])
+@pytest.mark.parametrize("values", [1, 30_000])
+def test_a_runtime_that_fails_is_a_line_of_the_log_and_no_traceback(values, option, tmp_path):
+    log = tmp_path / "log"
+    with log.open("wb") as errors:
+        process = subprocess.Popen(
+            [sys.executable, "-c", FAILING, "f2c", option], stdout=subprocess.PIPE, stderr=errors
+        )
+    with process:
+        try:
+            address = process.stdout.readline().decode().rpartition("http://")[2].strip()
+            tensor = {"name": "t_u", "shape": [values], "datatype": "FP32", "data": [1.5] * values}
+            body = json.dumps({"inputs": [tensor]})
+            with closing(http.client.HTTPConnection(address, timeout=20)) as connection:
+                connection.request("POST", "/v2/models/f2c/infer", body)
+                answer = connection.getresponse()
+                told = {"error": "f2c failed; the server's log tells why"}
+                assert (answer.status, json.loads(answer.read())) == (500, told)
+                connection.request("GET", "/v2/health/ready")
+                answer = connection.getresponse()
+                assert (answer.status, json.loads(answer.read())["ready"]) == (200, True)
+        finally:
+            process.terminate()
+            process.wait(20)
+    rows = [json.loads(row) for row in log.read_text("utf-8").splitlines()]
+    (failure,) = (row for row in rows if row["event"] == "failure")
+    assert failure["model"] == "f2c"
+    assert failure["error"] == "model.onnx: the runtime failed at the call"
+    assert not [row for row in rows if "traceback" in row]
