@@ -220,6 +220,13 @@ class _Size(click.ParamType[int]):
 @click.argument("models", nargs=-1, metavar="[MODEL]...")
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen at.")
 @click.option(
+    "--allowed-host",
+    "allowed_hosts",
+    multiple=True,
+    metavar="NAME",
+    help="Another name that clients may use for this server; * for any. Repeatable.",
+)
+@click.option(
     "--port",
     type=click.IntRange(0, 65535),
     default=8000,

@@ -40,6 +40,14 @@ def _lacks_npm_packages():
     return None
 
 
+def _lacks_java():
+    if shutil.which("java") and shutil.which("javac"):
+        return None
+    return (
+        "no java and javac here; install a JDK, 11 or newer: apt-get install default-jdk-headless"
+    )
+
+
 def _lacks_ray():
     return None if find_spec("ray") else "no ray here; type: pip install 'samebits[ray]'"
 
@@ -57,6 +65,7 @@ def _lacks_chromium():
 # By the name that a test gives: a function that tells why it is missing, None if it is there.
 NEEDS = {
     "chromium": cache(_lacks_chromium),
+    "java": cache(_lacks_java),
     "node": cache(_lacks_node),
     "npm packages": cache(_lacks_npm_packages),
     "ray": cache(_lacks_ray),

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import socket
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import closing
 from functools import partial
 from typing import Any
 
@@ -16,7 +17,7 @@ from infer._serve._grpc.server import grpc_server, reserved
 from infer._serve._settings import Settings
 from infer._serve._supervisor import handling, supervise
 
-_NEEDED = ("httptools", "numpy", "orjson", "prometheus_client", "uvicorn")
+_NEEDED = ("httptools", "numpy", "orjson", "prometheus_client")
 
 
 def check_installed(settings: Settings) -> None:
@@ -67,24 +68,24 @@ def serve(settings: Settings, ready: Callable[[str, list[str]], None]) -> None:
 
 def work(settings: Settings, listener: socket.socket, ready: Callable[[], None]) -> None:
     """Serve from this process until SIGINT or SIGTERM."""
-    import asyncio
     import gc
     import logging
     from concurrent.futures import ThreadPoolExecutor
 
-    import numpy  # noqa: F401 - so that the first request need not wait for it
+    import httptools  # noqa: F401 - so that the first request need not wait for it
+    import numpy  # noqa: F401
     import orjson  # noqa: F401
-    import uvicorn
 
     from infer._runtimes._blocks import threads
     from infer._serve._application import Application
-    from infer._serve._connection import check_all, connection_class
+    from infer._serve._http.hosts import Hosts
+    from infer._serve._http.server import Server
     from infer._serve._log import Handler, Log
     from infer._serve._metrics import Metrics
     from infer._serve._pages import Pages
 
     log = Log()
-    logger = logging.getLogger("uvicorn")
+    logger = logging.getLogger("asyncio")
     logger.handlers, logger.propagate = [Handler(log)], False
     logger.setLevel(logging.ERROR)
     catalog = Catalog(settings.models)
@@ -97,48 +98,34 @@ def work(settings: Settings, listener: socket.socket, ready: Callable[[], None])
         log.tell("reload", {"model": name, "version": served.version, "problem": problem})
         pages.refresh()
 
-    class Server(uvicorn.Server):
-        """uvicorn's server; it watches its connections, and a signal is a normal end."""
-
-        async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-            await super().startup(sockets)
-            ready()
-
-        async def on_tick(self, counter: int) -> bool:
-            if counter % 5 == 0:
-                check_all(self.server_state.connections, asyncio.get_running_loop().time())
-            return await super().on_tick(counter)
-
-        @contextmanager
-        def capture_signals(self) -> Iterator[None]:
-            def handle(number: int, frame: Any) -> None:
-                stop_grpc()
-                self.handle_exit(number, frame)
-
-            with handling(handle):
-                yield
-
-    with ThreadPoolExecutor(threads(), thread_name_prefix="samebits-large") as pool:
+    hosts = Hosts(settings.host, listener.getsockname()[0], settings.allowed_hosts)
+    pool = ThreadPoolExecutor(threads(), thread_name_prefix="samebits-large")
+    with closing(_event_loop()) as loop:
         application = Application(catalog, pages, settings, metrics, log, pool)
-        config = uvicorn.Config(
-            application,
-            http=connection_class(settings, lambda status: metrics.failed("", status)),
-            ws="none",
-            lifespan="off",
-            log_config=None,
-            access_log=False,
-            proxy_headers=False,
-            server_header=False,
-            timeout_keep_alive=settings.idle,  # type: ignore[arg-type]  # any number will do
-            timeout_graceful_shutdown=settings.grace,  # type: ignore[arg-type]
-        )
+        server = Server(application, settings, hosts, loop)
         stop_watching = catalog.watch(reloaded)
         # What was made so far stays: a full collection need not look at it again and again.
         gc.freeze()
         with grpc_server(settings, catalog, metrics, log, pool) as stop_grpc:
-            Server(config).run([listener])
+
+            def stop(*_: Any) -> None:
+                server.stop()
+                stop_grpc()
+
+            with handling(stop):
+                loop.run_until_complete(server.run(listener, ready))
         stop_watching()
+    pool.shutdown(cancel_futures=True)  # what nobody waits for any more
     log.close()
+
+
+def _event_loop() -> asyncio.AbstractEventLoop:
+    """Return a new event loop: uvloop's where it is installed."""
+    try:
+        import uvloop
+    except ImportError:
+        return asyncio.new_event_loop()
+    return uvloop.new_event_loop()
 
 
 def _listen(settings: Settings) -> socket.socket:

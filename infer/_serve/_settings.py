@@ -11,6 +11,7 @@ class Settings(NamedTuple):
     Attributes:
         models: names or paths; none for every model that can be loaded by name.
         host: address to listen at.
+        allowed_hosts: names that a request's Host may have beside that address; ``*`` for any.
         port: 0 for any that is free.
         grpc_port: the same for gRPC; None for no gRPC.
         workers: processes.
@@ -28,6 +29,7 @@ class Settings(NamedTuple):
 
     models: tuple[str, ...] = ()
     host: str = "127.0.0.1"
+    allowed_hosts: tuple[str, ...] = ()
     port: int = 8000
     grpc_port: int | None = None
     workers: int = 1

@@ -138,6 +138,8 @@ def _options(settings: Settings) -> list[tuple[str, int]]:
         ("grpc.max_allowed_incoming_connections", settings.max_connections),
         ("grpc.max_connection_idle_ms", round(settings.idle * 1000)),
         ("grpc.server_handshake_timeout_ms", round(settings.timeout * 1000)),
+        # We do it ourselves, with our limits.
+        ("grpc.per_message_decompression", 0),
         # A window that grows by itself would hold bytes that nobody asked for.
         ("grpc.http2.bdp_probe", 0),
         ("grpc.so_reuseport", int(settings.workers > 1 or hasattr(socket, "SO_REUSEPORT"))),
