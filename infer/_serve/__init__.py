@@ -13,6 +13,7 @@ One file, one job:
     _application  routes, limits, errors: from a request to its reply
     _encodings    compressed bodies, unpacked within limits
     _http         HTTP/1.1 itself: a room of its own, with its guarantees at the door
+    _grpc         the same over gRPC: a room of its own
     _metrics      what Prometheus reads
     _log          JSON lines on standard error
     _server       one process that serves: sockets, signals

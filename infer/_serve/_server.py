@@ -108,8 +108,8 @@ def work(settings: Settings, listener: socket.socket, ready: Callable[[], None])
         with grpc_server(settings, catalog, metrics, log, pool) as stop_grpc:
 
             def stop(*_: object) -> None:
-                stop_grpc()
                 server.stop()
+                stop_grpc()
 
             with handling(stop):
                 loop.run_until_complete(server.run(listener, ready))

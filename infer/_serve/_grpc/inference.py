@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from infer._serve._errors import RETRY, RequestError
 from infer._serve._grpc import wire
-from infer._serve._grpc.numbers import FIELDS, from_contents
+from infer._serve._grpc.numbers import FIELDS, aligned, from_contents
 from infer._serve._inference import compute, parameters_of
 from infer._serve._tensors import OF_DTYPE, from_binary, to_binary
 from infer._serve._validation import check_input, check_output
@@ -80,7 +80,7 @@ def _infer(served: Served, fields: dict[str, Any], max_elements: int, *, final: 
             raise RequestError(400, f"expected one of raw_input_contents, found {len(raw):,}")
         if any(len(part) for parts in contents.values() for part in parts):
             raise RequestError(400, "expected contents or raw_input_contents, found both")
-        x = from_binary(raw[0], datatype, shape, count)
+        x = aligned(from_binary(raw[0], datatype, shape, count))
     else:
         x = from_contents(contents, datatype, shape, count)
     answers = compute(served, x)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from infer._runtimes._arena import empty
 from infer._serve._errors import RequestError
 from infer._serve._tensors import DATATYPES
 
@@ -51,7 +52,7 @@ def from_contents(
     dtype = np.dtype(DATATYPES[datatype])
     if dtype.kind == "f":
         _check_count(len(data) // dtype.itemsize, count, name, shape)
-        return data.view(dtype).reshape(shape)
+        return aligned(data.view(dtype)).reshape(shape)
     ends = np.count_nonzero(data < 0x80)  # each number's last byte
     _check_count(int(ends), count, name, shape)
     found = np.empty(count, dtype)
@@ -64,6 +65,17 @@ def from_contents(
         found[done : done + len(values)] = _checked(values, dtype, datatype, name)
         at, done = stop, done + len(values)
     return found.reshape(shape)
+
+
+def aligned(x: NDArray[Any]) -> NDArray[Any]:
+    """Return an array in memory that arithmetic finds aligned; copied only if it is not."""
+    import numpy as np
+
+    if x.flags.aligned:
+        return x
+    copy = empty(x.size, x.dtype).reshape(x.shape)
+    np.copyto(copy, x)
+    return copy
 
 
 def _check_count(found: int, count: int, name: str, shape: list[int]) -> None:

@@ -62,6 +62,8 @@ def reserved(settings: Settings) -> Iterator[Settings]:
                 f"{error.strerror or error}; try another --grpc-port"
             ) from None
         port = keeper.getsockname()[1]
+        if not hasattr(socket, "SO_REUSEPORT"):  # Windows: two sockets cannot have one port
+            keeper.close()
         if address[0] == "0.0.0.0":  # noqa: S104
             # gRPC would listen at IPv6 too, if it could; nobody asked for that.
             other = keepers.enter_context(socket.socket(socket.AF_INET6, socket.SOCK_STREAM))
@@ -109,10 +111,13 @@ def grpc_server(
             while not stopped.wait(_LOOK):
                 service.room.check()
 
+        def stop() -> None:
+            server.stop(settings.grace)
+
         watch = threading.Thread(target=look, name="samebits-grpc-watch", daemon=True)
         watch.start()
         try:
-            yield lambda: (server.stop(settings.grace), None)[1]
+            yield stop
         finally:
             server.stop(settings.grace).wait()
             stopped.set()
@@ -138,9 +143,11 @@ def _options(settings: Settings) -> list[tuple[str, int]]:
         ("grpc.max_allowed_incoming_connections", settings.max_connections),
         ("grpc.max_connection_idle_ms", round(settings.idle * 1000)),
         ("grpc.server_handshake_timeout_ms", round(settings.timeout * 1000)),
+        # We do it ourselves, with our limits.
+        ("grpc.per_message_decompression", 0),
         # A window that grows by itself would hold bytes that nobody asked for.
         ("grpc.http2.bdp_probe", 0),
-        ("grpc.so_reuseport", int(settings.workers > 1 or hasattr(socket, "SO_REUSEPORT"))),
+        ("grpc.so_reuseport", int(hasattr(socket, "SO_REUSEPORT"))),
     ]
 
 

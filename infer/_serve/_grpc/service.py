@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 from infer._serve import _metadata
+from infer._serve._encodings import unpack
 from infer._serve._errors import DisconnectedError, RequestError, cut
 from infer._serve._grpc import inference, wire
 from infer._serve._grpc.room import Hold, Room
@@ -35,6 +36,8 @@ _LONGEST = 200
 _LONGEST_ERROR = 1000
 # Seconds.
 _CANCELLED_WITHIN = 0.05
+# How deflated data begin, by level.
+_ZLIB = (b"\x78\x01", b"\x78\x5e", b"\x78\x9c", b"\x78\xda")
 _GONE = "the client has gone, or sent more than --max-body, or the grace is over"
 # By the HTTP status that an error has: the name of gRPC's.
 _CODES = {
@@ -181,14 +184,14 @@ class Service:
         call.fail(error)
         self._metrics.failed(call.model, error.status)
         if error.reason:
-            self._log.tell("failure", {"error": error.reason})
+            self._log.tell("failure", {"model": call.model, "error": error.reason})
 
     def _simple(self, answer: Callable[[dict[str, Any]], dict[str, Any]]) -> _Answer:
         """Return a call of a function from the fields of its request to those of its answer."""
 
         def run(call: _Call, hold: Hold, messages: Messages) -> bytes:
             message = self._read(hold, messages)
-            found = answer(wire.decode(message, f"{call.method}Request"))
+            found = answer(wire.decode(self._plain(hold, message), f"{call.method}Request"))
             return wire.encode(found, f"{call.method}Response")
 
         return run
@@ -212,7 +215,7 @@ class Service:
         return {"models": _metadata.index(self._catalog)}
 
     def _infer(self, call: _Call, hold: Hold, messages: Messages) -> bytes:
-        return self._compute(call, self._read(hold, messages))
+        return self._compute(call, hold, self._read(hold, messages))
 
     def _stream(self, messages: Messages, context: grpc.ServicerContext) -> Iterator[bytes]:
         """Answer one request after the other; an error is an answer, and does not end the call."""
@@ -223,7 +226,7 @@ class Service:
             while (message := self.room.receive(hold, messages, self._settings.idle)) is not None:
                 call = _Call("ModelStreamInfer", context)
                 try:
-                    inner = self._compute(call, message, stream=True)
+                    inner = self._compute(call, hold, message, stream=True)
                     self.room.take(hold, len(inner))
                 except RequestError as error:
                     self._failed(call, error)
@@ -240,32 +243,41 @@ class Service:
                     self._tell(call)
                 self.room.give(hold)
 
-    def _compute(self, call: _Call, message: bytes, *, stream: bool = False) -> bytes:
+    def _compute(self, call: _Call, hold: Hold, message: bytes, *, stream: bool = False) -> bytes:
         """Return the answer to a message; of the large ones, few are computed at a time."""
         began = perf_counter()
-        if len(message) <= _SMALL:
-            found = self._answer(call, message, stream=stream)
+        if len(message) <= _SMALL and not _coding(message):
+            found = self._answer(call, hold, message, stream=stream)
         elif not self._queue.acquire(blocking=False):
             raise RequestError(503, "too many large requests wait; try again")
         else:
             try:
-                found = self._pool.submit(self._answer, call, message, stream=stream).result()
+                found = self._pool.submit(self._answer, call, hold, message, stream=stream).result()
             finally:
                 self._queue.release()
         call.elements = found.elements
         self._metrics.answered(found.served.card.name, found.elements, perf_counter() - began)
         return found.message
 
-    def _answer(self, call: _Call, message: bytes, *, stream: bool) -> inference.Inference:
-        fields = wire.decode(message, "ModelInferRequest")
+    def _answer(
+        self, call: _Call, hold: Hold, message: bytes, *, stream: bool
+    ) -> inference.Inference:
+        fields = wire.decode(self._plain(hold, message), "ModelInferRequest")
         call.request_id = fields.get("id", "")
-        served = self._catalog.find(
-            fields.get("model_name", ""), fields.get("model_version") or None
-        )
+        name, version = fields.get("model_name", ""), fields.get("model_version") or None
+        served = self._catalog.find(name, version)
         call.model = served.card.name
         asked = fields.get("parameters", {}).get("triton_enable_empty_final_response", {})
         final = stream and asked.get("bool_param", False)
         return inference.infer(served, fields, self._settings.max_elements, final=final)
+
+    def _plain(self, hold: Hold, message: bytes) -> bytes:
+        """Return a message unpacked, if it is compressed."""
+        coding = _coding(message)
+        if not coding:
+            return message
+        most = self._settings.max_body
+        return bytes(unpack(message, coding, most, lambda size: self.room.take(hold, size)))
 
     def _read(self, hold: Hold, messages: Messages) -> bytes:
         """Return the one message of a call."""
@@ -298,6 +310,18 @@ class Service:
         if call.error:
             facts["error"] = call.error
         self._log.tell("request", facts)
+
+
+def _coding(message: bytes) -> bytes:
+    """Return how a message is compressed, or nothing.
+
+    The library could unpack it, but into any number of times its size. It does not say which are
+    compressed either, but no message begins like that: these would be fields 3 and 15 of wire types
+    that they do not have.
+    """
+    if message[:2] == b"\x1f\x8b":
+        return b"gzip"
+    return b"deflate" if message[:2] in _ZLIB else b""
 
 
 def _constant(answer: dict[str, Any]) -> _Answer:

@@ -192,5 +192,5 @@ def strict(serving):
         "idle": 1,
     }
     options = [f"--{name}={value}" for name, value in limits.items()]
-    with serving("f2c", "plane", *options, "--grpc-port=0") as running:
+    with serving("f2c", "plane", "--grpc-port=0", *options) as running:
         yield running

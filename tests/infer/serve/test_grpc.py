@@ -593,8 +593,10 @@ def children(server):
 def listening(pid, address):
     """Return the addresses at which a process listens on a port, as the system writes them."""
     port = f":{int(address.rpartition(':')[2]):04X}"
-    links = {str(path.readlink()) for path in Path(f"/proc/{pid}/fd").iterdir()}
-    found = []
+    links, found = set(), []
+    for path in Path(f"/proc/{pid}/fd").iterdir():
+        with suppress(FileNotFoundError):  # closed by now
+            links.add(str(path.readlink()))
     for table in ("tcp", "tcp6"):
         for row in Path(f"/proc/{pid}/net/{table}").read_text().splitlines()[1:]:
             _, local, _, state, *_, inode = row.split()[:10]
