@@ -70,7 +70,8 @@ def _reading(path: str) -> Iterator[tuple[Survey, Any, Any]]:
         raise _unreadable(path, str(error)) from error
     with contextlib.ExitStack() as stack:
         with blame(partial(_unreadable, path)):
-            source = stack.enter_context(pa.memory_map(path))
+            # A file that shrinks is an error here; mapped into memory, it would end the process.
+            source = stack.enter_context(pa.OSFile(path, "rb"))
             make: Any = pa.ipc.open_file if found.is_file else pa.ipc.open_stream
             reader = stack.enter_context(make(source))
             same = pa.ipc.read_schema(pa.py_buffer(found.schema)).equals(reader.schema)

@@ -4,6 +4,8 @@ import io
 import json
 import random
 import struct
+import subprocess
+import sys
 import time
 
 import numpy as np
@@ -323,3 +325,30 @@ def test_damage_anywhere_is_told_or_harmless(scored, score, tmp_path):
             source.write_bytes(damaged)
             code, output = score(source, target, "--model", "f2c", "--force", "--quiet")
             assert code == 0 or f"Error: {source}: " in output
+
+
+SHRINK = """
+import os, sys
+from infer._errors import DataError
+from infer._score._file import score_file
+from infer._score._task import Task
+from infer._store import find
+
+source, target = sys.argv[1:]
+with open(find("f2c").path("model.json"), "rb") as file:
+    task = Task(source, target, ("t_u",), "t", file.read(), 1)
+try:
+    score_file(task, lambda rows, share: os.truncate(source, 1000))
+except DataError as error:
+    print(error)
+"""
+
+
+def test_a_file_that_shrinks_while_it_is_scored_ends_no_process(tmp_path):
+    source, target = tmp_path / "in.arrow", tmp_path / "out.arrow"
+    source.write_bytes(ipc("arrow", pa.table({"t_u": np.arange(3e5)}), rows=1000))
+    command = [sys.executable, "-c", SHRINK, str(source), str(target)]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.startswith(f"{source}: is damaged: ")
+    assert not target.exists()
