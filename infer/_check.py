@@ -16,6 +16,9 @@ from infer._store import Artifact
 from infer._writers import read
 
 DEFAULT_COUNT = 1 << 14
+# Of a program with so many steps and features that this takes minutes, fewer are tried.
+_STEPS = 1 << 22
+_FEWEST = 1 << 8
 
 
 @dataclass(frozen=True)
@@ -53,15 +56,19 @@ def check_integrity(artifact: Artifact) -> list[str]:
     return problems
 
 
-def check_parity(artifact: Artifact, count: int = DEFAULT_COUNT, seed: int = 0) -> list[Parity]:
+def check_parity(artifact: Artifact, count: int | None = None, seed: int = 0) -> list[Parity]:
     """Run an artifact in every way that is usable here and compare the bits.
 
     Args:
         artifact: what to run.
-        count: number of random bit patterns a feature, beside the special values.
+        count: number of random bit patterns a feature, beside the special values; None for
+            16,384, or fewer if the model has more than 256 steps and features.
         seed: of the random patterns.
     """
     card = artifact.card
+    if count is None:
+        size = len(card.program) + (card.features or 1)
+        count = min(DEFAULT_COUNT, max(_FEWEST, _STEPS // size))
     rows = inputs(count, card.dtype, card.features, seed)
     values: Sequence[Any] = rows if card.features else [row[0] for row in rows]
     reference = [bits(y, card.dtype) for y in open_model(artifact, "python", "cpu")(values)]

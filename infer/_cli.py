@@ -110,8 +110,8 @@ def invert(name: str, values: tuple[str, ...], **options: Any) -> None:
 @click.option(
     "--count",
     type=click.IntRange(min=1),
-    default=1 << 14,
-    show_default=True,
+    default=None,
+    show_default="16384; fewer for more than 256 steps",
     metavar="N",
     help="Random bit patterns a model, beside the special values.",
 )
@@ -126,7 +126,7 @@ def invert(name: str, values: tuple[str, ...], **options: Any) -> None:
     help="With --exhaustive: write DIR/NAME.json; a run that was stopped goes on from there.",
 )
 def check(
-    names: tuple[str, ...], count: int, seed: int, exhaustive: bool, proofs: str | None
+    names: tuple[str, ...], count: int | None, seed: int, exhaustive: bool, proofs: str | None
 ) -> None:
     """Check that files are what was written and that all runtimes agree, bit for bit.
 
