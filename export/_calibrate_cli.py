@@ -351,9 +351,9 @@ def _quantile(calibration: Calibration) -> float:
 
 def _draw(calibration: Calibration, path: Path) -> None:
     from export._calibration_report import drawing
-    from train._report import write_file
+    from infer._files.replace import replace_file
 
-    write_file(path, drawing(calibration, _quantile(calibration), path.suffix.lower()[1:]))
+    replace_file(path, drawing(calibration, _quantile(calibration), path.suffix.lower()[1:]))
 
 
 def _report(fitted: Fitted, origin: str, commands: Sequence[str], folder: Path, path: Path) -> None:
@@ -362,7 +362,7 @@ def _report(fitted: Fitted, origin: str, commands: Sequence[str], folder: Path, 
 
     import infer
     from export._calibration_report import page
-    from train._report import write_file
+    from infer._files.replace import replace_file
 
     calibration = fitted.calibration
     card = infer.load(folder).card
@@ -385,7 +385,7 @@ def _report(fitted: Fitted, origin: str, commands: Sequence[str], folder: Path, 
         left_out_count=fitted.left_out_count,
         commands=commands,
     )
-    write_file(path, text.encode())
+    replace_file(path, text.encode())
 
 
 def _record(fitted: Fitted, folder: Path) -> dict[str, Any]:

@@ -24,6 +24,9 @@ from infer._shortest import shortest, shortest_doubles
 _CHUNK = 1 << 16
 _LONGEST_LINE = 1 << 16
 
+# What a shell makes of a command that died of Ctrl-C.
+INTERRUPTED = 130
+
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from infer._answer import Failure, errors_for_people
+from infer._answer import INTERRUPTED, Failure, errors_for_people
 from infer._walk import few
 
 if TYPE_CHECKING:
@@ -75,9 +75,13 @@ def score(
             )
         except KeyboardInterrupt:
             hint = "; type the same with --resume to go on" if job.journal is not None else ""
-            raise Failure(f"stopped{hint}") from None
+            raise Failure(f"stopped{hint}", exit_code=INTERRUPTED) from None
         except OSError as error:
             raise Failure(_unreachable(error)) from None
+    if job.complete and not quiet:
+        click.echo(
+            "note: nothing was left to do; all was computed again, and is what is there", err=True
+        )
     if not quiet:
         _summarize(counts, len(job.tasks), artifact.card)
 
