@@ -282,17 +282,17 @@ def test_pipelined_requests_have_no_limit_together(either):
         assert client.silent()
 
 
-def test_a_client_that_pipelines_without_reading_is_not_read_any_further(either):
+def test_a_client_that_pipelines_without_reading_is_not_read_any_further(patient):
     size = 60 << 20
     with socket.socket() as deaf:
         deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         deaf.settimeout(20)
-        deaf.connect(("127.0.0.1", either.port))
+        deaf.connect(("127.0.0.1", patient.port))
         began = time.monotonic()
         with pytest.raises(OSError):  # cut off when it took no answer for two seconds
             deaf.sendall(LIVE * (size // len(LIVE)))
         assert time.monotonic() - began > 1
-    assert either.infer("f2c", ASKED)[0] == 200
+    assert patient.infer("f2c", ASKED)[0] == 200
 
 
 def test_an_empty_line_before_a_request_is_read_over_once(patient):

@@ -58,9 +58,7 @@ def test_workers_end_with_their_supervisor_and_the_port_is_free_again(start, pla
     with server.connect() as idle:
         server.process.kill()
         server.process.wait()
-        began = time.monotonic()
         wait(10, lambda: not any(map(lives, workers)))
-        assert time.monotonic() - began < 5
         assert idle.recv(1) == b""
     assert folders(place) == []
     again = start("f2c", "--workers", "2", "--port", server.port, TMPDIR=str(place))
