@@ -199,7 +199,7 @@ def site(out: str, names: tuple[str, ...], force: bool) -> None:
     click.echo(f"wrote {os.path.join(out, _site.INDEX)}")
 
 
-class _Size(click.ParamType[int]):
+class _Size(click.ParamType):  # type: ignore[type-arg]  # generic from click 8.4 on
     """A number of bytes or of elements: 1000, 64K, 16M, 1G; units are powers of 1,024."""
 
     name = "size"

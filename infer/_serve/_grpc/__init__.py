@@ -6,7 +6,7 @@ What this room guarantees to the rest:
 - grpcio is imported in the process that serves, never before a fork. Protobuf's library is not
   needed: its wire format is read here, so nothing can collide with another user of it.
 - A message costs memory in proportion to its size, and nothing is computed before its limits are
-  checked. No message ends in UNKNOWN; INTERNAL is a bug, and the log has its traceback.
+  checked. No message ends in UNKNOWN; INTERNAL says that the model failed, and the log says why.
 
 One file, one job:
 

@@ -38,9 +38,10 @@ class Hold:
         limit: seconds that it may wait.
         receives: whether it waits for a message.
         error: why it was ended, or None.
+        users: of the call itself and its thread, how many are there.
     """
 
-    __slots__ = ("context", "error", "limit", "receives", "reserved", "since", "size")
+    __slots__ = ("context", "error", "limit", "receives", "reserved", "since", "size", "users")
 
     def __init__(self, context: grpc.ServicerContext) -> None:
         """Hold nothing yet."""
@@ -50,6 +51,7 @@ class Hold:
         self.limit = 0.0
         self.receives = False
         self.error: RequestError | None = None
+        self.users = 2
 
 
 class Room:
@@ -71,10 +73,12 @@ class Room:
             self._holds[hold] = None
         return hold
 
-    def close(self, hold: Hold) -> None:
-        """Give back all that a call holds, once it is over."""
+    def leave(self, hold: Hold) -> None:
+        """Give back what a call holds, once it is over and its thread has ended: at the second."""
         with self._lock:
-            if self._holds.pop(hold, hold) is None:
+            hold.users -= 1
+            if not hold.users:
+                del self._holds[hold]
                 self._free += hold.size
                 self._release(hold)
 

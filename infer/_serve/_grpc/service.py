@@ -146,20 +146,23 @@ class Service:
 
         def end() -> None:
             """Note that the call is over: its answer was taken, or never will be."""
-            self.room.close(hold)
+            self.room.leave(hold)
             if call.answered:
                 if hold.error is not None:
                     self._failed(call, hold.error)
                 self._tell(call)
 
         if not context.add_callback(end):  # it is over already
-            self.room.close(hold)
-        with self._errors(call, context):
-            found = answer(call, hold, messages)
-            self.room.take(hold, len(found))
-            self.room.wait(hold, self._settings.timeout)
-            call.size, call.answered = len(found), True
-            return found
+            self.room.leave(hold)
+        try:
+            with self._errors(call, context):
+                found = answer(call, hold, messages)
+                self.room.take(hold, len(found))
+                self.room.wait(hold, self._settings.timeout)
+                call.size, call.answered = len(found), True
+                return found
+        finally:
+            self.room.leave(hold)
 
     @contextmanager
     def _errors(self, call: _Call, context: grpc.ServicerContext) -> Iterator[None]:
@@ -219,29 +222,35 @@ class Service:
 
     def _stream(self, messages: Messages, context: grpc.ServicerContext) -> Iterator[bytes]:
         """Answer one request after the other; an error is an answer, and does not end the call."""
-        hold = self.room.open(context)
-        if not context.add_callback(lambda: self.room.close(hold)):
-            self.room.close(hold)
-        with self._errors(_Call("ModelStreamInfer", context), context):
-            while (message := self.room.receive(hold, messages, self._settings.idle)) is not None:
-                call = _Call("ModelStreamInfer", context)
-                try:
-                    inner = self._compute(call, hold, message, stream=True)
-                    self.room.take(hold, len(inner))
-                except RequestError as error:
-                    self._failed(call, error)
-                    inner = wire.encode({"id": call.request_id}, "ModelInferResponse")
-                answer = {"error_message": call.error, "infer_response": inner}
-                found = wire.encode(answer, "ModelStreamInferResponse")
-                call.size = len(found)
-                self.room.wait(hold, self._settings.timeout)
-                try:
-                    yield found  # and go on when it was taken
-                finally:
-                    if hold.error is not None:
-                        self._failed(call, hold.error)
-                    self._tell(call)
-                self.room.give(hold)
+        hold, idle = self.room.open(context), self._settings.idle
+        if not context.add_callback(lambda: self.room.leave(hold)):
+            self.room.leave(hold)
+        try:
+            with self._errors(_Call("ModelStreamInfer", context), context):
+                while (message := self.room.receive(hold, messages, idle)) is not None:
+                    yield from self._part(_Call("ModelStreamInfer", context), hold, message)
+                    self.room.give(hold)
+        finally:
+            self.room.leave(hold)
+
+    def _part(self, call: _Call, hold: Hold, message: bytes) -> Iterator[bytes]:
+        """Yield the answer to one message of a stream; return when it was taken."""
+        try:
+            inner = self._compute(call, hold, message, stream=True)
+            self.room.take(hold, len(inner))
+        except RequestError as error:
+            self._failed(call, error)
+            inner = wire.encode({"id": call.request_id}, "ModelInferResponse")
+        answer = {"error_message": call.error, "infer_response": inner}
+        found = wire.encode(answer, "ModelStreamInferResponse")
+        call.size = len(found)
+        self.room.wait(hold, self._settings.timeout)
+        try:
+            yield found
+        finally:
+            if hold.error is not None:
+                self._failed(call, hold.error)
+            self._tell(call)
 
     def _compute(self, call: _Call, hold: Hold, message: bytes, *, stream: bool = False) -> bytes:
         """Return the answer to a message; of the large ones, few are computed at a time."""

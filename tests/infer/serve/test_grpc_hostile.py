@@ -385,3 +385,19 @@ def _no_failure(strict):
     yield
     failed = [line for line in strict.log() if line.get("event") != "request"]
     assert failed == []
+
+
+def test_calls_that_are_given_up_leave_nothing_behind(start):
+    server = start("sin_cubic", "--grpc-port=0", "--no-access-log", "--max-memory=40M")
+    x = np.linspace(-3, 3, 1_500_000, dtype="f4")
+    body, expected = request(x, "sin_cubic", "x"), infer.load("sin_cubic")(x).tobytes()
+    with open_channel(server) as channel:
+        for index in range(60):
+            call = channel.unary_unary(INFER).future(body, timeout=30)
+            time.sleep(index % 20 / 1000)
+            call.cancel()
+        for _ in range(2):
+            calls = [channel.unary_unary(INFER).future(body, timeout=30) for _ in range(2)]
+            for call in calls:
+                found = service_pb2.ModelInferResponse.FromString(call.result())
+                assert found.raw_output_contents[0] == expected
