@@ -164,9 +164,14 @@ def open_text(source: Source, sample: bytes, *, complete: bool) -> TextTable:
     else:
         names = ("",) * Counter(map(len, rows)).most_common(1)[0][0]
     # Some programs end each row with a separator.
-    while len(names) > 1 and not any("".join(row[len(names) - 1 :]).strip() for row in rows):
-        names = names[:-1]
+    used = max(_used(row) for row in rows)
+    names = names[: max(1, used)]
     return TextTable(source, encoding, delimiter, comma, header, names)
+
+
+def _used(row: list[str]) -> int:
+    """Return how many cells there are up to the last one with something in it."""
+    return next((end for end in range(len(row), 0, -1) if row[end - 1].strip()), 0)
 
 
 def _find_encoding(sample: bytes, name: str) -> _Encoding:
@@ -248,7 +253,7 @@ def _score(rows: _Rows) -> float:
 def _share(rows: _Rows, *, comma: bool) -> float:
     """Return which part of the cells are numbers."""
     cells = [cell for row in rows for cell in row]
-    return sum(_is_number(cell, comma=comma) for cell in cells) / len(cells)
+    return 1 - len(parse(cells, comma=comma).flaws) / len(cells)
 
 
 def _is_number(cell: str, *, comma: bool) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
@@ -288,7 +289,8 @@ def _moved(
             f"{file}: expected the same columns as in {first}, found {_differing(names, others)}. "
             f"{_known(others)}"
         )
-    places = [others.index(name) for name in names]
+    place = {name: index for index, name in enumerate(others)}
+    places = [place[name] for name in names]
     return choice._replace(
         x=tuple(places[index] for index in choice.x),
         y=places[choice.y],
@@ -302,15 +304,15 @@ def _differing(names: Sequence[str], others: Sequence[str]) -> str:
         return f"{len(others)}, not {len(names)}"
     if not any(others):
         return "no names"
-    found = [f"no {name!r}" for name in dict.fromkeys(names) if name not in others]
-    found += [repr(name) for name in dict.fromkeys(others) if name not in names]
-    both = [name for name in dict.fromkeys(names) if name in others]
+    expected, there = Counter(names), Counter(others)
+    found = [f"no {shown(name)}" for name in expected if name not in there]
+    found += [shown(name) for name in there if name not in expected]
     found += [
-        f"{name!r} {others.count(name)} times"
-        for name in both
-        if others.count(name) != names.count(name)
+        f"{shown(name)} {there[name]} times"
+        for name in expected
+        if name in there and there[name] != expected[name]
     ]
-    return ", ".join(found) or "those of the same name in another order"
+    return listed(found) or "those of the same name in another order"
 
 
 def _open_table(source: Source) -> Table:

@@ -6,6 +6,7 @@ import random
 import struct
 import subprocess
 import sys
+import time
 import zipfile
 from decimal import Decimal
 from fractions import Fraction
@@ -558,6 +559,15 @@ def test_a_table_wider_than_a_cell_may_be_is_read(tmp_path):
     with pytest.raises(ReadingsError) as caught:
         open_readings(path)
     assert len(str(caught.value)) < 5000
+
+
+def test_very_many_columns_take_seconds(tmp_path):
+    path = tmp_path / "commas.csv"
+    path.write_text("x,y" + "," * 40_000 + "\n1,2" + "," * 40_000 + "\n3,4\n")
+    begin = time.process_time()
+    (block,) = open_readings(path, skip_invalid=True).blocks()
+    assert block.y.values.tolist() == [2, 4]
+    assert time.process_time() - begin < 5
 
 
 def test_damage_anywhere_is_told_or_harmless(tmp_path):
