@@ -86,9 +86,7 @@ BEYOND_THE_SCHEMA = {
         ),
     ],
     "term-twice": [({"uncertainty": {"powers": [[1], [1]]}}, "each term once, found one twice")],
-    "exponent-sum": [
-        ({"uncertainty": MANY_EXPONENTS}, "up to at most 10,000, found a sum of")
-    ],
+    "exponent-sum": [({"uncertainty": MANY_EXPONENTS}, "up to at most 10,000, found a sum of")],
     "feature-count": [
         (
             {"uncertainty": {"powers": [[0], [1, 1]]}},
