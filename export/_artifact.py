@@ -14,12 +14,13 @@ from torch import nn
 
 from export._calibration import document
 from export._errors import ExportError
-from export._folder import refuse_to_replace, staged, write_files
+from export._folder import refuse_to_replace
 from export._program import plain_name, trace
 from export._readings import sample
 from export._uncertainty import uncertainty
 from infer._check import check_integrity, check_parity
 from infer._errors import ArtifactError
+from infer._files.folder import staged, write_files
 from infer._floats import bits
 from infer._format import (
     CARD_FILE,

@@ -5,8 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 from export._errors import ExportError
-from infer._files.folder import staged as staged
-from infer._files.folder import write_files as write_files
 from infer._format import CARD_FILE, SIBLING_FILES
 
 

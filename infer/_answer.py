@@ -24,9 +24,6 @@ from infer._shortest import shortest, shortest_doubles
 _CHUNK = 1 << 16
 _LONGEST_LINE = 1 << 16
 
-# What a shell makes of a command that died of Ctrl-C.
-INTERRUPTED = 130
-
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
@@ -330,8 +327,7 @@ def _lines(stream: BinaryIO) -> Iterator[list[bytes]]:
     """Yield the lines of a stream in batches, as they arrive."""
     rest = b""
     count = 0
-    read = getattr(stream, "read1", stream.read)
-    while chunk := read(_CHUNK):
+    while chunk := _read(stream):
         *lines, rest = (rest + chunk).split(b"\n")
         if lines:
             yield lines
@@ -342,6 +338,15 @@ def _lines(stream: BinaryIO) -> Iterator[list[bytes]]:
             )
     if rest:
         yield [rest]
+
+
+def _read(stream: BinaryIO) -> bytes:
+    """Return what has arrived, nothing at the end."""
+    read: Callable[[int], bytes] = getattr(stream, "read1", stream.read)
+    try:
+        return read(_CHUNK)
+    except OSError as error:  # it is closed, or a folder
+        raise Failure(f"standard input: {error.strerror or error}", 1) from None
 
 
 def named_lines(lines: Sequence[bytes], first: int) -> list[tuple[str, str]]:

@@ -16,6 +16,7 @@ from infer._answer import (
     answer_options,
     errors_for_people,
 )
+from infer._entry import CleanInterrupts
 from infer._errors import printable_lines
 from infer._score_cli import score
 from infer._table import table
@@ -193,7 +194,8 @@ def site(out: str, names: tuple[str, ...], force: bool) -> None:
         artifacts = [_store.find(name) for name in names or _store.list_models()]
         content = _site.files(artifacts, server=False)
         try:
-            _site.write(out, content, force=force)
+            with CleanInterrupts():
+                _site.write(out, content, force=force)
         except OSError as error:
             raise Failure(f"{out}: {error.strerror or error}") from None
     click.echo(f"wrote {os.path.join(out, _site.INDEX)}")
@@ -309,7 +311,7 @@ def serve(models: tuple[str, ...], **options: Any) -> None:
     def ready(address: str, names: list[str]) -> None:
         click.echo(f"Serving {', '.join(names)} at {address}")
 
-    with errors_for_people():
+    with errors_for_people(), CleanInterrupts():
         _server.serve(Settings(models, **options), ready)
 
 
@@ -336,7 +338,8 @@ def _check_exhaustively(names: tuple[str, ...], folder: str | None) -> None:
                 for proof in _exhaustive.prove(artifact, done):
                     bar.update(proof.inputs - bar.pos)
                     if path is not None:
-                        _exhaustive.write_proof(proof, path)
+                        with CleanInterrupts():
+                            _exhaustive.write_proof(proof, path)
         if proof is None:
             continue
         for way, result in proof.ways.items():

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from infer._answer import INTERRUPTED, Failure, errors_for_people
+from infer._answer import Failure, errors_for_people
+from infer._entry import INTERRUPTED, CleanInterrupts
 from infer._walk import few
 
 if TYPE_CHECKING:
@@ -70,9 +71,10 @@ def score(
         if job.left_out and not quiet:
             click.echo(f"note: left out: {few(job.left_out)}", err=True)
         try:
-            counts = _with_progress(
-                sum(job.sizes.values()), lambda told: _job.run(job, target, chosen, told)
-            )
+            with CleanInterrupts():
+                counts = _with_progress(
+                    sum(job.sizes.values()), lambda told: _job.run(job, target, chosen, told)
+                )
         except KeyboardInterrupt:
             hint = "; type the same with --resume to go on" if job.journal is not None else ""
             raise Failure(f"stopped{hint}", exit_code=INTERRUPTED) from None

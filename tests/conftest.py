@@ -89,7 +89,7 @@ def memory(tmp_path):
     if not os.access("/dev/shm", os.W_OK):  # noqa: S108
         yield tmp_path
         return
-    with tempfile.TemporaryDirectory(dir="/dev/shm") as folder:  # noqa: S108
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as folder:
         yield Path(folder)
 
 

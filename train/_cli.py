@@ -34,6 +34,8 @@ def errors_for_people() -> Iterator[None]:
     try:
         yield
     except (TrainError, ModuleNotFoundError, OSError) as error:
+        if isinstance(error, OSError) and error.filename is None:
+            raise  # a standard stream; see infer._entry
         raise _Failure(str(error), getattr(error, "exit_code", 1)) from error
 
 

@@ -31,7 +31,7 @@ def staged(target: Path, *, replace: bool = True) -> Iterator[Path]:
     Raises:
         FileExistsError: the target is there by then, and ``replace`` is false.
     """
-    target = Path(os.path.abspath(target))  # noqa: PTH100 - keeps a symbolic link as it is
+    target = Path(os.path.abspath(target))  # keeps a symbolic link as it is
     target.parent.mkdir(parents=True, exist_ok=True)
     prefix = f".{target.name}.staging-"
     staging = target.with_name(f"{prefix}{uuid.uuid4().hex}")

@@ -111,7 +111,7 @@ def replace_files(
     *_, seal = files
     with contextlib.ExitStack() as renamed:
         # The stack is left in reverse: what is entered first is renamed last.
-        for name, data in reversed(files.items()):
+        for name, data in reversed([*files.items()]):
             part = renamed.enter_context(replacing(os.path.join(folder, name)))
             with open(part, "wb") as file:
                 file.write(data)

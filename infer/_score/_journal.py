@@ -107,7 +107,7 @@ class Journal:
     def _locked(self, flags: int) -> BinaryIO:
         """Open the file and lock it."""
         while True:
-            file = open(os.open(self._path, flags, 0o666), "rb+")
+            file = open(os.open(self._path, flags, 0o666), "rb+")  # noqa: SIM115 - closed by close
             if lock(file.fileno()) is False:
                 file.close()
                 raise DataError(

@@ -1,6 +1,7 @@
 """The page as files: what is in it, that a card cannot break out of it, and how it is written."""
 
 import json
+import os
 import re
 from pathlib import Path
 

@@ -6,7 +6,7 @@ report_writer.py FOLDER EVERY    prints a list of what was there afterwards, a w
 import json
 import shutil
 import sys
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 sys.path.append(str(Path(__file__).parents[1] / "infer" / "files"))
@@ -42,7 +42,8 @@ def run():
             at += every
             shutil.rmtree(folder)
             _report.write(stopped, folder)
-            code = run_failing(lambda: _report.write(finished, folder, resumed=resumed), at, "kill")
+            write = partial(_report.write, finished, folder, resumed=resumed)
+            code = run_failing(write, at, "kill")
             now = {k: v for k, v in contents(folder).items() if not k.startswith(".")}
             if "fit.json" not in now and (_checkpoint.FILE in now or not resumed):
                 seen.append("no record")

@@ -1,7 +1,7 @@
 """Let a function fail at each call into C that touches a file, one after the other.
 
-Reads, writes, flushes, renames, locks, whatever is called and by whom: what Python's profiler sees
-of ``posix``, ``_io`` and ``fcntl``. A test runs this in processes of its own, as it forks and kills.
+Reads, writes, flushes, renames, locks, whatever is called and by whom: what Python's profiler
+sees of ``posix``, ``_io`` and ``fcntl``. A test runs this in a process of its own: it forks.
 """
 
 import os

@@ -53,7 +53,7 @@ def test_readers_keep_what_they_opened(tmp_path):
 def test_an_error_in_the_block_leaves_all_as_it_was(tmp_path):
     path = tmp_path / "it"
     path.write_bytes(b"old")
-    with pytest.raises(ZeroDivisionError), replacing(str(path)) as part:
+    with pytest.raises(ZeroDivisionError), replacing(str(path)) as part:  # noqa: PT012
         Path(part).write_bytes(b"half")
         assert names(tmp_path) == sorted([Path(part).name, "it"])
         raise ZeroDivisionError
@@ -106,7 +106,7 @@ def test_a_folder_is_not_replaced(tmp_path, name):
 
 def test_a_file_as_a_folder_is_an_error(tmp_path):
     (tmp_path / "file").touch()
-    with pytest.raises(OSError, match="Not a directory|File exists"):
+    with pytest.raises(OSError, match=r"Not a directory|File exists"):
         replace_file(tmp_path / "file" / "it", b"1")
 
 
@@ -147,7 +147,7 @@ def test_a_full_device_is_an_error():
     with pytest.raises(OSError, match="No space left") as caught:
         replace_file("/dev/full", b"1")
     assert caught.value.filename == "/dev/full"
-    assert stat.S_ISCHR(os.stat("/dev/full").st_mode)
+    assert stat.S_ISCHR(Path("/dev/full").stat().st_mode)
 
 
 @pytest.mark.parametrize("name", ["/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"])
@@ -214,7 +214,7 @@ def test_files_are_synced_before_they_are_renamed_and_their_folder_afterwards(
     done = []
 
     def fsync(descriptor, real=os.fsync):
-        done.append(Path(os.readlink(f"/proc/self/fd/{descriptor}")).name)
+        done.append(Path(f"/proc/self/fd/{descriptor}").readlink().name)
         real(descriptor)
 
     def replace(source, target, real=os.replace):
