@@ -346,7 +346,7 @@ def _read(stream: BinaryIO) -> bytes:
     try:
         return read(_CHUNK)
     except OSError as error:  # it is closed, or a folder
-        raise Failure(f"standard input: {error.strerror or error}", 1) from None
+        raise Failure(f"standard input: {error.strerror or error}") from None
 
 
 def named_lines(lines: Sequence[bytes], first: int) -> list[tuple[str, str]]:
