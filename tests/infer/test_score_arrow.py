@@ -1,3 +1,5 @@
+import inspect
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.feather as pf
@@ -116,6 +118,9 @@ def test_a_file_without_batches_gets_the_column(scored, tmp_path, make):
     assert read(pa.BufferReader(data)).schema.names == [*schema.names, "t_c"]
 
 
+@pytest.mark.skipif(
+    "metadata" not in inspect.signature(pa.ipc.new_file).parameters, reason="needs pyarrow 20"
+)
 def test_a_file_may_have_something_attached(scored, tmp_path):
     schema, before = batches()
     with pa.ipc.new_file(str(tmp_path / "in.arrow"), schema, metadata={"a": "b"}) as writer:
