@@ -9,7 +9,7 @@ from enum import Enum, auto
 from functools import partial
 from socket import SO_LINGER, SOL_SOCKET
 from time import perf_counter
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from infer._serve._errors import RequestError
 from infer._serve._http import head
@@ -19,15 +19,14 @@ from infer._serve._http.memory import Share, too_much
 from infer._serve._http.messages import (
     SMALL,
     STATUS_LINES,
+    Application,
     Body,
     Reply,
     Request,
     Route,
     refusal,
 )
-
-if TYPE_CHECKING:
-    from infer._serve._http.server import Server
+from infer._serve._settings import Settings
 
 # Seconds that a client's requests are answered before other connections get their turn.
 _TURN = 0.002
@@ -58,6 +57,27 @@ def _nothing() -> bool:
     return False
 
 
+class Owner(Protocol):
+    """What a connection belongs to and shares with all others; see ``server.Server``."""
+
+    application: Application
+    settings: Settings
+    loop: asyncio.AbstractEventLoop
+    budget: Budget
+    stopping: bool
+    date: bytes
+
+    @property
+    def parse(self) -> Callable[[bytes], Request]:
+        """Parses a head; raises a RequestError."""
+
+    def add(self, connection: Connection) -> None:
+        """Count a new connection."""
+
+    def remove(self, connection: Connection) -> None:
+        """Forget a connection that is closed."""
+
+
 class Connection(asyncio.Protocol):
     """Answers the requests of one client, one at a time and in their order.
 
@@ -84,7 +104,7 @@ class Connection(asyncio.Protocol):
     _scheduled = False  # other connections have their turn
     _ended = False  # the client will send no more
 
-    def __init__(self, server: Server) -> None:
+    def __init__(self, server: Owner) -> None:
         """Belong to a server."""
         self._server = server
         self._application = server.application

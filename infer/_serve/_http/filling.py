@@ -8,17 +8,33 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from infer._runtimes._arena import empty
 from infer._serve._errors import RequestError
 from infer._serve._http.messages import Route
 
-if TYPE_CHECKING:
-    from infer._serve._http.connection import Connection
-
 # Where the binary data begins in memory, so that arithmetic finds its values aligned.
 _ALIGNMENT = 64
+
+
+class Receiver(Protocol):
+    """The connection that a body belongs to; see ``connection.Connection``."""
+
+    def body_filled(self, route: Route, body: memoryview) -> None:
+        """Go on after a complete body."""
+
+    def body_refused(self, error: RequestError, model: str, left: int) -> None:
+        """Refuse a body of which so many bytes are still to come."""
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """See ``asyncio.BaseProtocol``."""
+
+    def pause_writing(self) -> None:
+        """See ``asyncio.BaseProtocol``."""
+
+    def resume_writing(self) -> None:
+        """See ``asyncio.BaseProtocol``."""
 
 
 class Filling(asyncio.BufferedProtocol):
@@ -30,7 +46,7 @@ class Filling(asyncio.BufferedProtocol):
     """
 
     def __init__(
-        self, connection: Connection, route: Route, size: int, take: Callable[[int], None]
+        self, connection: Receiver, route: Route, size: int, take: Callable[[int], None]
     ) -> None:
         """Reserve memory.
 
