@@ -15,7 +15,7 @@ from infer._serve._errors import RequestError
 from infer._serve._http import head
 from infer._serve._http.chunks import Chunks
 from infer._serve._http.filling import Filling
-from infer._serve._http.memory import Share, too_much
+from infer._serve._http.memory import Budget, Share, too_much
 from infer._serve._http.messages import (
     SMALL,
     STATUS_LINES,
