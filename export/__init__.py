@@ -9,9 +9,12 @@ Needs the extra ``train``: ``pip install 'samebits[train]'``. torch is imported 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+# Type checkers know the name; importing it from typing would be all that this import costs.
+TYPE_CHECKING = False
 
 if TYPE_CHECKING:
+    from typing import Any
+
     from export._artifact import save as save
     from export._errors import ExportError as ExportError
 

@@ -1,5 +1,9 @@
 """``python -m export``."""
 
-from export._cli import main
+from infer._entry import enter, run
 
-main(prog_name="python -m export")
+enter()
+
+from export._cli import main  # noqa: E402 - Ctrl-C is taken care of first
+
+run(main, "python -m export")

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from infer import _answer
+from infer._entry import CleanInterrupts
 from infer._format import NAME_PATTERN
 from infer._walk import few, walk
 from train import _cli
@@ -200,13 +201,14 @@ def main(
                 run=run,
             )
         calibration = fitted.calibration
-        _write(calibration, folder, force=force, sample=not no_readings)
         commands = _commands(calibration, folder)
-        if plot is not None:
-            _draw(calibration, plot)
-        if report is not None:
-            path = Path(origin).resolve() if Path(origin).is_dir() else Path(origin)
-            _report(fitted, f"{path.name} ({layout})", commands, folder, report)
+        with CleanInterrupts():
+            _write(calibration, folder, force=force, sample=not no_readings)
+            if plot is not None:
+                _draw(calibration, plot)
+            if report is not None:
+                path = Path(origin).resolve() if Path(origin).is_dir() else Path(origin)
+                _report(fitted, f"{path.name} ({layout})", commands, folder, report)
     if as_json:
         click.echo(json.dumps(_record(fitted, folder), ensure_ascii=False))
         return
@@ -225,8 +227,14 @@ def _open(file: str, **options: Any) -> tuple[list[Readings], list[str]]:
     """Look at a file, or at those of a folder; with the paths of files that are something else."""
     from train._readings import ENDINGS, open_files, open_readings
 
-    if file == _STANDARD_INPUT or not Path(file).is_dir():
-        return [open_readings(_origin(file), **options)], []
+    if file == _STANDARD_INPUT:
+        try:
+            return [open_readings(sys.stdin.buffer, **options)], []
+        except OSError as error:
+            reason = error.strerror or error
+            raise click.ClickException(f"standard input: {reason}") from None
+    if not Path(file).is_dir():
+        return [open_readings(_path(file), **options)], []
     found, others = walk(file, lambda name: Path(name).suffix.lower() in ENDINGS)
     if not found:
         raise click.UsageError(
@@ -293,9 +301,7 @@ def _check_target(folder: Path, *, force: bool) -> None:
         raise click.UsageError(str(error)) from None
 
 
-def _origin(file: str) -> Any:
-    if file == _STANDARD_INPUT:
-        return sys.stdin.buffer
+def _path(file: str) -> Path:
     path = Path(file)
     if not path.exists():
         from difflib import get_close_matches
@@ -351,9 +357,9 @@ def _quantile(calibration: Calibration) -> float:
 
 def _draw(calibration: Calibration, path: Path) -> None:
     from export._calibration_report import drawing
-    from train._report import write_file
+    from infer._files.replace import replace_file
 
-    write_file(path, drawing(calibration, _quantile(calibration), path.suffix.lower()[1:]))
+    replace_file(path, drawing(calibration, _quantile(calibration), path.suffix.lower()[1:]))
 
 
 def _report(fitted: Fitted, origin: str, commands: Sequence[str], folder: Path, path: Path) -> None:
@@ -362,7 +368,7 @@ def _report(fitted: Fitted, origin: str, commands: Sequence[str], folder: Path, 
 
     import infer
     from export._calibration_report import page
-    from train._report import write_file
+    from infer._files.replace import replace_file
 
     calibration = fitted.calibration
     card = infer.load(folder).card
@@ -385,7 +391,7 @@ def _report(fitted: Fitted, origin: str, commands: Sequence[str], folder: Path, 
         left_out_count=fitted.left_out_count,
         commands=commands,
     )
-    write_file(path, text.encode())
+    replace_file(path, text.encode())
 
 
 def _record(fitted: Fitted, folder: Path) -> dict[str, Any]:

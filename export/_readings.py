@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 import infer
+from infer._files.replace import replace_file
 from train._datasets import DATASETS, Dataset, load_dataset
 from train._sample import Rows, Sample
 
@@ -51,10 +52,8 @@ def sample(dataset: Dataset) -> Rows | None:
 
 
 def write() -> None:
-    """Write the file beside its place and put it there."""
-    staging = PATH.with_suffix(".new")
-    staging.write_bytes(render())
-    staging.replace(PATH)
+    """Write the file."""
+    replace_file(PATH, render())
 
 
 def _rounded(value: float | list[float]) -> float | list[float]:

@@ -1,5 +1,5 @@
 """``python -m infer``."""
 
-from infer._cli import main
+from infer._entry import infer
 
-main(prog_name="python -m infer")
+infer("python -m infer")

@@ -66,9 +66,9 @@ class Caller:
         if numpy is not None and isinstance(x, numpy.generic):
             return self._call_array(numpy.asarray(x))[()]
         if hasattr(type(x), "__array__"):
-            import numpy as np
+            from infer._arrays import array_of
 
-            return self._call_array(np.asarray(x))
+            return self._call_array(array_of(x))
         if self._card.features is not None:
             _nested.to_float(x, self._card.dtype)  # what is wrong with x itself comes first
             raise InputError(self.wrong_axis("a single number"))

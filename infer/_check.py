@@ -13,6 +13,7 @@ from infer._model import open_model
 from infer._patterns import inputs
 from infer._runtimes import RUNTIMES
 from infer._store import Artifact
+from infer._writers import read
 
 DEFAULT_COUNT = 1 << 14
 # Of a program with so many steps and features that this takes minutes, fewer are tried.
@@ -42,11 +43,14 @@ class Parity:
 
 
 def check_integrity(artifact: Artifact) -> list[str]:
-    """Return what is wrong with the files beside the card: nothing, if all is well."""
+    """Return what is wrong with the files beside the card, an empty list if nothing is.
+
+    Each must have the bytes that its writer makes from the card; no runtime is needed to tell.
+    """
     problems = []
     for file in artifact.card.files:
         try:
-            artifact.read(file)
+            read(artifact, file)
         except ArtifactError as error:
             problems.append(str(error))
     return problems
@@ -77,9 +81,6 @@ def check_parity(artifact: Artifact, count: int | None = None, seed: int = 0) ->
             continue
         except ArtifactError as error:
             results.append(Parity(way, 0, 0, example=str(error), failed=True))
-            continue
-        except Exception as error:  # noqa: BLE001 - a file of another model can raise anything
-            results.append(Parity(way, 0, 0, example=f"{way} cannot run: {error}", failed=True))
             continue
         unlike = [got ^ expected for got, expected in zip(found, reference, strict=True)]
         differing = [index for index, pattern in enumerate(unlike) if pattern]

@@ -10,11 +10,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from infer._answer import (
+    Failure,
     NumbersCommand,
     answer_all,
     answer_options,
     errors_for_people,
 )
+from infer._entry import CleanInterrupts
+from infer._errors import printable_lines
 from infer._score_cli import score
 from infer._table import table
 
@@ -58,7 +61,7 @@ def list_command() -> None:
         rows.append((card.name, card.formula, _units(card), _domain(card), ", ".join(runtimes)))
     click.echo(table(("name", "formula", "unit", "domain", "runtimes usable here"), rows))
     if problems:
-        raise click.ClickException("\n".join(problems))
+        raise Failure(*problems)
 
 
 @main.command()
@@ -74,7 +77,7 @@ def show(name: str, as_json: bool) -> None:
     if as_json:
         click.echo(data, nl=False)
     else:
-        click.echo(_card_text(artifact))
+        click.echo(printable_lines(_card_text(artifact)))
 
 
 @main.command(cls=NumbersCommand)
@@ -172,7 +175,7 @@ def check(
             ]
     click.echo(_check_table(results))
     if problems:
-        raise click.ClickException("\n".join(problems))
+        raise Failure(*problems)
 
 
 @main.command()
@@ -191,13 +194,14 @@ def site(out: str, names: tuple[str, ...], force: bool) -> None:
         artifacts = [_store.find(name) for name in names or _store.list_models()]
         content = _site.files(artifacts, server=False)
         try:
-            _site.write(out, content, force=force)
+            with CleanInterrupts():
+                _site.write(out, content, force=force)
         except OSError as error:
-            raise click.ClickException(f"{out}: {error.strerror or error}") from None
+            raise Failure(f"{out}: {error.strerror or error}") from None
     click.echo(f"wrote {os.path.join(out, _site.INDEX)}")
 
 
-class _Size(click.ParamType[int]):
+class _Size(click.ParamType):  # type: ignore[type-arg]  # generic from click 8.4 on
     """A number of bytes or of elements: 1000, 64K, 16M, 1G; units are powers of 1,024."""
 
     name = "size"
@@ -217,11 +221,23 @@ class _Size(click.ParamType[int]):
 @click.argument("models", nargs=-1, metavar="[MODEL]...")
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen at.")
 @click.option(
+    "--allowed-host",
+    "allowed_hosts",
+    multiple=True,
+    metavar="NAME",
+    help="Another name that clients may use for this server; * for any. Repeatable.",
+)
+@click.option(
     "--port",
     type=click.IntRange(0, 65535),
     default=8000,
     show_default=True,
     help="0 takes one that is free.",
+)
+@click.option(
+    "--grpc-port",
+    type=click.IntRange(0, 65535),
+    help="Port for gRPC beside HTTP; 0 takes one that is free. Without it there is no gRPC.",
 )
 @click.option(
     "--workers", type=click.IntRange(1, 256), default=1, show_default=True, help="Processes."
@@ -284,7 +300,7 @@ class _Size(click.ParamType[int]):
     help="A JSON line on standard error for each request.",
 )
 def serve(models: tuple[str, ...], **options: Any) -> None:
-    """Serve models over HTTP, by the Open Inference Protocol.
+    """Serve models over HTTP, and over gRPC, by the Open Inference Protocol.
 
     MODEL is a name or the path of an artifact's folder; without one, all of `infer list`. A model
     is read again when its folder is replaced. SIGTERM and Ctrl-C finish what is in flight.
@@ -295,7 +311,7 @@ def serve(models: tuple[str, ...], **options: Any) -> None:
     def ready(address: str, names: list[str]) -> None:
         click.echo(f"Serving {', '.join(names)} at {address}")
 
-    with errors_for_people():
+    with errors_for_people(), CleanInterrupts():
         _server.serve(Settings(models, **options), ready)
 
 
@@ -322,7 +338,8 @@ def _check_exhaustively(names: tuple[str, ...], folder: str | None) -> None:
                 for proof in _exhaustive.prove(artifact, done):
                     bar.update(proof.inputs - bar.pos)
                     if path is not None:
-                        _exhaustive.write_proof(proof, path)
+                        with CleanInterrupts():
+                            _exhaustive.write_proof(proof, path)
         if proof is None:
             continue
         for way, result in proof.ways.items():
@@ -334,7 +351,7 @@ def _check_exhaustively(names: tuple[str, ...], folder: str | None) -> None:
     head = ("model", "runtime", "inputs", "differing bits")
     click.echo(table(head, rows, right=(2, 3)))
     if problems:
-        raise click.ClickException("\n".join(problems))
+        raise Failure(*problems)
 
 
 def _check_table(results: list[tuple[str, str, list[Parity]]]) -> str:

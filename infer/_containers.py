@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from infer import _nested
-from infer._arrays import real_array
+from infer._arrays import array_of, real_array
 from infer._errors import InputError
 from infer._floats import DType
 
@@ -68,9 +68,7 @@ def apply(computation: Computation, x: Any) -> tuple[Any, ...]:
         arrays = _on_array(computation, x.detach().cpu().double().numpy())
         return tuple(torch.from_numpy(array).to(x.device) for array in arrays)
     if hasattr(type(x), "__array__"):
-        import numpy as np
-
-        array = np.asarray(x)
+        array = array_of(x)
         results = _on_array(computation, array)
         return tuple(result[()] for result in results) if not array.ndim else results
     value = _nested.to_float(x, "float64")

@@ -18,6 +18,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from infer._errors import ArtifactError, InputError, RuntimeUnavailableError
+from infer._files.replace import replace_file
 from infer._regular_file import read_regular_file
 from infer._runtimes import RUNTIMES, load_runtime
 from infer._runtimes._blocks import threads
@@ -126,15 +127,8 @@ def find_proof(artifact: Artifact) -> Proof | None:
 
 
 def write_proof(proof: Proof, path: str) -> None:
-    """Write a proof beside and rename it, so that it is never half there."""
-    beside = f"{path}.{os.getpid()}"
-    try:
-        with open(beside, "w", encoding="utf-8") as file:
-            file.write(proof.to_json())
-        os.replace(beside, path)
-    finally:
-        if os.path.exists(beside):
-            os.unlink(beside)
+    """Write a proof, so that it is never half there."""
+    replace_file(path, proof.to_json().encode())
 
 
 def prove(

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from infer._answer import errors_for_people
+from infer._answer import Failure, errors_for_people
+from infer._entry import INTERRUPTED, CleanInterrupts
 from infer._walk import few
 
 if TYPE_CHECKING:
@@ -66,18 +67,23 @@ def score(
         try:
             job = _job.plan(artifact, source, target, columns, output, force=force, resume=resume)
         except OSError as error:
-            raise click.ClickException(_unreachable(error)) from None
+            raise Failure(_unreachable(error)) from None
         if job.left_out and not quiet:
             click.echo(f"note: left out: {few(job.left_out)}", err=True)
         try:
-            counts = _with_progress(
-                sum(job.sizes.values()), lambda told: _job.run(job, target, chosen, told)
-            )
+            with CleanInterrupts():
+                counts = _with_progress(
+                    sum(job.sizes.values()), lambda told: _job.run(job, target, chosen, told)
+                )
         except KeyboardInterrupt:
             hint = "; type the same with --resume to go on" if job.journal is not None else ""
-            raise click.ClickException(f"stopped{hint}") from None
+            raise Failure(f"stopped{hint}", exit_code=INTERRUPTED) from None
         except OSError as error:
-            raise click.ClickException(_unreachable(error)) from None
+            raise Failure(_unreachable(error)) from None
+    if job.complete and not quiet:
+        click.echo(
+            "note: nothing was left to do; all was computed again, and is what is there", err=True
+        )
     if not quiet:
         _summarize(counts, len(job.tasks), artifact.card)
 

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
-import tempfile
 from collections.abc import Mapping, Sequence
 from os.path import dirname, isdir, join, lexists
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from infer._errors import ArtifactError, InputError
+from infer._files.folder import staged, write_files
 from infer._format import CARD_FILE
 from infer._store import Artifact, call_name, read_folder
 from infer._student import quantile
@@ -88,25 +88,8 @@ def write(folder: str, content: Mapping[str, File], *, force: bool = False) -> N
     target = os.path.abspath(folder)
     if lexists(target) and not force:
         _refuse_to_replace(target, folder)
-    os.makedirs(dirname(target), exist_ok=True)
-    staging = tempfile.mkdtemp(prefix=f".{os.path.basename(target)}.staging-", dir=dirname(target))
-    try:
-        new, old = join(staging, "new"), join(staging, "old")
-        for path, file in content.items():
-            place = join(new, *path.split("/"))
-            os.makedirs(dirname(place), exist_ok=True)
-            with open(place, "xb") as out:
-                out.write(file.data)
-        if lexists(target):
-            os.rename(target, old)
-        try:
-            os.rename(new, target)
-        except BaseException:
-            if lexists(old):
-                os.rename(old, target)
-            raise
-    finally:
-        shutil.rmtree(staging, ignore_errors=True)
+    with staged(Path(target)) as staging:
+        write_files(staging, {path: file.data for path, file in content.items()})
 
 
 def _refuse_to_replace(target: str, shown: str) -> None:

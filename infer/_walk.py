@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Callable
 
 
@@ -18,7 +19,7 @@ def walk(folder: str, is_known: Callable[[str], bool]) -> tuple[list[str], list[
     devices are not opened, as they can keep one waiting: both are something else.
 
     Raises:
-        OSError: a folder cannot be read.
+        OSError: a folder cannot be read, or a file's kind.
     """
     known: list[str] = []
     others: list[str] = []
@@ -28,10 +29,16 @@ def walk(folder: str, is_known: Callable[[str], bool]) -> tuple[list[str], list[
         for name in names:
             path = os.path.join(parent, name)
             if not name.startswith((".", "_")):
-                # A link to nothing is data that is missing: whoever opens it is told.
-                is_data = is_known(name) and (os.path.isfile(path) or not os.path.exists(path))
+                is_data = is_known(name) and _is_file(path)
                 (known if is_data else others).append(path)
     return sorted(known), sorted(others)
+
+
+def _is_file(path: str) -> bool:
+    try:
+        return stat.S_ISREG(os.stat(path).st_mode)
+    except FileNotFoundError:
+        return True  # a link to nothing is data that is missing: whoever opens it is told
 
 
 def _raise(error: OSError) -> None:

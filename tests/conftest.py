@@ -9,6 +9,7 @@ import os
 import re
 import shutil
 import subprocess
+import tempfile
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -35,9 +36,25 @@ def _lacks_npm_packages():
     wanted = json.loads((WEB / "package-lock.json").read_text("utf-8"))["packages"]
     found = json.loads(installed.read_text("utf-8"))["packages"] if installed.is_file() else {}
     versions = {name: package.get("version") for name, package in found.items()}
-    if any(name and versions.get(name) != row["version"] for name, row in wanted.items()):
+    # An optional one is for some platforms only.
+    needed = {name: row for name, row in wanted.items() if name and not row.get("optional")}
+    if any(versions.get(name) != row["version"] for name, row in needed.items()):
         return "the packages of tests/web are not installed; type: npm ci --prefix tests/web"
     return None
+
+
+def _lacks_bench():
+    packages = ("duckdb", "numexpr", "polars", "sklearn", "statsmodels")
+    missing = [name for name in packages if find_spec(name) is None]
+    return f"no {missing[0]} here; type: pip install 'samebits[bench]'" if missing else None
+
+
+def _lacks_java():
+    if shutil.which("java") and shutil.which("javac"):
+        return None
+    return (
+        "no java and javac here; install a JDK, 11 or newer: apt-get install default-jdk-headless"
+    )
 
 
 def _lacks_ray():
@@ -56,12 +73,24 @@ def _lacks_chromium():
 
 # By the name that a test gives: a function that tells why it is missing, None if it is there.
 NEEDS = {
+    "bench": cache(_lacks_bench),
     "chromium": cache(_lacks_chromium),
+    "java": cache(_lacks_java),
     "node": cache(_lacks_node),
     "npm packages": cache(_lacks_npm_packages),
     "ray": cache(_lacks_ray),
     "sha256sum": cache(_lacks_sha256sum),
 }
+
+
+@pytest.fixture
+def memory(tmp_path):
+    """Return an empty folder in memory where the system has that: fsync costs nothing there."""
+    if not os.access("/dev/shm", os.W_OK):  # noqa: S108
+        yield tmp_path
+        return
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as folder:
+        yield Path(folder)
 
 
 def pytest_collection_modifyitems(items):

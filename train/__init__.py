@@ -10,9 +10,12 @@ Needs the extra ``train``: ``pip install 'samebits[train]'``. torch is imported 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+# Type checkers know the name; importing it from typing would be all that this import costs.
+TYPE_CHECKING = False
 
 if TYPE_CHECKING:
+    from typing import Any
+
     from train._calibration import Calibration as Calibration
     from train._calibration import Candidate as Candidate
     from train._calibration import Coefficient as Coefficient

@@ -34,6 +34,8 @@ def errors_for_people() -> Iterator[None]:
     try:
         yield
     except (TrainError, ModuleNotFoundError, OSError) as error:
+        if isinstance(error, OSError) and error.filename is None:
+            raise  # a standard stream; see infer._entry
         raise _Failure(str(error), getattr(error, "exit_code", 1)) from error
 
 
@@ -167,7 +169,7 @@ def main(
     written = [option for option in (out, history, plot, gif) if option is not None]
     if table and (recipe or overrides or dtype or device != "cpu" or as_json or live or written):
         raise click.UsageError("--table runs every recipe as it is; it takes no other option.")
-    files = _Files(out or resume, history, plot, gif)
+    files = _Files(out or resume, history, plot, gif, resumed=resume is not None)
     with errors_for_people():
         if table:
             _run_table()
@@ -209,28 +211,32 @@ class _Files:
     """What to write where."""
 
     def __init__(
-        self, out: Path | None, history: Path | None, plot: Path | None, gif: Path | None
+        self,
+        out: Path | None,
+        history: Path | None = None,
+        plot: Path | None = None,
+        gif: Path | None = None,
+        *,
+        resumed: bool = False,
     ) -> None:
         self._out, self._history, self._plot, self._gif = out, history, plot, gif
+        self._resumed = resumed
 
     def below(self, name: str) -> _Files:
         """Return the same for one of several models."""
-        return _Files(self._out and self._out / name, None, None, None)
+        return _Files(self._out and self._out / name)
 
     def write(self, fit: Fit) -> None:
-        """Write what was asked for, and a checkpoint if the fit was stopped."""
-        from train import _checkpoint, _plots, _report
+        """Write what was asked for."""
+        from infer._files.replace import replace_file
+        from train import _plots, _report
 
         if self._out is not None:
-            if fit.stopped:
-                _report.write_file(self._out / _checkpoint.FILE, _checkpoint.to_bytes(fit))
-            _report.write(fit, self._out)
-            if not fit.stopped:
-                (self._out / _checkpoint.FILE).unlink(missing_ok=True)
+            _report.write(fit, self._out, resumed=self._resumed)
         if self._history is not None:
-            _report.write_file(self._history, _report.as_csv(fit).encode())
+            replace_file(self._history, _report.as_csv(fit).encode())
         if self._plot is not None:
-            _report.write_file(self._plot, _report.plot(fit, self._plot.suffix[1:]))
+            replace_file(self._plot, _report.plot(fit, self._plot.suffix[1:]))
         if self._gif is not None:
             with click.progressbar(
                 _plots.frames(fit),
@@ -239,7 +245,7 @@ class _Files:
                 file=sys.stderr,
                 hidden=not sys.stderr.isatty(),
             ) as pictures:
-                _report.write_file(self._gif, _plots.to_gif(pictures))
+                replace_file(self._gif, _plots.to_gif(pictures))
 
     def resume_hint(self) -> str:
         """Return how to go on after Ctrl-C."""

@@ -6,11 +6,11 @@ import csv
 import io
 import json
 import math
-import os
 from pathlib import Path
 from typing import Any
 
-from train import _plots
+from infer._files.replace import replace_files
+from train import _checkpoint, _plots
 from train._assess import advice, verdict
 from train._fit import Fit
 
@@ -100,22 +100,31 @@ def plot(fit: Fit, kind: str) -> bytes:
     return image.getvalue()
 
 
-def write(fit: Fit, folder: Path) -> None:
-    """Write ``fit.json``, ``history.csv`` and ``fit.png`` into a folder, made if need be."""
+def write(fit: Fit, folder: Path, *, resumed: bool = False) -> None:
+    """Write ``fit.json``, ``history.csv`` and ``fit.png``; of a stopped fit, a checkpoint too.
+
+    They are of one fit: whenever the process is killed, ``fit.json`` is there only beside the files
+    that belong to it. A checkpoint that this fit did not go on from disappears with the old
+    ``fit.json``; the one that it did go on from, once all of the new files are there.
+
+    Args:
+        fit: what to write.
+        folder: where; made if need be.
+        resumed: whether the fit goes on from the checkpoint in the folder.
+
+    Raises:
+        OSError: a file cannot be written.
+    """
     record = json.dumps(
         as_record(fit), indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False
     )
-    write_file(folder / "fit.json", f"{record}\n".encode())
-    write_file(folder / "history.csv", as_csv(fit).encode())
-    write_file(folder / "fit.png", plot(fit, "png"))
-
-
-def write_file(path: Path, data: bytes) -> None:
-    """Write a file beside and rename it, so that it is never half there."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        beside.write_bytes(data)
-        beside.replace(path)
-    finally:
-        beside.unlink(missing_ok=True)
+    files = {
+        "history.csv": as_csv(fit).encode(),
+        "fit.png": plot(fit, "png"),
+        "fit.json": f"{record}\n".encode(),
+    }
+    if fit.stopped:
+        replace_files(folder, {_checkpoint.FILE: _checkpoint.to_bytes(fit), **files})
+        return
+    replace_files(folder, files, without=() if resumed else (_checkpoint.FILE,))
+    (folder / _checkpoint.FILE).unlink(missing_ok=True)

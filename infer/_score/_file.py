@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-import tempfile
 
-from infer._errors import DataError
+from infer._errors import DataError, InputError
+from infer._files.replace import replacing
 from infer._score._formats import format_of
 from infer._score._task import Counts, Task, Tick
-
-# Ends the name of a file that is being written, and begins it with a dot: nobody takes it for data.
-_UNFINISHED = ".samebits-part"
 
 
 def score_file(task: Task, tick: Tick | None = None) -> Counts:
@@ -22,27 +18,23 @@ def score_file(task: Task, tick: Tick | None = None) -> Counts:
     Raises:
         DataError: see ``Format.score``; or the file changed in the meantime, or a file cannot be
             read or written.
+        InputError: the target should hold these bytes already, and does not.
     """
-    folder, name = os.path.split(task.target)
-    beside = None
     try:
-        os.makedirs(folder or os.curdir, exist_ok=True)
         before = os.stat(task.source)
-        handle, beside = tempfile.mkstemp(_UNFINISHED, f".{name}.", folder or os.curdir)
-        os.close(handle)
-        counts = format_of(task.source).score(task, beside, tick or _ignore)
-        after = os.stat(task.source)
-        if (after.st_size, after.st_mtime_ns) != (before.st_size, before.st_mtime_ns):
-            raise DataError(f"{task.source}: changed while it was read")
-        os.chmod(beside, before.st_mode & 0o777)  # a temporary file is its owner's alone
-        os.replace(beside, task.target)
+        # The job removes leftovers, once: a folder can hold many files.
+        with replacing(task.target, mode=before.st_mode & 0o777, tidy=False) as part:
+            counts = format_of(task.source).score(task, part, tick or _ignore)
+            after = os.stat(task.source)
+            if (after.st_size, after.st_mtime_ns) != (before.st_size, before.st_mtime_ns):
+                raise DataError(f"{task.source}: changed while it was read")
+            if task.expects_same and not _is_same(part, task.target):
+                raise InputError(
+                    f"{task.target}: is not what this run would write; type another name, or "
+                    "--force to replace it"
+                )
     except OSError as error:
-        where = error.filename if error.filename not in (None, beside) else task.target
-        raise DataError(f"{where}: {error.strerror or error}") from None
-    finally:
-        if beside is not None:
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(beside)
+        raise DataError(f"{error.filename or task.target}: {error.strerror or error}") from None
     return counts
 
 
@@ -50,19 +42,7 @@ def _ignore(_rows: int, _share: float) -> None:
     """Tell nobody."""
 
 
-def remove_unfinished(target: str) -> None:
-    """Remove what killed runs left half-written for a target, or in a folder of targets."""
-    if os.path.isdir(target):
-        for parent, _, names in os.walk(target):
-            _remove(parent, names, ".")
-        return
-    parent, name = os.path.split(target)
-    if os.path.isdir(parent or os.curdir):
-        _remove(parent, os.listdir(parent or os.curdir), f".{name}.")
+def _is_same(one: str, other: str) -> bool:
+    from filecmp import cmp
 
-
-def _remove(folder: str, names: list[str], start: str) -> None:
-    for name in names:
-        if name.startswith(start) and name.endswith(_UNFINISHED):
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(os.path.join(folder, name))
+    return cmp(one, other, shallow=False)

@@ -10,7 +10,8 @@ from typing import NamedTuple
 
 from infer._engines import Engine
 from infer._errors import DataError, InputError, RuntimeUnavailableError, suggest
-from infer._score._file import remove_unfinished, score_file
+from infer._files.replace import remove_parts
+from infer._score._file import score_file
 from infer._score._formats import endings, format_of, is_known, is_same_format
 from infer._score._journal import FILE as JOURNAL
 from infer._score._journal import Journal
@@ -28,6 +29,7 @@ class Job(NamedTuple):
         left_out: files in the folder that no format knows.
         journal: of a folder, None for a single file.
         finished: what an earlier run has done.
+        complete: whether an earlier run seems to have done all; it is done again and compared.
     """
 
     tasks: list[Task]
@@ -35,6 +37,7 @@ class Job(NamedTuple):
     left_out: list[str]
     journal: Journal | None
     finished: dict[Task, Counts]
+    complete: bool
 
 
 def plan(
@@ -79,11 +82,17 @@ def plan(
     tasks = [Task(one, other, chosen, output, card, 1) for one, other in pairs]
     journal = Journal(target, tasks) if is_folder else None
     finished = {}
+    complete = False
+    if resume and not (journal is not None and journal.exists):
+        # Killed after its end, a run leaves no journal, but all files.
+        complete = all(os.path.isfile(task.target) for task in tasks)
+    if complete:
+        tasks = [task._replace(expects_same=True) for task in tasks]
+        journal = None
+    sizes = {task: os.path.getsize(task.source) for task in tasks}
     if journal is not None and resume and os.path.isdir(target) and os.listdir(target):
         finished = journal.finished(tasks)
-    return Job(
-        tasks, {task: os.path.getsize(task.source) for task in tasks}, left_out, journal, finished
-    )
+    return Job(tasks, sizes, left_out, journal, finished, complete)
 
 
 class _StoppedError(Exception):
@@ -121,12 +130,6 @@ def run(
     Yields:
         What was counted in each file, finished ones included.
     """
-    remove_unfinished(target)
-    if job.journal is not None:
-        job.journal.begin(job.finished)
-    for task, counts in job.finished.items():
-        told(counts.rows, job.sizes[task])
-        yield counts
     # Large ones first, so that no thread is left alone with one at the end.
     left = [task for task in job.tasks if task not in job.finished]
     left.sort(key=lambda task: -job.sizes[task])
@@ -137,6 +140,12 @@ def run(
         left = [task._replace(workers=workers) for task in left]
         function = partial(_score_here, job, stop, told)
     try:
+        if job.journal is not None:
+            job.journal.begin()  # from here on, no other run writes there
+        remove_parts(target)
+        for task, counts in job.finished.items():
+            told(counts.rows, job.sizes[task])
+            yield counts
         for task, counts in engine.map(function, left, stop):
             if job.journal is not None:
                 job.journal.add(task, counts)
@@ -149,7 +158,7 @@ def run(
         if isinstance(error, _StoppedError) and stop.cause is not None:
             raise stop.cause from None
         raise
-    remove_unfinished(target)  # of attempts that died with a machine
+    remove_parts(target)  # of attempts that died with a machine
     if job.journal is not None:
         job.journal.close(complete=True)
 
@@ -201,8 +210,10 @@ def _refuse_places(source: str, target: str, *, force: bool, resume: bool) -> No
             )
     elif os.path.exists(target) and not os.path.isdir(target):
         raise InputError(f"{target}: is a file; expected a folder, as {source} is one")
+    if os.path.exists(target) and not os.path.isdir(target) and not os.path.isfile(target):
+        raise InputError(f"{target}: is a pipe or a device; expected the name of a file")
     taken = bool(os.listdir(target)) if os.path.isdir(target) else os.path.exists(target)
-    if not taken or force or (resume and is_folder):
+    if not taken or force or resume:
         return
     hint = ""
     if is_folder and os.path.exists(os.path.join(target, JOURNAL)):

@@ -16,6 +16,7 @@ class Task(NamedTuple):
         output: name of the new column.
         card: the bytes of the model's ``model.json``: another machine need not have its folder.
         workers: threads to compute in.
+        expects_same: the target holds the result already; refuse to replace it by anything else.
     """
 
     source: str
@@ -24,6 +25,7 @@ class Task(NamedTuple):
     output: str
     card: bytes
     workers: int
+    expects_same: bool = False
 
 
 class Counts(NamedTuple):

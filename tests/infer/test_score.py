@@ -1,5 +1,6 @@
 """The command ``infer score``: what it takes and refuses, folders, and runs that were stopped."""
 
+import fcntl
 import json
 import os
 import signal
@@ -194,7 +195,7 @@ def test_nothing_is_there_until_it_is_renamed(folder, tmp_path, score, monkeypat
     (tmp_path / "out").mkdir()
     monkeypatch.setattr(os, "replace", interrupted)
     code, output = score(folder / "a.csv", tmp_path / "out" / "a.csv", *F2C)
-    assert (code, output) == (1, "Error: stopped\n")
+    assert (code, output) == (130, "Error: stopped\n")
     assert contents(tmp_path / "out") == {}
 
 
@@ -244,9 +245,125 @@ def test_resuming_keeps_what_is_finished_and_begins_the_rest_again(
         done - {changed}
     )
     assert contents(out) == contents(tmp_path / "whole")
+
+
+def test_resuming_what_is_complete_compares_it(folder, tmp_path, score):
+    out = tmp_path / "out"
+    assert score(folder, out, *F2C)[0] == 0
+    whole = contents(out)
     code, output = score(folder, out, *F2C, "--resume")
-    assert code == 2
+    assert (code, contents(out)) == (0, whole)
+    assert "200 rows in 4 files" in output
+    assert "note: nothing was left to do; all was computed again, and is what is there\n" in output
+    (out / "a.csv").write_bytes(b"not what was written")
+    before = contents(out)
+    code, output = score(folder, out, *F2C, "--resume")
+    assert (code, contents(out)) == (2, before)
+    assert f"{out / 'a.csv'}: is not what this run would write" in output
+    (out / "a.csv").unlink()
+    before = contents(out)
+    code, output = score(folder, out, *F2C, "--resume")
+    assert (code, contents(out)) == (2, before)
     assert "holds no unfinished run to go on with" in output
+
+
+def test_resuming_a_single_file(folder, tmp_path, score):
+    target = tmp_path / "o.csv"
+    assert score(folder / "a.csv", target, *F2C, "--resume")[0] == 0
+    whole = target.read_bytes()
+    assert score(folder / "a.csv", target, *F2C, "--resume")[0] == 0
+    target.write_bytes(b"mine")
+    code, output = score(folder / "a.csv", target, *F2C, "--resume")
+    assert (code, target.read_bytes()) == (2, b"mine")
+    assert "is not what this run would write; type another name, or --force" in output
+    assert score(folder / "a.csv", target, *F2C, "--force")[0] == 0
+    assert target.read_bytes() == whole
+
+
+@pytest.mark.parametrize(
+    "journal", [b"", b'{"model": "0', b"\x00" * 40 + b"\n", b"[]\n", b"{}\n[]\n"]
+)
+def test_a_journal_that_a_crash_has_damaged(folder, tmp_path, score, journal):
+    out = tmp_path / "out"
+    assert score(folder, out, *F2C)[0] == 0
+    whole = contents(out)
+    (out / ".samebits-score").write_bytes(journal)
+    (out / "a.csv").unlink()
+    code, output = score(folder, out, *F2C, "--resume")
+    if journal.startswith(b"{}"):
+        assert (code, "has another model or other columns" in output) == (2, True)
+    else:
+        assert (code, contents(out)) == (0, whole)
+
+
+def test_two_runs_do_not_write_into_one_folder(folder, tmp_path, score):
+    out = tmp_path / "out"
+    out.mkdir()
+    with (out / ".samebits-score").open("wb") as journal:
+        fcntl.flock(journal, fcntl.LOCK_EX)
+        for option in ("--force", "--resume"):
+            code, output = score(folder, out, *F2C, option)
+            assert (code, contents(out)) == (1, {".samebits-score": b""})
+            assert f"{out}: another infer score writes to this output" in output
+    assert score(folder, out, *F2C, "--resume")[0] == 0
+
+
+def test_a_link_as_output_stays_and_a_pipe_is_refused(folder, tmp_path, score):
+    (tmp_path / "real").mkdir()
+    (tmp_path / "o.csv").symlink_to("real/o.csv")
+    os.mkfifo(tmp_path / "pipe.csv")
+    assert score(folder / "a.csv", tmp_path / "o.csv", *F2C)[0] == 0
+    assert (tmp_path / "o.csv").is_symlink()
+    assert len((tmp_path / "real" / "o.csv").read_text().splitlines()) == 51
+    for option in ((), ("--force",)):
+        code, output = score(folder / "a.csv", tmp_path / "pipe.csv", *F2C, *option)
+        assert (code, "is a pipe or a device; expected the name of a file" in output) == (2, True)
+    assert {path.name for path in tmp_path.iterdir()} == {"in", "real", "o.csv", "pipe.csv"}
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="forks")
+@pytest.mark.parametrize("how", ["kill", "raise"])
+@pytest.mark.parametrize("every", [29, pytest.param(1, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("begin", ["fresh", "force", "resume"])
+def test_a_run_that_fails_at_any_call_can_be_resumed(memory, how, every, begin):
+    command = [sys.executable, Path(__file__).parent / "files" / "score_writer.py"]
+    output = subprocess.run(
+        [*command, memory, begin, how, str(every)], capture_output=True, text=True, check=False
+    )
+    assert output.returncode == 0, output.stderr
+    results = [json.loads(line) for line in output.stdout.splitlines()]
+    assert len(results) >= 200 // every
+    failed = {"kill": {-9}, "raise": {1}}[how]
+    assert {row["code"] for row in results} <= {0, 2, 222} | failed
+    assert [row for row in results if row["wrong"] or row["then"] != 0 or row["left"]] == []
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="kills as POSIX does")
+@pytest.mark.parametrize("rounds", [2, pytest.param(60, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("kind", ["file", "folder"])
+def test_two_runs_at_a_time(folder, tmp_path, score, rounds, kind):
+    source = folder / "a.csv" if kind == "file" else folder
+    whole, out = (tmp_path / f"{name}{source.suffix}" for name in ("whole", "out"))
+    assert score(source, whole, *F2C)[0] == 0
+    command = [Path(sys.executable).with_name("infer"), "score", source, out, *F2C, "--force"]
+    codes = []
+    for _ in range(rounds):
+        both = [
+            subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+            for _ in range(2)
+        ]
+        for process in both:
+            errors = process.communicate()[1]
+            codes.append(process.returncode)
+            if process.returncode:
+                assert "another infer score writes to this output" in errors
+        if kind == "file":
+            assert out.read_bytes() == whole.read_bytes()
+        else:
+            assert contents(out) == contents(whole)
+    assert set(codes) <= ({0} if kind == "file" else {0, 1})
+    assert codes.count(0) >= rounds
+    assert not list(tmp_path.rglob("*.samebits-part"))
 
 
 def test_ctrl_c_leaves_nothing_half_written(folder, tmp_path, score, monkeypatch):
@@ -255,7 +372,7 @@ def test_ctrl_c_leaves_nothing_half_written(folder, tmp_path, score, monkeypatch
 
     monkeypatch.setattr(_job, "score_file", stop)
     code, output = score(folder, tmp_path / "out", *F2C)
-    assert code == 1
+    assert code == 130
     assert "stopped; type the same with --resume to go on" in output
     assert set(contents(tmp_path / "out")) == {".samebits-score"}
 

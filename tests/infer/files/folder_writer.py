@@ -12,7 +12,7 @@ import signal
 import sys
 from pathlib import Path
 
-from export import _folder
+from infer._files import folder as _folder
 
 NAMES = ("one", "two", "three")
 

@@ -1,0 +1,18 @@
+"""Where the command ``calibrate`` begins; see ``infer._entry``."""
+
+from __future__ import annotations
+
+from infer._entry import enter, run
+
+TYPE_CHECKING = False
+
+if TYPE_CHECKING:
+    from typing import NoReturn
+
+
+def calibrate() -> NoReturn:
+    """Run the command ``calibrate``."""
+    enter()
+    from export._calibrate_cli import main
+
+    run(main, "calibrate")

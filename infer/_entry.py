@@ -1,0 +1,126 @@
+"""Where the installed commands begin and end: no Ctrl-C or broken stream shows a traceback.
+
+As little as possible is imported before Ctrl-C is taken care of.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+# The module that ``signal`` wraps: it costs nothing to import.
+from _signal import (  # type: ignore[import-not-found]
+    SIG_DFL,
+    SIGINT,
+    default_int_handler,
+    getsignal,
+    signal,
+)
+
+TYPE_CHECKING = False
+
+if TYPE_CHECKING:
+    from types import TracebackType
+    from typing import NoReturn, TextIO
+
+    import click
+
+# What a shell makes of a command that died of Ctrl-C.
+INTERRUPTED = 130
+
+
+def f2c() -> NoReturn:
+    """Run the command ``f2c``."""
+    enter()
+    from infer._f2c import main
+
+    run(main, "f2c")
+
+
+def infer(name: str = "infer") -> NoReturn:
+    """Run the command ``infer``."""
+    enter()
+    from infer._cli import main
+
+    run(main, name)
+
+
+def enter() -> None:
+    """From here on, Ctrl-C ends the process at once and without a word."""
+    if getsignal(SIGINT) is default_int_handler:  # a shell's background jobs ignore it
+        signal(SIGINT, SIG_DFL)
+
+
+class CleanInterrupts:
+    """A block in which Ctrl-C raises KeyboardInterrupt, as there is something to clean up."""
+
+    def __enter__(self) -> None:
+        """Undo ``enter``, if it was called."""
+        self._before = getsignal(SIGINT)
+        if self._before is SIG_DFL:
+            signal(SIGINT, default_int_handler)
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Let Ctrl-C do what it did before."""
+        if self._before is SIG_DFL:
+            signal(SIGINT, SIG_DFL)
+
+
+def run(command: click.Command, name: str) -> NoReturn:
+    """Run a command of click and exit: with its code, 130 after Ctrl-C, 1 if output is lost."""
+    import click
+
+    sys.stdin, sys.stdout, sys.stderr = _opened(sys.stdin, sys.stdout, sys.stderr)
+    try:
+        status = command.main(prog_name=name, standalone_mode=False)
+        sys.stdout.flush()
+    except (click.Abort, KeyboardInterrupt):
+        status = INTERRUPTED
+    except click.ClickException as error:
+        status = error.exit_code
+        _say(error)
+    except OSError as error:
+        status = 1
+        # Whoever opens a file names it; what has no name are the standard streams.
+        where = error.filename or "standard output"
+        _say(click.ClickException(f"{where}: {error.strerror or error}"))
+    for stream in (sys.stdout, sys.stderr):
+        if _is_stuck(stream):
+            # Python would try once more at its end, and complain.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+    sys.exit(status if isinstance(status, int) else 0)
+
+
+def _opened(
+    stdin: TextIO | None, stdout: TextIO | None, stderr: TextIO | None
+) -> tuple[TextIO, TextIO, TextIO]:
+    """Open the standard streams that the caller has closed: no file may get their numbers.
+
+    What is read or written there fails, but what is said on standard error just gets lost.
+    """
+    return (
+        stdin or open(os.open(os.devnull, os.O_WRONLY), encoding="utf-8"),
+        stdout or open(os.open(os.devnull, os.O_RDONLY), "w", encoding="utf-8"),
+        stderr or open(os.open(os.devnull, os.O_WRONLY), "w", encoding="utf-8"),
+    )
+
+
+def _say(error: click.ClickException) -> None:
+    from contextlib import suppress
+
+    with suppress(OSError):  # standard error is lost, too
+        error.show()
+
+
+def _is_stuck(stream: TextIO) -> bool:
+    """Tell whether something that was written cannot leave."""
+    try:
+        stream.flush()
+    except OSError:
+        return True
+    return False
