@@ -188,7 +188,7 @@ def _read_document(document: Any) -> ModelCard:
             dtype=dtype,
         )
     except ProgramError as error:
-        line = fields["program"][error.line]
+        line = _shortened(fields["program"][error.line])
         raise _InvalidError(f"program[{error.line}]", str(error), repr(line)) from None
     return ModelCard(**fields, compiled=program)
 
