@@ -2,8 +2,12 @@
 
 Such a test is marked ``@pytest.mark.needs("node", …)``, by names of the table below. Where the
 environment variable ``SAMEBITS_REQUIRE`` is set, as in ``.ci/run``, it fails instead of skipping.
+
+``SAMEBITS_WITHOUT`` names packages, separated by commas, that an environment is not to have, as in
+``.ci/lowest``: files of tests that import one of them are left out.
 """
 
+import ast
 import json
 import os
 import re
@@ -15,6 +19,11 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# A busy machine is no failure.
+settings.register_profile("samebits", deadline=None)
+settings.load_profile("samebits")
 
 WEB = Path(__file__).parent / "web"
 
@@ -61,6 +70,10 @@ def _lacks_ray():
     return None if find_spec("ray") else "no ray here; type: pip install 'samebits[ray]'"
 
 
+def _lacks_torch():
+    return None if find_spec("torch") else "no torch here; type: pip install 'samebits[train]'"
+
+
 def _lacks_sha256sum():
     return None if shutil.which("sha256sum") else "no sha256sum here; install GNU coreutils"
 
@@ -80,6 +93,7 @@ NEEDS = {
     "npm packages": cache(_lacks_npm_packages),
     "ray": cache(_lacks_ray),
     "sha256sum": cache(_lacks_sha256sum),
+    "torch": cache(_lacks_torch),
 }
 
 
@@ -91,6 +105,20 @@ def memory(tmp_path):
         return
     with tempfile.TemporaryDirectory(dir="/dev/shm") as folder:
         yield Path(folder)
+
+
+def pytest_ignore_collect(collection_path):
+    """Leave out files that import what is not to be there."""
+    without = set(filter(None, os.environ.get("SAMEBITS_WITHOUT", "").split(",")))
+    if not without or collection_path.suffix != ".py":
+        return None
+    found = set()
+    for node in ast.walk(ast.parse(collection_path.read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            found.update(alias.name.partition(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module is not None:
+            found.add(node.module.partition(".")[0])
+    return True if found & without else None
 
 
 def pytest_collection_modifyitems(items):

@@ -35,6 +35,8 @@ def shell(command, tmp_path, **options):
     )
 
 
+TORCH = pytest.mark.needs("torch")
+LONG = (TORCH, pytest.mark.slow)
 FULL = "Error: standard output: No space left on device\n"
 CLOSED = "Error: standard output: Bad file descriptor\n"
 NO_INPUT = "Error: standard input: Bad file descriptor\n"
@@ -67,12 +69,14 @@ NO_INPUT = "Error: standard input: Bad file descriptor\n"
         ("python -m train --help > /dev/full", 1, FULL),
         ("python -m export --help >&-", 1, CLOSED),
         ("calibrate --help > /dev/full", 1, FULL),
-        ("calibrate - <&-", 1, NO_INPUT),
-        ("ln -s /dev/full a.html; calibrate r.csv --quiet --report a.html", 1,
-         "Error: [Errno 28] No space left on device: 'a.html'\n"),
-        pytest.param("calibrate r.csv --quiet > /dev/full", 1, FULL, marks=pytest.mark.slow),
-        pytest.param("calibrate r.csv --quiet --json >&-", 1, CLOSED, marks=pytest.mark.slow),
-        pytest.param("python -m train f2c > /dev/full", 1, FULL, marks=pytest.mark.slow),
+        pytest.param("calibrate - <&-", 1, NO_INPUT, marks=TORCH),
+        pytest.param(
+            "ln -s /dev/full a.html; calibrate r.csv --quiet --report a.html", 1,
+            "Error: [Errno 28] No space left on device: 'a.html'\n", marks=TORCH,
+        ),
+        pytest.param("calibrate r.csv --quiet > /dev/full", 1, FULL, marks=LONG),
+        pytest.param("calibrate r.csv --quiet --json >&-", 1, CLOSED, marks=LONG),
+        pytest.param("python -m train f2c > /dev/full", 1, FULL, marks=LONG),
     ],
 )  # fmt: skip
 def test_a_stream_that_is_closed_or_full(tmp_path, command, code, errors):
@@ -139,7 +143,10 @@ def is_ours(errors):
     return "Traceback" in errors and OURS.search(errors) is not None
 
 
-@pytest.mark.parametrize("name", COMMANDS)
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(n, marks=TORCH if "infer" not in n and n != "f2c" else ()) for n in COMMANDS],
+)
 @pytest.mark.parametrize("count", [8, pytest.param(80, marks=pytest.mark.slow)])
 def test_ctrl_c_at_any_moment_of_the_first_second(tmp_path, name, count):
     codes = set()

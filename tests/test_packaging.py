@@ -9,8 +9,10 @@ import zipfile
 from pathlib import Path
 
 import pytest
+import tomllib
 
 ROOT = Path(__file__).resolve().parent.parent
+CI_EXTRAS = ("batch", "files", "onnx", "serve")  # as in .ci/lowest
 README = (ROOT / "README.md").read_text("utf-8")
 
 
@@ -115,6 +117,21 @@ def test_an_answer_costs_no_heavy_import():
     # What the interpreter itself brings in this environment is not ours.
     bare = set(run(sys.executable, "-c", "import sys, click; print(*sys.modules)").stdout.split())
     assert not (heavy - bare) & modules
+
+
+def test_the_lowest_versions_are_those_that_ci_tests():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    extras = project["optional-dependencies"]
+    wanted = [*project["dependencies"], *(row for name in CI_EXTRAS for row in extras[name])]
+    pinned = {}
+    for line in (ROOT / "constraints-lowest.txt").read_text("utf-8").splitlines():
+        if match := re.match(r"([\w-]+)==([\d.]+)(.*)", line):
+            pinned.setdefault(match[1], match[2])  # the first stands for the oldest Python
+    bounds = dict(re.match(r"([\w-]+)>=([\d.]+)", row).groups() for row in wanted)
+    for name, bound in bounds.items():
+        assert pinned[name].removesuffix(".0") == bound.removesuffix(".0"), name
+    oldest = project["requires-python"].removeprefix(">=")
+    assert f"leg {oldest} constraints-lowest.txt" in (ROOT / ".ci" / "lowest").read_text("utf-8")
 
 
 def test_the_readme_shows_the_commands_that_ci_runs():

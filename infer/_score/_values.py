@@ -105,9 +105,12 @@ def round_once(column: pa.Array, dtype: DType) -> NDArray[np.floating[Any]]:
         return np.zeros(len(column), dtype)
     if at.is_decimal(kind):
         return _round_decimals(column, dtype)
-    if column.null_count:
+    half = at.is_float16(kind)  # old versions of pyarrow cannot fill gaps between these
+    if column.null_count and not half:
         column = column.fill_null(pa.scalar(0, kind))
     values: NDArray[Any] = column.to_numpy(zero_copy_only=False)
+    if column.null_count and half:
+        values = np.where(column.is_null().to_numpy(zero_copy_only=False), np.float16(0), values)
     with np.errstate(all="ignore"):  # too large for the dtype is infinity (IEEE-754)
         rounded: NDArray[np.floating[Any]] = values.astype(dtype, order="C", copy=False)
     return rounded

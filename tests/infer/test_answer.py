@@ -310,8 +310,11 @@ def test_an_unknown_option_is_refused_with_the_nearest(f2c, arguments, message):
 def test_a_wrong_call_says_what_is_wrong(f2c, arguments, message):
     result = f2c(*arguments)
     assert result.returncode == 2
-    assert message in result.stderr.decode()
-    assert "Traceback" not in result.stderr.decode()
+    said = result.stderr.decode()
+    if message.startswith("No such option"):  # versions of click differ in punctuation
+        said = re.sub("[:'.](?= |$)|'", "", said, flags=re.MULTILINE)
+    assert message in said
+    assert "Traceback" not in said
 
 
 def test_values_before_a_wrong_one_are_answered(f2c):

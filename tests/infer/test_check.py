@@ -1,7 +1,9 @@
 import hashlib
 import json
 from dataclasses import replace
+from importlib.util import find_spec
 
+import numpy as np
 import onnx
 import pytest
 
@@ -13,7 +15,8 @@ from infer._writers import onnx as writer
 
 RUNTIMES = [name for name in infer.list_runtimes() if name != "python"]
 RUNTIME_OF = {"model.onnx": "onnxruntime", "model.pt": "torchscript", "model.pt2": "torchexport"}
-WAYS = ["python on numpy", "python on torch", *RUNTIMES]
+ARRAYS = ["python on numpy", *["python on torch"] * (find_spec("torch") is not None)]
+WAYS = [*ARRAYS, *RUNTIMES]
 
 
 def rewrite_card(folder, change):
@@ -46,7 +49,7 @@ def test_a_shipped_model_agrees_in_every_way(name):
 def test_features_agree_too(write, plane):
     parities = check_parity(find(write(plane())), count=500)
     by_way = {parity.way: parity for parity in parities}
-    for way in ("python on numpy", "python on torch"):
+    for way in ARRAYS:
         assert by_way[way].compared > 500
         assert by_way[way].differing == 0
     for way in RUNTIMES:  # not in this artifact: neither right nor wrong
@@ -78,7 +81,7 @@ def test_a_constant_of_the_onnx_file_with_a_new_hash(copied):
     folder = copied()
     model = onnx.load(folder / "model.onnx")
     (tensor,) = [t for t in model.graph.initializer if t.name == "b"]
-    value = onnx.numpy_helper.to_array(tensor) * 2
+    value = onnx.numpy_helper.to_array(tensor) * np.float32(2)
     tensor.CopyFrom(onnx.numpy_helper.from_array(value, "b"))
     rewrite_file(folder, "model.onnx", model.SerializeToString())
     artifact = find(folder)

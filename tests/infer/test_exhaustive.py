@@ -76,7 +76,7 @@ def test_a_single_wrong_constant_is_counted_and_shown(copied, small, monkeypatch
     assert way.examples[0][0] == "0x00000000"
     assert len(way.examples) == 5
     assert all(expected != got for _, expected, got in way.examples)
-    assert proof.ways["torchscript"].differing == proof.ways["torchexport"].differing == 0
+    assert {way.differing for name, way in proof.ways.items() if name != "onnxruntime"} <= {0}
 
 
 def test_it_goes_on_where_it_was_stopped(small, tmp_path):

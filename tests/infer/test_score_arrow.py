@@ -123,6 +123,8 @@ def test_a_file_without_batches_gets_the_column(scored, tmp_path, make):
 )
 def test_a_file_may_have_something_attached(scored, tmp_path):
     schema, before = batches()
+    if "metadata" not in inspect.signature(pa.ipc.new_file).parameters:
+        pytest.skip("this pyarrow cannot write such a file")
     with pa.ipc.new_file(str(tmp_path / "in.arrow"), schema, metadata={"a": "b"}) as writer:
         writer.write_batch(before[0])
     with pa.ipc.open_file(pa.BufferReader(scored(".arrow").read_bytes())) as reader:

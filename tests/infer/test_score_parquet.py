@@ -3,7 +3,6 @@ import json
 import struct
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -162,6 +161,7 @@ def test_few_values_have_few_answers_and_a_dictionary(scored, tmp_path):
 
 
 def test_pandas_gets_back_its_frame(scored, tmp_path):
+    pd = pytest.importorskip("pandas")
     index = pd.MultiIndex.from_product([["a", "b"], range(50)], names=["unit", None])
     frame = pd.DataFrame(
         {"temp_f": np.linspace(0, 99, 100), "kind": pd.Categorical(["x", "y"] * 50)}, index=index

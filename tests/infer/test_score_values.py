@@ -54,6 +54,8 @@ def test_slices_and_gaps_are_not_in_the_way(dtype):
     for kind in NUMBERS:
         values = [None] * 5 if pa.types.is_null(kind) else [1, 2, None, 4, 5]
         values = [decimal.Decimal(v) if v and "decimal" in str(kind) else v for v in values]
+        if kind == pa.float16():  # the one that old versions make of nothing else
+            values = [v and np.float16(v) for v in values]
         expected = [0.0 if v is None else float(v) for v in values][1:4]
         assert round_once(pa.array(values, kind)[1:4], dtype).tolist() == expected
 
@@ -78,10 +80,11 @@ def test_decimals_are_rounded_once(digits, scale):
     context = decimal.Context(prec=80)
     value = decimal.Decimal(digits).scaleb(-scale, context)
     kinds = [pa.decimal128(38, scale), pa.decimal256(76, scale)]
-    if abs(digits) < 10**18:
-        kinds.append(pa.decimal64(18, min(scale, 18)) if scale <= 18 else kinds[0])
-    if abs(digits) < 10**9 and scale <= 9:
-        kinds.append(pa.decimal32(9, scale))
+    if hasattr(pa, "decimal64"):  # from pyarrow 18 on
+        if abs(digits) < 10**18:
+            kinds.append(pa.decimal64(18, min(scale, 18)) if scale <= 18 else kinds[0])
+        if abs(digits) < 10**9 and scale <= 9:
+            kinds.append(pa.decimal32(9, scale))
     for kind in kinds:
         column = pa.array([None, value, value], kind)[1:]
         for dtype in ("float32", "float64"):
