@@ -6,15 +6,18 @@ One value a request: one client in Python over each protocol, one request after 
 eight such clients. A million values: the same request in binary over HTTP, and raw over gRPC. The
 two take turns, and a figure is the median over the rounds. Both clients are Triton's.
 
-Needs ``pip install 'samebits[grpc]' 'tritonclient[grpc,http]'``.
+Needs ``pip install 'samebits[bench]'``.
 """
 
 from __future__ import annotations
 
 import sys
 
+from _require import require
+
 # Python puts a script's folder first, where this file and http.py would hide libraries.
 sys.path[:] = [entry for entry in sys.path if not entry.endswith("benchmarks")]
+require("grpc", "numpy", "tritonclient")
 
 import argparse
 import multiprocessing

@@ -21,7 +21,7 @@ from tritonclient.grpc import service_pb2
 from tritonclient.utils import InferenceServerException, np_to_triton_dtype
 
 import infer
-from export._folder import staged, write_files
+from infer._files.folder import staged, write_files
 from infer._format import render
 from infer._patterns import specials
 from infer._serve._grpc.service import NAME
