@@ -7,7 +7,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
+
+import infer
+from infer._format import render
+from infer._runtimes import RUNTIMES, _pieces
+from infer._writers import content
 
 RUNNER = Path(__file__).with_name("hostile_runner.py")
 
@@ -336,3 +343,36 @@ def test_it_answers_like_any_other(name, program, polynomial, measure):
 @pytest.mark.parametrize("name", ACCEPTED)
 def test_it_answers_everything_like_any_other(name, program, polynomial, measure):
     assert_answers(name, program, polynomial, measure, (*OPERATIONS, "check"))
+
+
+def all_at_once(count):
+    """Return steps whose results are all needed after the last of them is computed."""
+    rising = [f"a{short(n)} = a{short(n - 1)} + x" for n in range(1, count)]
+    falling = [
+        f"t{short(n)} = t{short(n - 1)} + a{short(count - 1 - n)}" for n in range(1, count - 1)
+    ]
+    return [
+        *("a0 = x + x", *rising),
+        *(f"t0 = a{short(count - 1)} + x", *falling, f"y = t{short(count - 2)} + x"),
+    ]
+
+
+@pytest.mark.parametrize("runtime", [name for name in infer.list_runtimes() if name != "python"])
+def test_every_runtime_computes_many_values_at_once(program, write, runtime, monkeypatch):
+    document = program(all_at_once(200), dtype="float32")
+    folder = write(document)
+    row = next(row for row in RUNTIMES if row.name == runtime)
+    data = bytes(content(row.file, infer.load(folder).card))
+    (folder / row.file).write_bytes(data)
+    size = {"size": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+    (folder / "model.json").write_bytes(render({**document, "files": {row.file: size}}))
+    values = np.linspace(-300, 300, 1000, dtype="float32")
+    expected = infer.load(folder, runtime="python")(values)
+    monkeypatch.setattr(_pieces, "_BYTES", 200 * 4 * 77)
+    model = infer.load(folder, runtime=runtime)
+    assert type(model._evaluator) is _pieces.InPieces
+    given = np.empty_like(values)
+    assert model(values, out=given) is given
+    for answers in (model(values), model(values[:50]), model(torch.from_numpy(values)), given):
+        np.testing.assert_array_equal(np.asarray(answers), expected[: len(answers)])
+    assert model(values.tolist()) == expected.tolist()
