@@ -82,7 +82,8 @@ def score(
             raise Failure(_unreachable(error)) from None
     if job.complete and not quiet:
         click.echo(
-            "note: nothing was left to do; all was computed again, and is what is there", err=True
+            "note: the run was already complete; its files were computed again, and they are the same",
+            err=True,
         )
     if not quiet:
         _summarize(counts, len(job.tasks), artifact.card)
