@@ -81,10 +81,8 @@ def score(
         except OSError as error:
             raise Failure(_unreachable(error)) from None
     if job.complete and not quiet:
-        click.echo(
-            "note: the run was already complete; its files were computed again, and they are the same",
-            err=True,
-        )
+        note = "the run was already complete; its files were computed again, and they are the same"
+        click.echo(f"note: {note}", err=True)
     if not quiet:
         _summarize(counts, len(job.tasks), artifact.card)
 
