@@ -49,10 +49,10 @@ MAX_EXPONENT_SUM = 10_000
 NAME_PATTERN = r"[a-z][a-z0-9_]*(\.[a-z0-9_]+)?"
 _VARIABLE_PATTERN = r"[a-z][a-z0-9_]*"
 _SHA256_PATTERN = r"[0-9a-f]{64}"
-# No control character (a terminal would obey it), none that breaks a line or turns its direction
-# (a terminal would show something else), and no lone surrogate (it cannot be printed).
+# No control character (a terminal would obey it), none that turns the direction of
+# writing (a terminal would show something else), and no lone surrogate (it cannot be printed).
 _PRINTABLE_PATTERN = (
-    r"[^\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]+"
+    r"[^\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]+"
 )
 _DIGEST_FIELD = re.compile(rb'"digest": "([0-9a-f]{64})"')
 _DIGEST_BLANK = b'"digest": "' + b"0" * 64 + b'"'
