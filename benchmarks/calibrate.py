@@ -5,15 +5,15 @@
 The first table fits the same readings, held in memory as doubles, with each; a digit is a decimal
 digit of the worst coefficient. The second fits NIST's data sets, printed decimals, with each. The
 third writes Parquet files of more and more rows and fits them in one pass, each in a process of its
-own, with the memory at its peak. It needs the packages of the extra ``dev``, and scikit-learn and
-pyarrow; what is missing is left out.
+own, with the memory at its peak.
+
+Needs ``pip install 'samebits[bench]'``.
 """
 
 from __future__ import annotations
 
 import argparse
 import csv
-import importlib.util
 import json
 import math
 import multiprocessing
@@ -23,6 +23,10 @@ import time
 from collections.abc import Callable, Sequence
 from decimal import Decimal
 from pathlib import Path
+
+from _require import require
+
+require("numpy", "torch", "train")
 
 import numpy as np
 
@@ -71,15 +75,12 @@ def statsmodels(x: np.ndarray, y: np.ndarray, degree: int, intercept: bool) -> l
 
 
 Fitter = Callable[[np.ndarray, np.ndarray, int, bool], list[float]]
-NEEDED = {"samebits": "train", "numpy.polyfit": "numpy"}
-NEEDED |= {"scikit-learn": "sklearn", "statsmodels": "statsmodels"}
 FITTERS: dict[str, Fitter] = {
     "samebits": ours,
     "numpy.polyfit": polyfit,
     "scikit-learn": sklearn,
     "statsmodels": statsmodels,
 }
-FITTERS = {n: f for n, f in FITTERS.items() if importlib.util.find_spec(NEEDED[n])}
 
 
 def digits(values: Sequence[float], true: Sequence[float]) -> float:
@@ -188,9 +189,6 @@ def peak_memory() -> float:
 
 def growth(most: int, degree: int) -> None:
     """Print the third table."""
-    if importlib.util.find_spec("pyarrow") is None:
-        print("\nno pyarrow: no Parquet table")
-        return
     print(f"\nParquet in one pass, degree {degree}")
     print(f"{'rows':>14}{'time':>10}{'rows/s':>14}{'memory':>10}")
     with tempfile.TemporaryDirectory() as folder:
@@ -211,6 +209,7 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=3, help="runs of each fit")
     parser.add_argument("--most", type=float, default=1e7, help="rows at which growth ends")
     arguments = parser.parse_args()
+    require("pyarrow", "sklearn", "statsmodels")
     speed(int(arguments.rows), arguments.degree, arguments.runs)
     hard()
     growth(int(arguments.most), 1)

@@ -6,6 +6,8 @@ The first table times, in one process, the default fit (its judge included) agai
 rendering of the tutorial's training loop for the same model, and compares where both end. The
 second fits a cubic to more and more points, each number of rows in a process of its own, and
 shows the time a row and the memory that the fit adds to the data's.
+
+Needs ``pip install 'samebits[bench]'``.
 """
 
 from __future__ import annotations
@@ -20,6 +22,10 @@ import statistics
 import time
 from collections.abc import Callable
 from dataclasses import replace
+
+from _require import require
+
+require("numpy", "torch", "train")
 
 import numpy as np
 import torch

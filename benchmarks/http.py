@@ -9,18 +9,25 @@ workers; both with an access log, as they come, and both without.
 A million values: one request in binary beside the same bytes sent there and back on loopback.
 
 PYTHON is an interpreter that has mlserver and onnxruntime; without it, an environment is made in
-build/mlserver, which takes minutes the first time. Needs ``pip install 'samebits[serve]'``.
+build/mlserver, which takes minutes the first time. Needs ``pip install 'samebits[bench]'``.
 """
 
 from __future__ import annotations
 
 import sys
 
+from _require import require
+
 # Python puts a script's folder first, where this file would hide the standard library's http.
-sys.path[:] = [entry for entry in sys.path if not entry.endswith("benchmarks")]
+path = sys.path[:]
+sys.path[:] = [entry for entry in path if not entry.endswith("benchmarks")]
 if __name__ == "http":  # another script of this folder asks for it, and shall get it
     del sys.modules["http"]
     import http
+
+    sys.path[:] = path  # for that script's own imports
+else:
+    require("infer", "numpy", "uvicorn")
 
 import argparse
 import http.client
@@ -193,7 +200,7 @@ def ask_all(port: int, seconds: float) -> list[float]:
     """Ask on all connections, the next request when the answer is there; return the latencies."""
     import selectors
 
-    head = f"POST {PATH} HTTP/1.1\r\nHost: here\r\nContent-Type: application/json\r\n"
+    head = f"POST {PATH} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
     request = f"{head}Content-Length: {len(BODY)}\r\n\r\n{BODY}".encode()
     times: list[float] = []
     with selectors.DefaultSelector() as selector:
@@ -250,9 +257,12 @@ def million(port: int, rounds: int) -> tuple[float, float, float]:
     head = json.dumps(request).encode()
     body = head + x.tobytes()
     lines = (
-        f"POST {PATH} HTTP/1.1\r\nHost: here\r\nInference-Header-Content-Length: {len(head)}\r\n"
+        f"POST {PATH} HTTP/1.1",
+        "Host: localhost",
+        f"Inference-Header-Content-Length: {len(head)}",
+        f"Content-Length: {len(body)}",
     )
-    start = f"{lines}Content-Length: {len(body)}\r\n\r\n".encode()
+    start = ("\r\n".join(lines) + "\r\n\r\n").encode()
     memory = memoryview(bytearray(2 * len(body)))
     listener = socket.create_server(("127.0.0.1", 0))
     other = multiprocessing.get_context("fork").Process(target=echo, args=(listener, len(body)))

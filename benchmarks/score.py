@@ -11,7 +11,7 @@ process, without its start. Then a table of our time against workers, and one ag
 The file has a running number, a time, the value, and a text of few different values; it is written
 by pyarrow with its defaults, on the folder that ``$TMPDIR`` names.
 
-Needs ``pip install 'samebits[batch]' polars duckdb``.
+Needs ``pip install 'samebits[bench]'``.
 """
 
 from __future__ import annotations
@@ -25,6 +25,10 @@ import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+
+from _require import require
+
+require("infer", "numpy", "pyarrow")
 
 import numpy as np
 import pyarrow as pa
@@ -184,6 +188,7 @@ def main() -> None:
         "--most", type=int, default=10_000_000, help="most rows of the table, up to 1000000000"
     )
     arguments = parser.parse_args()
+    require("duckdb", "polars")
     workers = len(os.sched_getaffinity(0))
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)

@@ -6,7 +6,7 @@ Ours and its reference take turns, so that a drift of the machine hits both alik
 the median over the rounds. ``--plot FILE`` measures instead from one element to a thousand million
 (memory-mapped files in and out) and draws the time an element.
 
-Needs ``pip install 'samebits[onnx,torch]' numexpr``, and awk.
+Needs ``pip install 'samebits[bench]'``, and awk.
 """
 
 from __future__ import annotations
@@ -27,6 +27,10 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
+
+from _require import require, require_command
+
+require("infer", "numpy", "onnxruntime", "torch")
 
 import numpy as np
 import onnxruntime
@@ -296,8 +300,11 @@ def main() -> None:
     parser.add_argument("--most", type=float, default=1e9, help="elements of the plot's last point")
     options = parser.parse_args()
     if options.plot is not None:
+        require("matplotlib")
         plot(options.plot, int(options.most))
         return
+    require("numexpr")
+    require_command("awk")
     print(f"{'what':34}{'':>9}  {'reference':27}{'':>9}{'ratio':>9}{'goal':>9}")
 
     def line(what: str, ours: float, reference: str, theirs: float, found: str, goal: str) -> None:

@@ -15,20 +15,25 @@ from torch import nn
 from export._calibration import document
 from export._errors import ExportError
 from export._folder import refuse_to_replace
-from export._onnx import to_onnx
 from export._program import plain_name, trace
 from export._readings import sample
-from export._torchexport import to_torchexport
-from export._torchscript import to_torchscript
 from export._uncertainty import uncertainty
 from infer._check import check_integrity, check_parity
 from infer._errors import ArtifactError
 from infer._files.folder import staged, write_files
 from infer._floats import bits
-from infer._format import CARD_FILE, FORMAT_VERSION, NAME_PATTERN, read_card, render
+from infer._format import (
+    CARD_FILE,
+    FORMAT_VERSION,
+    NAME_PATTERN,
+    SIBLING_FILES,
+    read_card,
+    render,
+)
 from infer._model import load
 from infer._patterns import inputs
 from infer._store import find
+from infer._writers import content
 from train import Fit, Variant
 from train._calibration import Calibration
 from train._models import unknown
@@ -39,7 +44,7 @@ from train._sample import Rows
 _PROOF_COUNT = 1 << 12
 # The name of a calibration that was given none.
 UNNAMED = "calibration"
-_LIBRARIES = ("mpmath", "numpy", "onnx", "torch")
+_LIBRARIES = ("mpmath", "numpy", "torch")
 
 
 def artifact_name(fit: Fit, variant: Variant) -> str:
@@ -110,7 +115,7 @@ def _save_calibration(
     name = folder.name if unnamed else calibration.name
     card = document(calibration, name, module, _versions())
     card |= _readings(calibration.sample if readings else None)
-    files = build_from(card, module)
+    files = build_from(card)
     return _write(folder, name, files, module, replace=replace)
 
 
@@ -140,15 +145,14 @@ def build(
     Raises:
         ExportError: the model cannot be written in the artifact format.
     """
-    return build_from(_document(fit, variant, module) | _readings(rows), module)
+    return build_from(_document(fit, variant, module) | _readings(rows))
 
 
-def build_from(document: dict[str, Any], module: nn.Module) -> dict[str, bytes]:
+def build_from(document: dict[str, Any]) -> dict[str, bytes]:
     """Return the content of each file, by name, of an artifact with this card.
 
     Args:
         document: the card without what it says about the other files.
-        module: what the artifact computes.
 
     Raises:
         ExportError: the model cannot be written in the artifact format.
@@ -157,11 +161,7 @@ def build_from(document: dict[str, Any], module: nn.Module) -> dict[str, bytes]:
         card = read_card(render(document), str(document["name"]))
     except (ArtifactError, ValueError) as error:
         raise ExportError(f"the artifact format cannot hold this model: {error}") from error
-    siblings = {
-        "model.onnx": to_onnx(card),
-        "model.pt": to_torchscript(module),
-        "model.pt2": to_torchexport(module, card.features),
-    }
+    siblings = {file: bytes(content(file, card)) for file in SIBLING_FILES}
     document["files"] = {
         file: {"size": len(data), "sha256": hashlib.sha256(data).hexdigest()}
         for file, data in siblings.items()

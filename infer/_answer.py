@@ -13,7 +13,7 @@ from typing import Any, BinaryIO, Protocol, TypeVar
 import click
 
 from infer._card import ModelCard
-from infer._errors import InferError, InputError
+from infer._errors import InferError, InputError, printable
 from infer._floats import DType, from_text
 from infer._model import Model, load
 from infer._runtimes import RUNTIMES
@@ -27,12 +27,23 @@ _LONGEST_LINE = 1 << 16
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
-class Failure(click.ClickException):
-    """An error with a message for people and an exit code of its own."""
+# Characters of a message: a card can hold a key of a million.
+_LONGEST_MESSAGE = 4000
 
-    def __init__(self, message: str, exit_code: int) -> None:
-        super().__init__(message)
+
+class Failure(click.ClickException):
+    """Errors with a line each for people, and an exit code of its own."""
+
+    def __init__(self, *messages: str, exit_code: int = 1) -> None:
+        """Make each message safe for a terminal, whatever names it repeats."""
+        super().__init__("\n".join(_shown(message) for message in messages))
         self.exit_code = exit_code  # type: ignore[misc]  # click reads it from the instance
+
+
+def _shown(message: str) -> str:
+    if len(message) > _LONGEST_MESSAGE:
+        message = f"{message[:_LONGEST_MESSAGE]}…"
+    return printable(message)
 
 
 @contextmanager
@@ -41,7 +52,11 @@ def errors_for_people() -> Iterator[None]:
     try:
         yield
     except InferError as error:
-        raise Failure(str(error), error.exit_code) from error
+        raise Failure(str(error), exit_code=error.exit_code) from error
+    except click.UsageError:
+        raise
+    except click.ClickException as error:  # of another package's command
+        raise Failure(*error.message.split("\n"), exit_code=error.exit_code) from error
 
 
 class NumbersCommand(click.Command):
@@ -209,7 +224,7 @@ class _Answers:
     def _tell(self, note: str | None) -> None:
         if note is not None and not self._told:
             self._told = True  # once is enough, however many there are
-            click.echo(f"note: {note}", err=True)
+            click.echo(f"note: {printable(note)}", err=True)
 
     def _print(
         self,
@@ -258,7 +273,7 @@ class _Answers:
             "in_domain": inside,
         }
         unicode = sys.stdout.encoding.lower().startswith("utf")
-        return json.dumps(record, ensure_ascii=not unicode)
+        return printable(json.dumps(record, ensure_ascii=not unicode))
 
     def _json_number(self, value: float) -> float | str:
         # JSON has no infinity and no nan; they are given as text.
@@ -331,7 +346,7 @@ def _read(stream: BinaryIO) -> bytes:
     try:
         return read(_CHUNK)
     except OSError as error:  # it is closed, or a folder
-        raise Failure(f"standard input: {error.strerror or error}", 1) from None
+        raise Failure(f"standard input: {error.strerror or error}") from None
 
 
 def named_lines(lines: Sequence[bytes], first: int) -> list[tuple[str, str]]:

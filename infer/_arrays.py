@@ -10,6 +10,22 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
+def array_of(x: Any) -> NDArray[Any]:
+    """Return what some library calls an array, such as Arrow's, as one.
+
+    Raises:
+        InputError: it is an Arrow array that claims more than its buffers hold.
+    """
+    import numpy as np
+
+    if type(x).__module__.partition(".")[0] == "pyarrow" and hasattr(x, "validate"):
+        try:
+            x.validate(full=True)
+        except (ValueError, LookupError) as error:
+            raise InputError(f"expected a valid Arrow array: {error}") from None
+    return np.asarray(x)
+
+
 def real_array(x: NDArray[Any]) -> NDArray[Any]:
     """Return an array as a plain one.
 

@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from infer._answer import (
+    Failure,
     NumbersCommand,
     answer_all,
     answer_options,
     errors_for_people,
 )
 from infer._entry import CleanInterrupts
+from infer._errors import printable_lines
 from infer._score_cli import score
 from infer._table import table
 
@@ -59,7 +61,7 @@ def list_command() -> None:
         rows.append((card.name, card.formula, _units(card), _domain(card), ", ".join(runtimes)))
     click.echo(table(("name", "formula", "unit", "domain", "runtimes usable here"), rows))
     if problems:
-        raise click.ClickException("\n".join(problems))
+        raise Failure(*problems)
 
 
 @main.command()
@@ -68,15 +70,14 @@ def list_command() -> None:
 def show(name: str, as_json: bool) -> None:
     """Show the card of a model: what it is, how it was fitted, how to compute it."""
     from infer import _store
-    from infer._format import CARD_FILE
 
     with errors_for_people():
         artifact = _store.find(name)
+        data = _store.read_folder(artifact.folder)[1] if as_json else b""
     if as_json:
-        with open(artifact.path(CARD_FILE), "rb") as file:
-            click.echo(file.read(), nl=False)
+        click.echo(data, nl=False)
     else:
-        click.echo(_card_text(artifact))
+        click.echo(printable_lines(_card_text(artifact)))
 
 
 @main.command(cls=NumbersCommand)
@@ -110,8 +111,8 @@ def invert(name: str, values: tuple[str, ...], **options: Any) -> None:
 @click.option(
     "--count",
     type=click.IntRange(min=1),
-    default=1 << 14,
-    show_default=True,
+    default=None,
+    show_default="16384; fewer for more than 256 steps",
     metavar="N",
     help="Random bit patterns a model, beside the special values.",
 )
@@ -126,7 +127,7 @@ def invert(name: str, values: tuple[str, ...], **options: Any) -> None:
     help="With --exhaustive: write DIR/NAME.json; a run that was stopped goes on from there.",
 )
 def check(
-    names: tuple[str, ...], count: int, seed: int, exhaustive: bool, proofs: str | None
+    names: tuple[str, ...], count: int | None, seed: int, exhaustive: bool, proofs: str | None
 ) -> None:
     """Check that files are what was written and that all runtimes agree, bit for bit.
 
@@ -174,7 +175,7 @@ def check(
             ]
     click.echo(_check_table(results))
     if problems:
-        raise click.ClickException("\n".join(problems))
+        raise Failure(*problems)
 
 
 @main.command()
@@ -196,7 +197,7 @@ def site(out: str, names: tuple[str, ...], force: bool) -> None:
             with CleanInterrupts():
                 _site.write(out, content, force=force)
         except OSError as error:
-            raise click.ClickException(f"{out}: {error.strerror or error}") from None
+            raise Failure(f"{out}: {error.strerror or error}") from None
     click.echo(f"wrote {os.path.join(out, _site.INDEX)}")
 
 
@@ -220,11 +221,23 @@ class _Size(click.ParamType):  # type: ignore[type-arg]  # generic from click 8.
 @click.argument("models", nargs=-1, metavar="[MODEL]...")
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen at.")
 @click.option(
+    "--allowed-host",
+    "allowed_hosts",
+    multiple=True,
+    metavar="NAME",
+    help="Another name that clients may use for this server; * for any. Repeatable.",
+)
+@click.option(
     "--port",
     type=click.IntRange(0, 65535),
     default=8000,
     show_default=True,
     help="0 takes one that is free.",
+)
+@click.option(
+    "--grpc-port",
+    type=click.IntRange(0, 65535),
+    help="Port for gRPC beside HTTP; 0 takes one that is free. Without it there is no gRPC.",
 )
 @click.option(
     "--workers", type=click.IntRange(1, 256), default=1, show_default=True, help="Processes."
@@ -287,7 +300,7 @@ class _Size(click.ParamType):  # type: ignore[type-arg]  # generic from click 8.
     help="A JSON line on standard error for each request.",
 )
 def serve(models: tuple[str, ...], **options: Any) -> None:
-    """Serve models over HTTP, by the Open Inference Protocol.
+    """Serve models over HTTP, and over gRPC, by the Open Inference Protocol.
 
     MODEL is a name or the path of an artifact's folder; without one, all of `infer list`. A model
     is read again when its folder is replaced. SIGTERM and Ctrl-C finish what is in flight.
@@ -338,7 +351,7 @@ def _check_exhaustively(names: tuple[str, ...], folder: str | None) -> None:
     head = ("model", "runtime", "inputs", "differing bits")
     click.echo(table(head, rows, right=(2, 3)))
     if problems:
-        raise click.ClickException("\n".join(problems))
+        raise Failure(*problems)
 
 
 def _check_table(results: list[tuple[str, str, list[Parity]]]) -> str:

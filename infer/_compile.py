@@ -75,12 +75,12 @@ def compile_list(program: Program) -> Callable[[Iterable[float]], list[float]]:
     return _define(program, "def compute(values):", [*lines, "return found"], floats=floats)
 
 
-def compile_call(program: Program) -> Callable[..., Any] | None:
-    """Turn an elementwise program into a method ``__call__(self, x, *, out=None)``.
+def compile_call(program: Program, otherwise: Callable[..., Any]) -> Callable[..., Any] | None:
+    """Turn an elementwise program into a function ``call(x, *, out=None)``.
 
     It answers a float by itself: calling another function for it would take a fifth longer.
-    Everything else goes to ``self._call(x, out)``. Returns None if there is no range of floats that
-    it could answer.
+    Everything else goes to ``otherwise(x, out=out)``. Returns None if there is no range of floats
+    that it could answer.
     """
     condition, body = _fast_floats(program)
     if program.features is not None or body is None:
@@ -88,9 +88,9 @@ def compile_call(program: Program) -> Callable[..., Any] | None:
     lines = [
         f"if type(x) is float and out is None{condition and f' and ({condition})'}:",
         *_indented(body),
-        "return self._call(x, out)",
+        "return otherwise(x, out=out)",
     ]
-    return _define(program, "def compute(self, x, *, out=None):", lines)
+    return _define(program, "def compute(x, *, out=None):", lines, otherwise=otherwise)
 
 
 def fast_range(program: Program) -> tuple[float, float] | None:
@@ -103,11 +103,12 @@ def fast_range(program: Program) -> tuple[float, float] | None:
     Returns:
         The smallest and the largest magnitude, both excluded; None if there is no such range.
     """
-    for low in _EXPONENTS:
-        for high in _EXPONENTS:
-            if _fits(program, -low, high):
-                return 2.0**-low, 2.0**high
-    return None
+    # How small an input may be does not depend on how large another may be, or the reverse.
+    low = next((low for low in _EXPONENTS if _fits(program, -low, _EXPONENTS[-1])), None)
+    if low is None:
+        return None
+    high = next(high for high in _EXPONENTS if _fits(program, -low, high))
+    return 2.0**-low, 2.0**high
 
 
 def _fits(program: Program, low: int, high: int) -> bool:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from infer import _nested
-from infer._arrays import real_array
+from infer._arrays import array_of, real_array
 from infer._errors import InputError
 from infer._floats import DType
 
@@ -18,7 +18,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 # Rows computed at a time: the terms of so many lie in cache, and memory does not grow with more.
+# Where a row takes many numbers, fewer rows hold so many together.
 _PIECE = 1 << 14
+_FEWEST = 1 << 10
+_NUMBERS = 1 << 22
 
 
 class Computation(NamedTuple):
@@ -31,6 +34,7 @@ class Computation(NamedTuple):
         row: computes them from as many floats as there are features, or from one.
         columns: computes as many arrays from an array a feature; None to go row by row.
         dtype: of the results.
+        held: how many numbers a row takes while columns are computed.
     """
 
     features: int | None
@@ -39,6 +43,7 @@ class Computation(NamedTuple):
     row: Callable[..., tuple[float, ...]]
     columns: Callable[..., tuple[Any, ...]] | None
     dtype: DType
+    held: int = 1
 
 
 def apply(computation: Computation, x: Any) -> tuple[Any, ...]:
@@ -63,9 +68,7 @@ def apply(computation: Computation, x: Any) -> tuple[Any, ...]:
         arrays = _on_array(computation, x.detach().cpu().double().numpy())
         return tuple(torch.from_numpy(array).to(x.device) for array in arrays)
     if hasattr(type(x), "__array__"):
-        import numpy as np
-
-        array = np.asarray(x)
+        array = array_of(x)
         results = _on_array(computation, array)
         return tuple(result[()] for result in results) if not array.ndim else results
     value = _nested.to_float(x, "float64")
@@ -93,10 +96,11 @@ def _on_array(computation: Computation, x: NDArray[Any]) -> tuple[NDArray[Any], 
     rows = x.reshape(-1, computation.features or 1)
     arrays = [np.empty(len(rows), computation.dtype) for _ in range(computation.results)]
     with np.errstate(all="ignore"):  # inf and nan are answers here, not accidents
-        for start in range(0, len(rows), _PIECE):
-            piece = rows[start : start + _PIECE].astype("float64")
+        size = min(_PIECE, max(_FEWEST, _NUMBERS // computation.held))
+        for start in range(0, len(rows), size):
+            piece = rows[start : start + size].astype("float64")
             for array, result in zip(arrays, computation.columns(*piece.T), strict=True):
-                array[start : start + _PIECE] = result
+                array[start : start + size] = result
     return tuple(array.reshape(shape) for array in arrays)
 
 

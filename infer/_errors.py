@@ -54,3 +54,29 @@ def suggest(wrong: str, known: list[str]) -> str:
         matches = [name for name in by_lower if name.startswith(start)][:3]
     near = [by_lower[match] for match in matches]
     return f" Did you mean {' or '.join(repr(name) for name in near)}?" if near else ""
+
+
+def printable(text: str) -> str:
+    """Return text that a terminal shows and does not obey.
+
+    Control characters, line separators, and characters that are invisible or turn the direction
+    of writing come out as JSON escapes them: a file's name cannot forge a line or hide its end.
+    """
+    if text.isprintable():
+        return text
+    from unicodedata import category
+
+    return "".join(
+        character if character.isprintable() or category(character) == "Zs" else _escaped(character)
+        for character in text
+    )
+
+
+def printable_lines(text: str) -> str:
+    """Return the same of text that consists of lines."""
+    return "\n".join(map(printable, text.split("\n")))
+
+
+def _escaped(character: str) -> str:
+    digits = character.encode("utf-16-be", "surrogatepass").hex()
+    return "".join(f"\\u{digits[at : at + 4]}" for at in range(0, len(digits), 4))

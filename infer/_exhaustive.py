@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from infer._errors import ArtifactError, InputError, RuntimeUnavailableError
 from infer._files.replace import replace_file
+from infer._regular_file import read_regular_file
 from infer._runtimes import RUNTIMES, load_runtime
 from infer._runtimes._blocks import threads
 from infer._store import SHIPPED, Artifact
@@ -39,6 +40,7 @@ PROOF_FOLDERS = (
 PIECE = 1 << 24
 # Inputs compared at a time; so few that torch does not divide them among threads of its own.
 _BLOCK = 1 << 15
+_MAX_PROOF_BYTES = 1 << 20
 # Differing inputs that are kept to be shown.
 _EXAMPLES = 5
 
@@ -108,11 +110,10 @@ def read_proof(path: str) -> Proof | None:
     if not os.path.exists(path):
         return None
     try:
-        with open(path, encoding="utf-8") as file:
-            document = json.load(file)
+        document = json.loads(read_regular_file(path, _MAX_PROOF_BYTES))
         ways = {name: Way(**way) for name, way in document.pop("ways").items()}
         return Proof(**document, ways=ways)
-    except (OSError, ValueError, TypeError, AttributeError, KeyError) as error:
+    except (ValueError, TypeError, AttributeError, KeyError, RecursionError) as error:
         raise ArtifactError(f"{path}: expected a proof or no file, found {error!r}") from None
 
 

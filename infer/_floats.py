@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import struct
 from array import array
+from collections.abc import Iterable
 from typing import Any, Literal
 
 DType = Literal["float32", "float64"]
@@ -75,7 +76,7 @@ def from_number(value: Any, dtype: DType) -> float:
     if dtype == "float64":
         return double
     single = float32(double)
-    if single == double or not _may_be_halfway(double) or isinstance(value, float):
+    if single == double or not may_be_halfway(double) or isinstance(value, float):
         return single
     if not hasattr(value, "as_integer_ratio"):
         return single  # its double is all that it tells of itself
@@ -97,14 +98,32 @@ def from_text(text: str, dtype: DType) -> float:
     if dtype == "float64":
         return double
     single = float32(double)
-    if single == double or not _may_be_halfway(double):
+    if single == double or not may_be_halfway(double):
         return single
+    return float32(beside([text], [double])[0])
+
+
+def beside(texts: Iterable[str], doubles: Iterable[float]) -> list[float]:
+    """Return each double itself if its decimal is exactly that, else its neighbour on that side.
+
+    Args:
+        texts: finite decimals.
+        doubles: the double nearest to each.
+
+    Where a double lies halfway between two values of a narrower format, rounding the result is
+    rounding the decimal once.
+    """
     from decimal import Decimal
 
-    return from_number(Decimal(text), dtype)
+    results = []
+    for text, double in zip(texts, doubles, strict=True):
+        exact, nearest = Decimal(text), Decimal(double)
+        towards = math.inf if exact > nearest else -math.inf
+        results.append(double if exact == nearest else math.nextafter(double, towards))
+    return results
 
 
-def _may_be_halfway(double: float) -> bool:
+def may_be_halfway(double: float) -> bool:
     """Tell whether a double can lie halfway between two float32 values.
 
     A double has 29 significand bits more than a float32: at a halfway point the top one of

@@ -11,7 +11,6 @@ import json
 import re
 import sys
 from collections.abc import Callable, Mapping
-from types import MappingProxyType
 from typing import Any, TypeVar
 
 from infer._card import (
@@ -26,24 +25,40 @@ from infer._card import (
 )
 from infer._errors import ArtifactError
 from infer._floats import DType, is_representable
+from infer._frozen import FrozenMapping
 from infer._program import ProgramError, parse
 from infer._sha256 import sha256
 
 FORMAT_VERSION = 1
 CARD_FILE = "model.json"
 SIBLING_FILES = ("model.onnx", "model.pt", "model.pt2")
+
+# Limits that keep a card from costing time or memory; docs/artifact-format.md lists them. What
+# calibrate and export write stays far below, or is held below by the size of the card.
 MAX_CARD_BYTES = 1 << 20
-# Of the curve in "uncertainty": limits that keep a hostile card from costing time.
+MAX_FILE_BYTES = 1 << 24
+MAX_STEPS = 10_000
+MAX_FEATURES = 1_000
+MAX_READINGS = 10_000
+MAX_COUNT = 1 << 53  # every whole number up to here is a double
+MAX_NAME = 200  # characters
+MAX_TERMS = 300
 MAX_EXPONENT = 100
-MAX_TERMS = 10_000
+MAX_EXPONENT_SUM = 10_000
 
 NAME_PATTERN = r"[a-z][a-z0-9_]*(\.[a-z0-9_]+)?"
 _VARIABLE_PATTERN = r"[a-z][a-z0-9_]*"
 _SHA256_PATTERN = r"[0-9a-f]{64}"
-# No control character (a terminal would obey it) and no lone surrogate (it cannot be printed).
-_PRINTABLE_PATTERN = r"[^\x00-\x1f\x7f-\x9f\ud800-\udfff]+"
+# No control character (a terminal would obey it), none that turns the direction of
+# writing (a terminal would show something else), and no lone surrogate (it cannot be printed).
+_PRINTABLE_PATTERN = (
+    r"[^\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]+"
+)
 _DIGEST_FIELD = re.compile(rb'"digest": "([0-9a-f]{64})"')
 _DIGEST_BLANK = b'"digest": "' + b"0" * 64 + b'"'
+
+# Of a whole number that may still be a double, and be called one that is too large.
+_MAX_DIGITS = 1_000
 
 _PLAIN = {int, float}  # not bool, although it is an int
 
@@ -55,7 +70,7 @@ class _InvalidError(Exception):
     """A value at a key is not what the format asks for."""
 
     def __init__(self, key: str, expected: str, found: str) -> None:
-        super().__init__(f"key {key!r}: expected {expected}, found {found}")
+        super().__init__(f"key {_shortened(key)!r}: expected {expected}, found {found}")
 
 
 def render(document: Mapping[str, Any]) -> bytes:
@@ -89,17 +104,19 @@ def read_card(data: bytes, where: str) -> ModelCard:
 
 def _parse_json(data: bytes) -> Any:
     def no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        result = dict(pairs)
-        if len(result) != len(pairs):
-            keys = [key for key, _ in pairs]
-            twice = next(key for key in keys if keys.count(key) > 1)
-            raise _InvalidError(twice, "each key once", "it twice")
+        result: dict[str, Any] = {}
+        for key, value in pairs:
+            if key in result:
+                raise _InvalidError(key, "each key once", "it twice")
+            result[key] = value
         return result
 
     def no_constant(text: str) -> float:
         raise _InvalidError("(a number)", "a finite number", text)
 
     def integer(text: str) -> float:
+        if len(text) > _MAX_DIGITS:  # converting takes quadratic time
+            raise _InvalidError("(a number)", "a finite number", f"one of {len(text):,} digits")
         # JSON's -0 is minus zero; Python's int has none.
         return -0.0 if text == "-0" else int(text)
 
@@ -171,7 +188,7 @@ def _read_document(document: Any) -> ModelCard:
             dtype=dtype,
         )
     except ProgramError as error:
-        line = fields["program"][error.line]
+        line = _shortened(fields["program"][error.line])
         raise _InvalidError(f"program[{error.line}]", str(error), repr(line)) from None
     return ModelCard(**fields, compiled=program)
 
@@ -182,6 +199,15 @@ def _check_uncertainty(found: Uncertainty, features: int) -> None:
     by_feature |= {f"powers[{index}]": row for index, row in enumerate(found.powers)}
     by_term = {"curve": found.curve, "factor": found.factor}
     by_term |= {f"factor[{index}]": row for index, row in enumerate(found.factor)}
+    if len({*found.powers}) != terms:
+        raise _InvalidError("uncertainty.powers", "each term once", "one twice")
+    total = sum(map(sum, found.powers))
+    if total > MAX_EXPONENT_SUM:
+        raise _InvalidError(
+            "uncertainty.powers",
+            f"exponents that add up to at most {MAX_EXPONENT_SUM:,}",
+            f"a sum of {total:,}",
+        )
     for items, expected, each in ((by_feature, features, "feature"), (by_term, terms, "term")):
         for key, item in items.items():
             if len(item) != expected:
@@ -216,17 +242,27 @@ def _is_bool(value: Any) -> bool:
     return isinstance(value, bool)
 
 
-def _show(value: Any) -> str:
-    text = json.dumps(value)
+def _shortened(text: str) -> str:
     return text if len(text) <= 60 else f"{text[:57]}…"
 
 
+def _show(value: Any) -> str:
+    try:
+        return _shortened(json.dumps(value))
+    except RecursionError:
+        return "something nested deeply"
+
+
 def _text(
-    pattern: str = _PRINTABLE_PATTERN, what: str = "text without control characters"
+    pattern: str = _PRINTABLE_PATTERN,
+    what: str = "text without control characters",
+    most: int = MAX_CARD_BYTES,
 ) -> Reader[str]:
     def read(value: Any, key: str) -> str:
         if not isinstance(value, str) or re.fullmatch(pattern, value) is None:
             raise _InvalidError(key, what, _show(value))
+        if len(value) > most:
+            raise _InvalidError(key, f"at most {most} characters", f"{len(value):,}")
         return value
 
     return read
@@ -260,12 +296,20 @@ def _positive(value: Any, key: str) -> float:
     return number
 
 
-def _count(value: Any, key: str) -> int:
-    _at_least_zero(value, key)
-    whole = int(value)
-    if whole != value:
-        raise _InvalidError(key, "a whole number", _show(value))
-    return whole
+def _up_to(most: int) -> Reader[int]:
+    def read(value: Any, key: str) -> int:
+        _at_least_zero(value, key)
+        whole = int(value)
+        if whole != value:
+            raise _InvalidError(key, "a whole number", _show(value))
+        if whole > most:
+            raise _InvalidError(key, f"a whole number up to {most:,}", _show(value))
+        return whole
+
+    return read
+
+
+_count = _up_to(MAX_COUNT)
 
 
 def _from_one(value: Any, key: str) -> int:
@@ -275,20 +319,17 @@ def _from_one(value: Any, key: str) -> int:
     return count
 
 
-def _exponent(value: Any, key: str) -> int:
-    count = _count(value, key)
-    if count > MAX_EXPONENT:
-        raise _InvalidError(key, f"a whole number up to {MAX_EXPONENT}", _show(value))
-    return count
-
-
-def _numbers(value: Any, key: str) -> tuple[float, ...]:
+def _numbers(most: int) -> Reader[tuple[float, ...]]:
     """Read a list of numbers, without a call for each: a command reads dozens on every start."""
-    if isinstance(value, list) and 1 <= len(value) <= MAX_TERMS and {*map(type, value)} <= _PLAIN:
-        largest = sys.float_info.max
-        if -largest <= min(value) and max(value) <= largest:
-            return tuple(map(float, value))
-    return _list(value, key, _number, 1, MAX_TERMS)  # says what is wrong
+
+    def read(value: Any, key: str) -> tuple[float, ...]:
+        if isinstance(value, list) and 1 <= len(value) <= most and {*map(type, value)} <= _PLAIN:
+            largest = sys.float_info.max
+            if -largest <= min(value) and max(value) <= largest:
+                return tuple(map(float, value))
+        return _list(value, key, _number, 1, most)  # says what is wrong
+
+    return read
 
 
 def _dtype(value: Any, key: str) -> DType:
@@ -313,8 +354,8 @@ def _list_of(reader: Reader[T], least: int, most: int) -> Reader[tuple[T, ...]]:
 def _inputs(value: Any, key: str) -> tuple[Any, ...]:
     """Read a list of numbers, or of lists of numbers."""
     if isinstance(value, list) and isinstance(next(iter(value), None), list):
-        return _list(value, key, _numbers, 1, MAX_TERMS)
-    return _numbers(value, key)
+        return _list(value, key, _numbers(MAX_FEATURES), 1, MAX_READINGS)
+    return _numbers(MAX_READINGS)(value, key)
 
 
 def _object(
@@ -358,9 +399,11 @@ def _mapping(
         for name in value:
             if re.fullmatch(pattern, name) is None or (known is not None and name not in known):
                 raise _InvalidError(f"{key}.{name}", what, _show(name))
-        return MappingProxyType(
-            {name: reader(item, f"{key}.{name}") for name, item in value.items()}
-        )
+            if len(name) > MAX_NAME:
+                raise _InvalidError(
+                    f"{key}.{name}", f"a name of at most {MAX_NAME} characters", f"{len(name):,}"
+                )
+        return FrozenMapping({name: reader(item, f"{key}.{name}") for name, item in value.items()})
 
     return read
 
@@ -370,9 +413,10 @@ def _shape(value: Any, key: str) -> tuple[str | int, ...]:
         if len(value) == 1:
             return ("...",)
         features = _count(value[1], f"{key}[1]")
-        if 1 <= features <= 10_000:
+        if 1 <= features <= MAX_FEATURES:
             return ("...", features)
-    raise _InvalidError(key, '["..."] or ["...", k] with k from 1 to 10000', _show(value))
+    expected = f'["..."] or ["...", k] with k from 1 to {MAX_FEATURES}'
+    raise _InvalidError(key, expected, _show(value))
 
 
 def _range(value: Any, key: str) -> tuple[float, float]:
@@ -387,18 +431,18 @@ def _setting(value: Any, key: str) -> str | float | bool:
         return value
     if isinstance(value, str):
         return _text()(value, key)
-    _number(value, key)  # kept as it is, an int or a float: it is only shown
-    number: float = value
-    return number
+    number = _number(value, key)
+    # It is only shown, so an int stays one; but few readers of JSON know one beyond 64 bits.
+    return value if isinstance(value, int) and abs(value) <= MAX_COUNT else number
 
 
-_variable = _text(_VARIABLE_PATTERN, "a lower-case name")
+_variable = _text(_VARIABLE_PATTERN, "a lower-case name", MAX_NAME)
 _sha256 = _text(_SHA256_PATTERN, "64 hex digits")
 _port = _record(Port, {"name": _variable, "dtype": _dtype, "shape": _shape, "unit": _text()})
 
 _DOCUMENT: Mapping[str, Reader[Any]] = {
     "format_version": _count,
-    "name": _text(NAME_PATTERN, "a name such as model or model.variant"),
+    "name": _text(NAME_PATTERN, "a name such as model or model.variant", MAX_NAME),
     "default_variant": _boolean,
     "title": _text(),
     "description": _text(),
@@ -406,10 +450,10 @@ _DOCUMENT: Mapping[str, Reader[Any]] = {
     "dtype": _dtype,
     "inputs": _list_of(_port, 1, 1),
     "outputs": _list_of(_port, 1, 1),
-    "domain": _list_of(_range, 1, 10_000),
+    "domain": _list_of(_range, 1, MAX_FEATURES),
     "parameters": _mapping(_number, _VARIABLE_PATTERN, "a lower-case name"),
     "constants": _mapping(_number, _VARIABLE_PATTERN, "a lower-case name"),
-    "program": _list_of(_text(), 1, 100_000),
+    "program": _list_of(_text(), 1, MAX_STEPS),
     "training": _record(
         Training,
         {
@@ -422,7 +466,7 @@ _DOCUMENT: Mapping[str, Reader[Any]] = {
         },
     ),
     "files": _mapping(
-        _record(FileRecord, {"size": _count, "sha256": _sha256}),
+        _record(FileRecord, {"size": _up_to(MAX_FILE_BYTES), "sha256": _sha256}),
         r"[a-z]+\.[a-z0-9]+",
         f"one of {', '.join(SIBLING_FILES)}, a file in this folder",
         SIBLING_FILES,
@@ -433,11 +477,11 @@ _DOCUMENT: Mapping[str, Reader[Any]] = {
             {
                 "residual_sd": _at_least_zero,
                 "degrees_of_freedom": _from_one,
-                "powers": _list_of(_list_of(_exponent, 1, 10_000), 1, MAX_TERMS),
-                "center": _numbers,
-                "half_width": _list_of(_positive, 1, 10_000),
-                "curve": _numbers,
-                "factor": _list_of(_numbers, 1, MAX_TERMS),
+                "powers": _list_of(_list_of(_up_to(MAX_EXPONENT), 1, MAX_FEATURES), 1, MAX_TERMS),
+                "center": _numbers(MAX_FEATURES),
+                "half_width": _list_of(_positive, 1, MAX_FEATURES),
+                "curve": _numbers(MAX_TERMS),
+                "factor": _list_of(_numbers(MAX_TERMS), 1, MAX_TERMS),
                 "typical_sigma": _positive,
             },
         )
@@ -446,5 +490,5 @@ _DOCUMENT: Mapping[str, Reader[Any]] = {
         _record(EvaluationError, {"absolute": _at_least_zero, "ulp": _at_least_zero})
     ),
     "digest": _sha256,
-    "readings": _record(Readings, {"x": _inputs, "y": _numbers}),
+    "readings": _record(Readings, {"x": _inputs, "y": _numbers(MAX_READINGS)}),
 }

@@ -73,8 +73,10 @@ def interval(
 ) -> Interval:
     """Return the interval at x; see ``Model.interval``."""
     chosen = band(card, level, kind, sigma)
+    held = sum(map(max, zip(*chosen.uncertainty.powers, strict=True)))
+    held += len(chosen.uncertainty.curve) + (card.features or 1)
     computation = Computation(
-        card.features, wrong_axis, 2, chosen.ends, chosen.array_ends, "float64"
+        card.features, wrong_axis, 2, chosen.ends, chosen.array_ends, "float64", held
     )
     return Interval(*apply(computation, x))
 
@@ -132,7 +134,8 @@ def _terms(found: Uncertainty, features: tuple[Any, ...], one: Any) -> list[Any]
     for row in found.powers:
         term = tables[0][row[0]]
         for table, power in zip(tables[1:], row[1:], strict=True):
-            term = term * table[power]
+            if power:  # a product with 1 is what it was
+                term = term * table[power]
         terms.append(term)
     return terms
 

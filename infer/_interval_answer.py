@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import click
 
 from infer._answer import Answers, _outside, _split, named_lines
-from infer._errors import InputError
+from infer._errors import InputError, printable
 from infer._floats import from_number, from_text
 from infer._interval import Interval, Kind, band
 from infer._model import Model
@@ -82,7 +82,7 @@ class _Numbers:
                 sys.stdout.flush()
             if self._note is not None and not self._told:
                 self._told = True  # once is enough, however many there are
-                click.echo(f"note: {self._note}", err=True)
+                click.echo(f"note: {printable(self._note)}", err=True)
 
     def print_lines(self, lines: Sequence[bytes], first: int) -> None:
         """Print the answers to lines of standard input, the first of which has that number."""

@@ -12,11 +12,11 @@ from infer._compile import compile_floats
 from infer._errors import InputError
 from infer._floats import DType, bits, from_bits, from_number
 from infer._polynomial import (
-    DegreeError,
+    ExpansionError,
     derivative,
     monotone_breaks,
     of_program,
-    substitute,
+    substituted,
     value_at,
 )
 from infer._program import Program
@@ -84,7 +84,7 @@ class Inverse:
         low, high = (Fraction(value) for value in self._ends)
         try:
             curve = of_program(card.compiled)
-        except DegreeError as error:
+        except ExpansionError as error:
             raise InputError(f"{card.name} is {error}, which is not inverted") from None
         slope = derivative(curve)
         self.is_line = len(curve) == 2
@@ -105,8 +105,9 @@ class Inverse:
     def _piece(self, curve: list[Fraction], index: int) -> Piece:
         low, high = self._breaks[index : index + 2]
         start, end = self._marks[index].value, self._marks[index + 1].value
-        center, half = float((low + high) / 2), float((high - low) / 2)
-        local = substitute(curve, Fraction(center), Fraction(half))
+        # Half of the narrowest domain there is rounds to zero.
+        center, half = float((low + high) / 2), float((high - low) / 2) or math.ulp(0.0)
+        local, over = substituted(curve, Fraction(center), Fraction(half))
         rising = value_at(curve, high) > value_at(curve, low)
         return Piece(
             low,
@@ -114,8 +115,8 @@ class Inverse:
             1 if rising else -1,
             center,
             half,
-            [float(value) for value in local],
-            [float(value) for value in derivative(local)],
+            [n / over for n in local],
+            [power * n / over for power, n in enumerate(local)][1:] or [0.0],
             (start, end),
             (_first_inside(low, self._dtype), -_first_inside(-high, self._dtype)),
         )
@@ -152,7 +153,7 @@ class Inverse:
             found = [
                 (self.pieces[max(index - 1, 0)], self._breaks[index])
                 for index, mark in enumerate(self._marks)
-                if abs(mark.value - y) <= self._rounding
+                if math.isfinite(y) and abs(mark.value - y) <= self._rounding
             ]
         if len(found) == 1:
             return found[0]

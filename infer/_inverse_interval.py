@@ -7,15 +7,23 @@ between the cuts both are monotone, so each meets y once at most and bisection f
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Iterable
 from fractions import Fraction
+from itertools import zip_longest
 
+from infer._errors import InputError
 from infer._interval import Band
 from infer._inverse import Inverse
-from infer._polynomial import Polynomial, add, derivative, multiply, sign_changes, substitute
+from infer._polynomial import sign_changes, substituted
 
 # The cuts are found to this part of the domain: as good as a double.
 _PLACES = 64
+
+# The polynomial whose roots they are has four times the curve's degree; it is found within seconds
+# up to here.
+MAX_DEGREE = 32
+_MAX_BITS = 1 << 16
 
 
 Finder = Callable[[float], tuple[float, float]]
@@ -29,6 +37,9 @@ def inverse_interval(chosen: Band, inverse: Inverse, low: float, high: float) ->
         inverse: of the same model.
         low: the domain's lower end.
         high: its upper end.
+
+    Raises:
+        InputError: the curve's degree is too high, or the interval reaches beyond the doubles.
     """
     cuts = _cuts(chosen, low, high)
 
@@ -55,7 +66,7 @@ def _leave(contains: Callable[[float], bool], inside: float, places: list[float]
             inside = place
             continue
         outside = place
-        while inside < (middle := (inside + outside) / 2) < outside or outside < middle < inside:
+        while inside < (middle := _middle(inside, outside)) < outside or outside < middle < inside:
             if contains(middle):
                 inside = middle
             else:
@@ -64,31 +75,81 @@ def _leave(contains: Callable[[float], bool], inside: float, places: list[float]
     return inside
 
 
+def _middle(a: float, b: float) -> float:
+    middle = (a + b) / 2
+    return middle if math.isfinite(middle) else a / 2 + b / 2
+
+
 def _cuts(chosen: Band, low: float, high: float) -> list[float]:
     """Return where an end of the interval turns within the domain, rising.
 
-    With curve c, variance v and reach r that is where (c ± r·√v)' = 0, so 4·v·c'² = (r·v')².
+    With curve c, variance v and reach r that is where (c ± r·√v)' = 0, so 4·v·c'² = (r·v')². In
+    u all of them have whole coefficients, when multiplied by a power of two.
     """
     found = chosen.uncertainty
+    degree = max(row[0] for row in found.powers)
+    if degree > MAX_DEGREE:
+        raise InputError(
+            f"the interval of inputs is found for curves of a degree up to {MAX_DEGREE}; "
+            f"this one has degree {degree}"
+        )
+    if not (math.isfinite(chosen.reach) and math.isfinite(chosen.noise)):
+        raise InputError("the interval reaches beyond the doubles")
+
+    def of(coefficients: tuple[float, ...], unit: int) -> list[int]:
+        result = [0] * (1 + degree)
+        for row, value in zip(found.powers, coefficients, strict=True):
+            result[row[0]] += _whole(value, unit)
+        return result
+
+    slope = _derivative(of(found.curve, _unit(found.curve)))
+    unit = _unit([chosen.noise, *(value for row in found.factor for value in row)])
+    variance = [_whole(chosen.noise, unit) * unit]
+    for row in found.factor:
+        share = of(row, unit)
+        variance = _sum(variance, _product(share, share))
+    bend = _derivative(variance)
+    # The units of slope and of variance: each is squared on one side, or on both.
+    reach, over = chosen.reach.as_integer_ratio()
+    left = 4 * over * over * unit * unit
+    right = reach * reach * _unit(found.curve) ** 2
+    difference = _sum(
+        [left * n for n in _product(variance, _product(slope, slope))],
+        [-right * n for n in _product(bend, bend)],
+    )
     start, width = Fraction(low), Fraction(high) - Fraction(low)
     center, half = Fraction(found.center[0]), Fraction(found.half_width[0])
-
-    def of(coefficients: tuple[float, ...]) -> Polynomial:
-        result = [Fraction(0)] * (1 + max(row[0] for row in found.powers))
-        for row, value in zip(found.powers, coefficients, strict=True):
-            result[row[0]] += Fraction(value)
-        return substitute(result, (start - center) / half, width / half)
-
-    slope = derivative(of(found.curve))
-    variance = [Fraction(chosen.noise)]
-    for row in found.factor:
-        share = of(row)
-        variance = add(variance, multiply(share, share))
-    bend = derivative(variance)
-    square = Fraction(chosen.reach) ** 2
-    difference = add(
-        [4 * value for value in multiply(variance, multiply(slope, slope))],
-        [-square * value for value in multiply(bend, bend)],
-    )
-    turns = sign_changes(difference, _PLACES)
+    at_low, step = (start - center) / half, width / half
+    digits = [n.bit_length() for f in (at_low, step) for n in (f.numerator, f.denominator)]
+    if max(n.bit_length() for n in difference) + len(difference) * max(digits) > _MAX_BITS:
+        raise InputError("the interval's exact ends have too many digits to be turned round")
+    local, _ = substituted([Fraction(n) for n in difference], at_low, step)
+    turns = sign_changes([Fraction(n) for n in local], _PLACES)
     return [float(start + width * Fraction(turn, 1 << _PLACES)) for turn in turns]
+
+
+def _unit(values: Iterable[float]) -> int:
+    """Return a power of two by which all of the values are whole numbers."""
+    return max(value.as_integer_ratio()[1] for value in values)
+
+
+def _whole(value: float, unit: int) -> int:
+    numerator, denominator = value.as_integer_ratio()
+    return numerator * (unit // denominator)
+
+
+def _derivative(a: list[int]) -> list[int]:
+    return [power * n for power, n in enumerate(a)][1:] or [0]
+
+
+def _sum(a: list[int], b: list[int]) -> list[int]:
+    return [p + q for p, q in zip_longest(a, b, fillvalue=0)]
+
+
+def _product(a: list[int], b: list[int]) -> list[int]:
+    result = [0] * (len(a) + len(b) - 1)
+    for i, p in enumerate(a):
+        if p:
+            for j, q in enumerate(b):
+                result[i + j] += p * q
+    return result

@@ -64,6 +64,8 @@ def make_plan(program: Program) -> Plan:
         else:
             register, count = count, count + 1
         places[step.target] = ("register", register)
+        if step.target not in last_use and step.target != program.output:
+            free.append(register)  # nobody asks for it
         operator = "copy" if step.operator == "pick" else step.operator
         drafts.append((operator, operands, register))
     # The register that ends up with the output becomes number 0.

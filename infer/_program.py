@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from infer._floats import DType
 
-_NAME = "[a-z][a-z0-9_]*"
+_NAME = "[a-z][a-z0-9_]{0,199}"
 _STEP = re.compile(
     rf"(?P<target>{_NAME}) = (?:"
     rf"(?P<left>{_NAME}) (?P<binary>[-+*]) (?P<right>{_NAME})"

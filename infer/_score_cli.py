@@ -67,7 +67,7 @@ def score(
         try:
             job = _job.plan(artifact, source, target, columns, output, force=force, resume=resume)
         except OSError as error:
-            raise click.ClickException(_unreachable(error)) from None
+            raise Failure(_unreachable(error)) from None
         if job.left_out and not quiet:
             click.echo(f"note: left out: {few(job.left_out)}", err=True)
         try:
@@ -77,13 +77,12 @@ def score(
                 )
         except KeyboardInterrupt:
             hint = "; type the same with --resume to go on" if job.journal is not None else ""
-            raise Failure(f"stopped{hint}", INTERRUPTED) from None
+            raise Failure(f"stopped{hint}", exit_code=INTERRUPTED) from None
         except OSError as error:
-            raise click.ClickException(_unreachable(error)) from None
+            raise Failure(_unreachable(error)) from None
     if job.complete and not quiet:
-        click.echo(
-            "note: nothing was left to do; all was computed again, and is what is there", err=True
-        )
+        note = "the run was already complete; its files were computed again, and they are the same"
+        click.echo(f"note: {note}", err=True)
     if not quiet:
         _summarize(counts, len(job.tasks), artifact.card)
 

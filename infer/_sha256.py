@@ -14,7 +14,7 @@ except ImportError:
         from hashlib import sha256 as _sha256  # a Python built without them
 
 
-def sha256(data: bytes) -> str:
+def sha256(data: bytes | bytearray) -> str:
     """Return the SHA-256 of some bytes in lowercase hex."""
     digest: str = _sha256(data).hexdigest()
     return digest

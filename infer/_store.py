@@ -14,6 +14,7 @@ from typing import NamedTuple
 from infer._card import ModelCard
 from infer._errors import ArtifactError, ModelNotFoundError, suggest
 from infer._format import CARD_FILE, MAX_CARD_BYTES, NAME_PATTERN, read_card
+from infer._regular_file import read_regular_file
 from infer._sha256 import sha256
 
 ENVIRONMENT_VARIABLE = "SAMEBITS_ARTIFACTS"
@@ -36,11 +37,12 @@ class Artifact(NamedTuple):
         """Return the content of a file beside the card.
 
         Raises:
-            ArtifactError: the file is missing, or its size or SHA-256 is not the card's.
+            ArtifactError: the file is missing, is not a regular file, or its size or SHA-256 is
+                not the card's.
         """
         path = self.path(file)
         record = self.card.files[file]
-        data = _read(path, record.size + 1)
+        data = read_regular_file(path, record.size + 1)
         if len(data) != record.size:
             found = f"{len(data):,}" if len(data) < record.size else "more"
             raise ArtifactError(
@@ -78,7 +80,7 @@ def read_folder(folder: str) -> tuple[Artifact, bytes]:
         raise ModelNotFoundError(f"no folder {folder!r}; expected a folder with {CARD_FILE}")
     if not isfile(path):
         raise ModelNotFoundError(f"no {CARD_FILE} in {folder!r}; is it an artifact's folder?")
-    data = _read(path, MAX_CARD_BYTES + 1)
+    data = read_regular_file(path, MAX_CARD_BYTES + 1)
     return Artifact(folder, read_card(data, path)), data
 
 
@@ -173,13 +175,3 @@ def _open_named(root: str, name: str) -> Artifact:
             f"found {artifact.card.name!r}"
         )
     return artifact
-
-
-def _read(path: str, most: int) -> bytes:
-    try:
-        with open(path, "rb") as file:
-            # A card can claim any size, and reading allocates what it asks for.
-            return file.read(min(most, os.fstat(file.fileno()).st_size + 1))
-    except OSError as error:
-        reason = error.strerror or str(error)
-        raise ArtifactError(f"{path}: expected a readable file: {reason}") from None

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from infer._errors import printable
+
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> str:
-    """Return a table as text, two spaces between columns.
+    """Return a table as text, two spaces between columns; a terminal obeys nothing in a cell.
 
     Args:
         head: the columns' titles.
         rows: the cells.
         right: indexes of the columns that are aligned to the right.
     """
+    rows = [[printable(cell) for cell in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
     rule = ["-" * width for width in widths]
 

@@ -45,9 +45,25 @@ def _lacks_npm_packages():
     wanted = json.loads((WEB / "package-lock.json").read_text("utf-8"))["packages"]
     found = json.loads(installed.read_text("utf-8"))["packages"] if installed.is_file() else {}
     versions = {name: package.get("version") for name, package in found.items()}
-    if any(name and versions.get(name) != row["version"] for name, row in wanted.items()):
+    # An optional one is for some platforms only.
+    needed = {name: row for name, row in wanted.items() if name and not row.get("optional")}
+    if any(versions.get(name) != row["version"] for name, row in needed.items()):
         return "the packages of tests/web are not installed; type: npm ci --prefix tests/web"
     return None
+
+
+def _lacks_bench():
+    packages = ("duckdb", "numexpr", "polars", "sklearn", "statsmodels")
+    missing = [name for name in packages if find_spec(name) is None]
+    return f"no {missing[0]} here; type: pip install 'samebits[bench]'" if missing else None
+
+
+def _lacks_java():
+    if shutil.which("java") and shutil.which("javac"):
+        return None
+    return (
+        "no java and javac here; install a JDK, 11 or newer: apt-get install default-jdk-headless"
+    )
 
 
 def _lacks_ray():
@@ -70,7 +86,9 @@ def _lacks_chromium():
 
 # By the name that a test gives: a function that tells why it is missing, None if it is there.
 NEEDS = {
+    "bench": cache(_lacks_bench),
     "chromium": cache(_lacks_chromium),
+    "java": cache(_lacks_java),
     "node": cache(_lacks_node),
     "npm packages": cache(_lacks_npm_packages),
     "ray": cache(_lacks_ray),

@@ -21,6 +21,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 BLOCK = re.compile(r"^```(console|pycon|python)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 SHOWN_ADDRESS = "127.0.0.1:8000"
+SHOWN_GRPC_ADDRESS = "127.0.0.1:8001"
 OPTIONS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 
 
@@ -61,10 +62,11 @@ def served():
         if SHOWN_ADDRESS not in text:
             return text
         infer = Path(sys.executable).with_name("infer")
-        command = [infer, "serve", "--port", "0", "--no-access-log"]
+        command = [infer, "serve", "--port", "0", "--grpc-port", "0", "--no-access-log"]
         processes.append(subprocess.Popen(command, stdout=subprocess.PIPE, text=True))
-        address = processes[-1].stdout.readline().rpartition("//")[2].strip()
-        return text.replace(SHOWN_ADDRESS, address)
+        addresses = processes[-1].stdout.readline().rpartition("//")[2].strip()
+        http, grpc = addresses.split(", gRPC at ")
+        return text.replace(SHOWN_ADDRESS, http).replace(SHOWN_GRPC_ADDRESS, grpc)
 
     yield with_address
     for process in processes:

@@ -1,5 +1,6 @@
 """A test that needs a tool skips where it is missing, and fails where everything must be there."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -52,6 +53,21 @@ def test_nothing_is_skipped_where_everything_must_be_there(outcome):
     code, output = outcome("npm packages", SAMEBITS_REQUIRE="1")
     assert code == 1
     assert "type: npm ci --prefix tests/web; $SAMEBITS_REQUIRE permits no skip" in output
+
+
+def test_a_package_for_another_platform_is_not_missing(outcome, tmp_path):
+    lock = json.loads((HERE / "web" / "package-lock.json").read_text("utf-8"))
+    everywhere = {
+        name: row for name, row in lock["packages"].items() if name and not row.get("optional")
+    }
+    assert len(everywhere) < len(lock["packages"]) - 1
+    installed = tmp_path / "web" / "node_modules" / ".package-lock.json"
+    installed.parent.mkdir()
+    installed.write_text(json.dumps({"packages": everywhere}), encoding="utf-8")
+    assert "1 passed" in outcome("npm packages")[1]
+    del everywhere["node_modules/onnxruntime-web"]
+    installed.write_text(json.dumps({"packages": everywhere}), encoding="utf-8")
+    assert "1 skipped" in outcome("npm packages")[1]
 
 
 def test_a_test_runs_where_its_tool_is_there(outcome, tmp_path):

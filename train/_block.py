@@ -81,6 +81,21 @@ class Table(Protocol):
         """Yield the rows of some columns, by index, in blocks."""
 
 
+# Names of columns that are listed, and how much of each is shown.
+_MOST_LISTED, _LONGEST_NAME = 50, 60
+
+
+def shown(name: str) -> str:
+    """Return a column's name in quotes, for people."""
+    return repr(name if len(name) <= _LONGEST_NAME else f"{name[: _LONGEST_NAME - 1]}…")
+
+
+def listed(columns: Sequence[str]) -> str:
+    """Return columns as one text for people, but not so many that they fill the screen."""
+    more = len(columns) - _MOST_LISTED
+    return ", ".join(columns[:_MOST_LISTED]) + (f" and {more:,} more" if more > 0 else "")
+
+
 def integers(values: list[int]) -> NDArray[np.int64] | list[int]:
     """Return whole numbers as int64 if they fit."""
     try:

@@ -131,6 +131,7 @@ def column(values: Any, name: str, first_row: int = 1) -> Column:
         unit = Fraction(10) ** -values.places
         return _small(values.integers, unit)
     if hasattr(values, "to_numpy"):  # pandas, polars, pyarrow
+        _check_arrow(values, name)
         values = values.to_numpy()
     elif hasattr(values, "detach"):
         values = from_torch(values)
@@ -152,6 +153,16 @@ def column(values: Any, name: str, first_row: int = 1) -> Column:
     if values.dtype.kind == "f":  # long double
         return _objects(list(values), name, first_row)
     raise CalibrationError(f"{name} holds {values.dtype.name}; give real numbers")
+
+
+def _check_arrow(values: Any, name: str) -> None:
+    """Refuse an Arrow array that claims more than it holds, as one from a damaged file may."""
+    if type(values).__module__.partition(".")[0] != "pyarrow":
+        return
+    try:
+        values.validate(full=True)
+    except (ValueError, LookupError) as error:
+        raise CalibrationError(f"{name} is no valid Arrow array: {error}") from None
 
 
 def from_torch(values: Any) -> NDArray[Any]:

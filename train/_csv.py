@@ -19,7 +19,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from train._block import BLOCK_ROWS, NO_FLAWS, RawBlock
+from train._block import BLOCK_ROWS, NO_FLAWS, RawBlock, listed, shown
 from train._decimals import parse
 from train._errors import ReadingsError
 from train._files import Source
@@ -79,7 +79,7 @@ class TextTable:
     def layout(self) -> str:
         """What the file was taken for, for people."""
         columns = "1 column" if len(self.names) == 1 else f"{len(self.names)} columns"
-        header = f"header {', '.join(map(repr, self.names))}" if self.header else "no header"
+        header = f"header {listed(list(map(shown, self.names)))}" if self.header else "no header"
         decimals = ", decimal commas" if self.comma else ""
         between = f" separated by {_DELIMITERS[self.delimiter]}" if len(self.names) > 1 else ""
         return f"{self.encoding.label}, {columns}{between}, {header}{decimals}"
@@ -140,9 +140,14 @@ def open_text(source: Source, sample: bytes, *, complete: bool) -> TextTable:
     lines = list(io.StringIO(text, newline=""))
     if not complete:
         lines = lines[:-1] or lines  # the last one is cut off
-    found = {delimiter: _first_rows(lines, delimiter) for delimiter in _DELIMITERS}
-    delimiter = max(found, key=lambda key: _score(found[key]))
-    rows = found[delimiter]
+    found = {key: _first_rows(lines, key, source.name) for key in _DELIMITERS}
+    read = {key: rows for key, rows in found.items() if not isinstance(rows, ReadingsError)}
+    delimiter = max(read, key=lambda key: _score(read[key]))
+    rows = read[delimiter]
+    if not _score(rows):
+        for problem in found.values():
+            if isinstance(problem, ReadingsError):
+                raise problem
     if not rows:
         raise ReadingsError(f"{source.name}: expected rows of numbers, found an empty file")
     comma = _share(rows, comma=True) > _share(rows, comma=False)
@@ -159,9 +164,14 @@ def open_text(source: Source, sample: bytes, *, complete: bool) -> TextTable:
     else:
         names = ("",) * Counter(map(len, rows)).most_common(1)[0][0]
     # Some programs end each row with a separator.
-    while len(names) > 1 and not any("".join(row[len(names) - 1 :]).strip() for row in rows):
-        names = names[:-1]
+    used = max(_used(row) for row in rows)
+    names = names[: max(1, used)]
     return TextTable(source, encoding, delimiter, comma, header, names)
+
+
+def _used(row: list[str]) -> int:
+    """Return how many cells there are up to the last one with something in it."""
+    return next((end for end in range(len(row), 0, -1) if row[end - 1].strip()), 0)
 
 
 def _find_encoding(sample: bytes, name: str) -> _Encoding:
@@ -221,10 +231,13 @@ def _line_breaks(cell: str) -> int:
     return cell.count("\n") or cell.count("\r")
 
 
-def _first_rows(lines: list[str], delimiter: str) -> _Rows:
-    for _, rows in _rows(lines[: 10 * _SAMPLE_ROWS], delimiter, "", strict=False):
-        return rows[:_SAMPLE_ROWS]
-    return []
+def _first_rows(lines: list[str], delimiter: str, name: str) -> _Rows | ReadingsError:
+    """Return the first rows, or why this cannot be the delimiter: a cell would be too long."""
+    try:
+        blocks = _rows(lines[: 10 * _SAMPLE_ROWS], delimiter, name, strict=False)
+        return next((rows[:_SAMPLE_ROWS] for _, rows in blocks), [])
+    except ReadingsError as error:
+        return error
 
 
 def _score(rows: _Rows) -> float:
@@ -240,7 +253,7 @@ def _score(rows: _Rows) -> float:
 def _share(rows: _Rows, *, comma: bool) -> float:
     """Return which part of the cells are numbers."""
     cells = [cell for row in rows for cell in row]
-    return sum(_is_number(cell, comma=comma) for cell in cells) / len(cells)
+    return 1 - len(parse(cells, comma=comma).flaws) / len(cells)
 
 
 def _is_number(cell: str, *, comma: bool) -> bool:

@@ -26,6 +26,12 @@ class ReadingsError(TrainError):
     exit_code = 2
 
 
+class DamagedFileError(ReadingsError):
+    """A file begins as one of a known format and is none; the commands exit with 1."""
+
+    exit_code = 1
+
+
 class ColumnsError(ReadingsError, LookupError):
     """The file has no such columns, they hold no numbers, or it must be said which they are."""
 

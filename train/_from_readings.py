@@ -226,7 +226,10 @@ def artifact_name(text: str) -> str:
 
 
 def _ascii(text: str) -> str:
-    """Return a text in lowercase letters, digits and _: accents go, all else becomes _."""
+    """Return a text in lowercase letters, digits and _: accents go, all else becomes _.
+
+    It is cut to 100 characters: a card's names have at most 200.
+    """
     letters = unicodedata.normalize("NFKD", text.lower())
     plain = "".join(letter for letter in letters if not unicodedata.combining(letter))
-    return re.sub(r"[^a-z0-9]+", "_", plain).strip("_")
+    return re.sub(r"[^a-z0-9]+", "_", plain).strip("_")[:100].rstrip("_")

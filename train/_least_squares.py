@@ -57,9 +57,10 @@ class Solution:
 
     Attributes:
         powers: the exponents of each term.
-        center: of each feature; 0 without an intercept.
+        center: of each feature; 0 without an intercept, or if a term below another is missing.
         half_width: of each feature.
-        middle: center and half width of each feature, whether there is an intercept or not.
+        middle: center and half width of each feature, whether there is an intercept or not; about 0
+            if a term below another is missing.
         rows: number of readings.
         curve: the coefficient of each term in u.
         coefficients: the coefficient of each term in plain powers of x.
@@ -176,15 +177,17 @@ def solve(sums: Sums, powers: Sequence[Exponents]) -> Solution:
 
     Args:
         sums: over the readings, of these terms or more.
-        powers: the exponents of the terms; with the constant, all terms below a term must be among
-            them.
+        powers: the exponents of the terms.
 
     Raises:
         DependentError: the readings do not determine the coefficient of a term.
     """
     powers = tuple(powers)
     none = (0,) * sums.features
-    frames = [_frame(low, high, shift=none in powers) for low, high in sums.domain]
+    # Around another center than 0, x^2 has a part in x: without a term for it the curve would be
+    # another one.
+    movable = _has_all_below(powers)
+    frames = [_frame(low, high, shift=movable and none in powers) for low, high in sums.domain]
     # u = (alpha·X - beta) / gamma in whole numbers, where x is X times the column's unit.
     lines = [
         line(unit, center, half) for unit, (center, half) in zip(sums.units, frames, strict=False)
@@ -248,7 +251,7 @@ def solve(sums: Sums, powers: Sequence[Exponents]) -> Solution:
         powers=powers,
         center=tuple(center for center, _ in frames),
         half_width=tuple(half for _, half in frames),
-        middle=tuple(_frame(low, high, shift=True) for low, high in sums.domain),
+        middle=tuple(_frame(low, high, shift=movable) for low, high in sums.domain),
         rows=sums.rows,
         curve=curve,
         coefficients=tuple(_dot(curve, [row.get(e, Fraction(0)) for row in plain]) for e in powers),
@@ -264,6 +267,12 @@ def solve(sums: Sums, powers: Sequence[Exponents]) -> Solution:
 
 def _dot(left: Sequence[Fraction], right: Sequence[Fraction]) -> Fraction:
     return sum((a * b for a, b in zip(left, right, strict=False) if b), Fraction(0))
+
+
+def _has_all_below(powers: Sequence[Exponents]) -> bool:
+    """Tell whether each term with one exponent lowered by one is among them, or is the constant."""
+    below = ((*e[:i], e[i] - 1, *e[i + 1 :]) for e in powers for i in range(len(e)) if e[i])
+    return all(term in powers or not any(term) for term in below)
 
 
 def _frame(low: Fraction, high: Fraction, *, shift: bool) -> tuple[Fraction, Fraction]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
@@ -10,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from train import _arrow, _csv, _excel
-from train._block import Numbers, RawBlock, Table
+from train._block import Numbers, RawBlock, Table, listed, shown
 from train._errors import ColumnsError, ReadingsError
 from train._files import Source
 
@@ -288,7 +289,8 @@ def _moved(
             f"{file}: expected the same columns as in {first}, found {_differing(names, others)}. "
             f"{_known(others)}"
         )
-    places = [others.index(name) for name in names]
+    place = {name: index for index, name in enumerate(others)}
+    places = [place[name] for name in names]
     return choice._replace(
         x=tuple(places[index] for index in choice.x),
         y=places[choice.y],
@@ -302,15 +304,15 @@ def _differing(names: Sequence[str], others: Sequence[str]) -> str:
         return f"{len(others)}, not {len(names)}"
     if not any(others):
         return "no names"
-    found = [f"no {name!r}" for name in dict.fromkeys(names) if name not in others]
-    found += [repr(name) for name in dict.fromkeys(others) if name not in names]
-    both = [name for name in dict.fromkeys(names) if name in others]
+    expected, there = Counter(names), Counter(others)
+    found = [f"no {shown(name)}" for name in expected if name not in there]
+    found += [shown(name) for name in there if name not in expected]
     found += [
-        f"{name!r} {others.count(name)} times"
-        for name in both
-        if others.count(name) != names.count(name)
+        f"{shown(name)} {there[name]} times"
+        for name in expected
+        if name in there and there[name] != expected[name]
     ]
-    return ", ".join(found) or "those of the same name in another order"
+    return listed(found) or "those of the same name in another order"
 
 
 def _open_table(source: Source) -> Table:
@@ -422,7 +424,7 @@ def _undecided(
 def _known(names: Sequence[str]) -> str:
     if not any(names):
         return f"There is no header; the columns are numbered 1 to {len(names)}."
-    return f"Columns: {', '.join(_shown(names, index) for index in range(len(names)))}."
+    return f"Columns: {listed([_shown(names, index) for index in range(len(names))])}."
 
 
 def _name(names: Sequence[str], index: int) -> str:
@@ -430,4 +432,4 @@ def _name(names: Sequence[str], index: int) -> str:
 
 
 def _shown(names: Sequence[str], index: int) -> str:
-    return repr(names[index]) if names[index] else str(index + 1)
+    return shown(names[index]) if names[index] else str(index + 1)

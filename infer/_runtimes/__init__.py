@@ -120,4 +120,12 @@ def load_runtime(name: str, artifact: Artifact, device: str) -> Evaluator:
         raise RuntimeUnavailableError(
             f"runtime {name!r} is installed here but cannot be imported: {error}"
         ) from error
-    return evaluator
+    return evaluator if runtime.file is None else _in_pieces(evaluator, artifact)
+
+
+def _in_pieces(evaluator: Evaluator, artifact: Artifact) -> Evaluator:
+    """Return an evaluator whose memory stays bounded, however many steps wait for others."""
+    from infer._runtimes import _pieces
+
+    rows = _pieces.rows(artifact.card.compiled)
+    return evaluator if rows is None else _pieces.InPieces(evaluator, rows)

@@ -18,6 +18,10 @@ BLOCK = 1 << 18
 # compute two hundred thousand.
 ALONE = 1 << 19
 
+# Bytes that the registers of a block may take together. Few programs need more than a register or
+# two; one that needs thousands is computed in smaller blocks.
+REGISTERS = 1 << 25
+
 Compute = Callable[[int, int, int], None]
 
 _pool: Any = None
@@ -28,6 +32,11 @@ def threads() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def block_within(block: int, registers: int, itemsize: int) -> int:
+    """Return a block's length, made smaller if its registers would take too much memory."""
+    return max(1, min(block, REGISTERS // max(1, registers * itemsize)))
 
 
 def in_blocks(compute: Compute, count: int) -> None:

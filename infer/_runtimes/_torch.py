@@ -6,7 +6,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any
 
-from infer._errors import RuntimeUnavailableError
+from infer._errors import ArtifactError, RuntimeUnavailableError
 from infer._runtimes import Carrier
 from infer._runtimes._arena import empty_tensor
 from infer._runtimes._blocks import BLOCK
@@ -24,6 +24,7 @@ class TorchEvaluator:
         self,
         function: Callable[[torch.Tensor], torch.Tensor],
         device: torch.device,
+        path: str,
         setting: Callable[[], AbstractContextManager[object]] = nullcontext,
     ) -> None:
         """Keep a function that computes on the device.
@@ -31,17 +32,25 @@ class TorchEvaluator:
         Args:
             function: of a tensor of shape (n,), or (n, k), to one of shape (n,).
             device: where it computes.
+            path: of the file that it came from, for errors.
             setting: what it computes under; entered in each thread that calls it.
         """
         import torch
 
         self._function = function
         self._device = device
+        self._path = path
         self._setting = setting
         self._no_grad = torch.no_grad
 
     def run(self, values: torch.Tensor, out: Any = None) -> torch.Tensor:
         """See ``Evaluator.run``; the answers lie where the values did."""
+        try:
+            return self._run(values, out)
+        except Exception as error:  # it raises several, and what depends on the version
+            raise ArtifactError(f"{self._path}: torch cannot run it: {error}") from error
+
+    def _run(self, values: torch.Tensor, out: Any) -> torch.Tensor:
         moved = values.to(self._device)
         owned = out is None or moved is not values
         answers = empty_tensor(len(moved), moved) if owned else out

@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Any
 from infer._errors import ArtifactError, RuntimeUnavailableError
 from infer._runtimes import Carrier
 from infer._store import Artifact
+from infer._writers import read
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+_FILE = "model.onnx"
 _PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
 
 
@@ -20,15 +22,19 @@ class OnnxRuntimeEvaluator:
 
     carrier: Carrier = "numpy"
 
-    def __init__(self, session: Any) -> None:
-        """Keep a session with one input and one output."""
+    def __init__(self, session: Any, path: str) -> None:
+        """Keep a session with one input and one output, and the path of its file for errors."""
         self._run = session.run
+        self._path = path
         self._input = session.get_inputs()[0].name
         self._outputs = [session.get_outputs()[0].name]
 
     def run(self, values: NDArray[np.floating[Any]], out: Any = None) -> NDArray[np.floating[Any]]:
         """See ``Evaluator.run``."""
-        (result,) = self._run(self._outputs, {self._input: values})
+        try:
+            (result,) = self._run(self._outputs, {self._input: values})
+        except Exception as error:  # onnxruntime's errors have no base of their own
+            raise ArtifactError(f"{self._path}: onnxruntime cannot run it: {error}") from error
         if out is None:
             out = result
         else:
@@ -39,7 +45,7 @@ class OnnxRuntimeEvaluator:
 
 def load(artifact: Artifact, device: str) -> OnnxRuntimeEvaluator:
     """Make an artifact ready to run; see ``infer._runtimes``."""
-    data = artifact.read("model.onnx")
+    data, path = read(artifact, _FILE), artifact.path(_FILE)
     import onnxruntime
 
     provider = _PROVIDERS.get(device)
@@ -61,13 +67,6 @@ def load(artifact: Artifact, device: str) -> OnnxRuntimeEvaluator:
         session = onnxruntime.InferenceSession(data, options, providers=[provider])
     except Exception as error:  # onnxruntime's errors have no base of their own
         raise ArtifactError(
-            f"{artifact.path('model.onnx')}: onnxruntime {onnxruntime.__version__} "
-            f"cannot load it: {error}"
+            f"{path}: onnxruntime {onnxruntime.__version__} cannot load it: {error}"
         ) from error
-    found = len(session.get_inputs()), len(session.get_outputs())
-    if found != (1, 1):
-        raise ArtifactError(
-            f"{artifact.path('model.onnx')}: expected one input and one output, "
-            f"found {found[0]} and {found[1]}"
-        )
-    return OnnxRuntimeEvaluator(session)
+    return OnnxRuntimeEvaluator(session, path)

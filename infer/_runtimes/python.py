@@ -14,7 +14,7 @@ from infer._plan import Plan, compile_block, make_plan
 from infer._program import Program
 from infer._runtimes import Carrier
 from infer._runtimes._arena import empty, empty_tensor
-from infer._runtimes._blocks import BLOCK, in_blocks
+from infer._runtimes._blocks import BLOCK, block_within, in_blocks
 from infer._store import Artifact
 from infer._zeros import without_idle_zeros
 
@@ -72,6 +72,7 @@ class PythonEvaluator:
         result = empty(len(values), values.dtype) if out is None else out
 
         def compute(start: int, stop: int, block: int) -> None:
+            block = block_within(block, plan.scratch, values.itemsize)
             scratch = np.empty((plan.scratch, min(block, stop - start)), values.dtype)
             with np.errstate(all="ignore"):  # inf and nan are answers here, not accidents
                 _in_blocks(run_block, values, result, scratch, start, stop, block)
@@ -93,6 +94,7 @@ class PythonEvaluator:
         result = empty_tensor(len(values), values)
         # torch has threads of its own for each operation.
         block = BLOCK if values.device.type == "cpu" else len(values)
+        block = block_within(block, plan.scratch, values.element_size())
         scratch = values.new_empty((plan.scratch, min(block, len(values))))
         with torch.no_grad():
             _in_blocks(run_block, values, result, scratch, 0, len(values), block)

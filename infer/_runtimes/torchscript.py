@@ -9,11 +9,14 @@ from functools import partial
 from infer._errors import ArtifactError
 from infer._runtimes._torch import TorchEvaluator, find_device
 from infer._store import Artifact
+from infer._writers import read
+
+_FILE = "model.pt"
 
 
 def load(artifact: Artifact, device: str) -> TorchEvaluator:
     """Make an artifact ready to run; see ``infer._runtimes``."""
-    data = artifact.read("model.pt")
+    data, path = read(artifact, _FILE), artifact.path(_FILE)
     import torch
 
     place = find_device(device, "torchscript")
@@ -22,15 +25,10 @@ def load(artifact: Artifact, device: str) -> TorchEvaluator:
             # TorchScript is deprecated since torch 2.9; this file is where we accept that.
             warnings.filterwarnings("ignore", r"`torch\.jit\.load` is deprecated")
             module = torch.jit.load(io.BytesIO(data), map_location=place)  # type: ignore[no-untyped-call]
-        taken = [argument.name for argument in module.forward.schema.arguments]
-        if len(taken) != 2:
-            raise ValueError(f"expected a forward of self and an input, found one of {taken}")
-    except (AttributeError, MemoryError, RuntimeError, ValueError) as error:
-        raise ArtifactError(
-            f"{artifact.path('model.pt')}: torch {torch.__version__} cannot load it: {error}"
-        ) from error
+    except (MemoryError, RuntimeError) as error:
+        raise ArtifactError(f"{path}: torch {torch.__version__} cannot load it: {error}") from error
     # The optimizer would compile the steps into one kernel on a GPU, where a * b + c becomes a
     # fused multiply-add. This switch, unlike those of torch.jit.fuser, is the calling thread's own
     # (thread_local in libtorch); as nobody else calls this module, it is never optimized.
     unfused = partial(torch.jit.optimized_execution, False)  # type: ignore[attr-defined]
-    return TorchEvaluator(module, place, unfused)
+    return TorchEvaluator(module, place, path, unfused)

@@ -8,13 +8,30 @@ https://parquet.apache.org/docs/file-format/ and its parquet.thrift.
 from __future__ import annotations
 
 import base64
+import gc
 import json
 import os
 import struct
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 from infer._errors import DataError
-from infer._score._thrift import BINARY, STRUCT, Field, List, Struct, decode, encode
+from infer._score._damage import FormatError, blame
+from infer._score._thrift import (
+    BINARY,
+    I32,
+    I64,
+    LIST,
+    STRUCT,
+    Field,
+    List,
+    Struct,
+    decode,
+    encode,
+    structs,
+    value,
+)
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -23,15 +40,16 @@ _MAGIC = b"PAR1"
 _TAIL = len(_MAGIC) + 4
 
 # Fields by number: of the footer,
-_SCHEMA, _ROW_GROUPS, _KEY_VALUES, _COLUMN_ORDERS, _ENCRYPTION = 2, 4, 5, 7, 8
+_SCHEMA, _FILE_ROWS, _ROW_GROUPS, _KEY_VALUES, _COLUMN_ORDERS, _ENCRYPTION = 2, 3, 4, 5, 7, 8
 # of an element of the schema,
-_NUM_CHILDREN = 5
+_PHYSICAL, _NAME, _NUM_CHILDREN = 1, 4, 5
 # of a row group,
-_CHUNKS, _TOTAL_SIZE, _NUM_ROWS, _TOTAL_COMPRESSED = 1, 2, 3, 6
+CHUNKS, _TOTAL_SIZE, NUM_ROWS, _TOTAL_COMPRESSED = 1, 2, 3, 6
 # of a column chunk,
-_FILE_PATH, _FILE_OFFSET, _META, _OFFSET_INDEX, _COLUMN_INDEX = 1, 2, 3, 4, 6
+_FILE_PATH, _FILE_OFFSET, META, OFFSET_INDEX, _COLUMN_INDEX = 1, 2, 3, 4, 6
 # and of its metadata.
 _META_UNCOMPRESSED, _META_OFFSETS = 6, (9, 10, 11, 14)
+_LARGEST = 1 << 26
 
 
 class Footer(NamedTuple):
@@ -43,8 +61,7 @@ class Footer(NamedTuple):
     @property
     def row_groups(self) -> list[Struct]:
         """The row groups."""
-        groups: list[Struct] = self.content[_ROW_GROUPS].value.values
-        return groups
+        return structs(self.content, _ROW_GROUPS)
 
 
 class Chunk(NamedTuple):
@@ -60,35 +77,138 @@ class Chunk(NamedTuple):
 
 
 def read_footer(path: str) -> Footer:
-    """Return the footer of a Parquet file.
+    """Return the footer of a Parquet file that can be given another column.
 
     Raises:
-        DataError: it is not a whole Parquet file, is encrypted, or lies in several files.
+        DataError: it is not a whole Parquet file, is signed or encrypted, or lies in several files.
     """
-    with open(path, "rb") as file:
-        size = file.seek(0, os.SEEK_END)
-        file.seek(max(0, size - _TAIL))
-        tail = file.read(_TAIL)
-        start = size - _TAIL - (struct.unpack("<I", tail[:4])[0] if len(tail) == _TAIL else 0)
-        if tail[4:] == b"PARE":
-            raise DataError(f"{path}: is encrypted; expected a Parquet file that anybody can read")
-        if tail[4:] != _MAGIC or start < len(_MAGIC):
-            raise DataError(f"{path}: expected a Parquet file; it is cut short or something else")
-        file.seek(start)
-        footer = _footer(file.read(size - _TAIL - start), start, path)
+    try:
+        with open(path, "rb") as file:
+            footer = load_footer(file)
+    except FormatError as error:
+        raise DataError(f"{path}: {error}") from None
     if _ENCRYPTION in footer.content:
         raise DataError(f"{path}: is signed or encrypted; a column would break its signature")
-    for group in footer.row_groups:
-        if any(_FILE_PATH in chunk for chunk in group[_CHUNKS].value.values):
-            raise DataError(f"{path}: is an index to other files; expected a file with data")
     return footer
 
 
-def _footer(data: bytes, start: int, path: str) -> Footer:
+def load_footer(file: BinaryIO) -> Footer:
+    """Return the footer of a Parquet file, wherever that stands.
+
+    pyarrow ends the process when it is asked for metadata that a footer lacks, so look here first.
+
+    Raises:
+        FormatError: it is not a whole Parquet file, is encrypted, or lies in several files.
+    """
+    size = file.seek(0, os.SEEK_END)
+    file.seek(max(0, size - _TAIL))
+    tail = file.read(_TAIL)
+    start = size - _TAIL - (struct.unpack("<I", tail[:4])[0] if len(tail) == _TAIL else 0)
+    if tail[4:] == b"PARE":
+        raise FormatError("is encrypted; expected a Parquet file that anybody can read")
+    if tail[4:] != _MAGIC or start < len(_MAGIC):
+        raise FormatError("expected a Parquet file; it is cut short or something else")
+    if size - _TAIL - start > _LARGEST:
+        raise FormatError(
+            f"its footer takes {size - _TAIL - start:,} bytes; expected at most {_LARGEST:,}, so "
+            "fewer columns or row groups"
+        )
+    file.seek(start)
+    data = file.read(size - _TAIL - start)
     try:
-        return Footer(start, decode(data))
-    except ValueError as error:
-        raise DataError(f"{path}: its footer is damaged: {error}") from None
+        with _without_collection():
+            footer = Footer(start, decode(data))
+        _check(footer)
+    except FormatError as error:
+        raise FormatError(f"its footer is damaged: {error}") from None
+    chunks = (chunk for group in footer.row_groups for chunk in structs(group, CHUNKS))
+    if any(_FILE_PATH in chunk for chunk in chunks):
+        raise FormatError("is an index to other files; expected a file with data")
+    return footer
+
+
+@contextmanager
+def _without_collection() -> Iterator[None]:
+    """Keep Python from looking for cycles among a million values that have none."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
+def _check(footer: Footer) -> None:
+    """Check that all is there that is read or changed later.
+
+    Raises:
+        FormatError: it is not, or the row groups do not hold as many rows as the file.
+    """
+    content = footer.content
+    groups = structs(content, _ROW_GROUPS)
+    for group in groups:
+        value(group, _TOTAL_SIZE, I64)
+        if _TOTAL_COMPRESSED in group:
+            value(group, _TOTAL_COMPRESSED, I64)
+        for chunk in structs(group, CHUNKS):
+            value(chunk, META, STRUCT)
+    rows = [value(group, NUM_ROWS, I64) for group in groups]
+    total = value(content, _FILE_ROWS, I64)
+    if min(rows, default=0) < 0 or sum(rows) != total:
+        raise FormatError(f"it claims {total:,} rows, its row groups {sum(rows):,}")
+    elements = structs(content, _SCHEMA)
+    if not elements:
+        raise FormatError("it has no schema")
+    value(elements[0], _NUM_CHILDREN, I32)
+    leaves = 0
+    for element in elements:
+        value(element, _NAME, BINARY)
+        leaves += not (_NUM_CHILDREN in element and value(element, _NUM_CHILDREN, I32))
+    for number, group in enumerate(groups):
+        count = len(structs(group, CHUNKS))
+        if count != leaves:
+            raise FormatError(f"row group {number} has {count:,} columns, the schema {leaves:,}")
+    if _COLUMN_ORDERS in content:
+        structs(content, _COLUMN_ORDERS)
+    if _KEY_VALUES in content:
+        for pair in structs(content, _KEY_VALUES):
+            value(pair, 1, BINARY)
+            if 2 in pair:
+                value(pair, 2, BINARY)
+
+
+class Leaf(NamedTuple):
+    """A column: which chunk it is of each row group, and the number of its physical type."""
+
+    place: int
+    physical: int
+
+
+def leaf(footer: Footer, name: str) -> Leaf | None:
+    """Return where a column is, None if it holds other columns.
+
+    Raises:
+        FormatError: there is no such column, or two.
+    """
+    found: list[Leaf | None] = []
+    leaves, inside = 0, [value(footer.content[_SCHEMA].value.values[0], _NUM_CHILDREN, I32)]
+    for element in structs(footer.content, _SCHEMA)[1:]:
+        while inside and not inside[-1]:
+            inside.pop()
+        if not inside:
+            raise FormatError("its schema has columns beside the table")
+        inside[-1] -= 1
+        children = element[_NUM_CHILDREN].value if _NUM_CHILDREN in element else 0
+        if len(inside) == 1 and element[_NAME].value == name.encode():
+            found.append(None if children else Leaf(leaves, value(element, _PHYSICAL, I32)))
+        if children:
+            inside.append(children)
+        else:
+            leaves += 1
+    if len(found) != 1:
+        raise FormatError(f"its schema has {len(found)} columns {name!r}")
+    return found[0]
 
 
 def chunk_of(file: bytes) -> Chunk:
@@ -110,24 +230,24 @@ def add_chunk(group: Struct, chunk: Chunk, position: int) -> bytes:
         What has to be written there.
     """
     (single,) = chunk.footer.row_groups
-    (column,) = single[_CHUNKS].value.values
+    (column,) = single[CHUNKS].value.values
     shift = position - len(_MAGIC)
     data = bytearray(chunk.data)
     _shift(column, (_FILE_OFFSET,), shift)
-    _shift(column[_META].value, _META_OFFSETS, shift)
-    if _OFFSET_INDEX in column:
+    _shift(column[META].value, _META_OFFSETS, shift)
+    if OFFSET_INDEX in column:
         # The index of pages holds their places in the file, all of one length or shorter; it
         # comes last, and is written anew behind the rest.
-        start = column[_OFFSET_INDEX].value - len(_MAGIC)
+        start = column[OFFSET_INDEX].value - len(_MAGIC)
         index = decode(bytes(data[start:]))
         for page in index[1].value.values:
             _shift(page, (1,), shift)
         again = encode(index)
         data[start:] = again
-        column[_OFFSET_INDEX + 1] = Field(column[_OFFSET_INDEX + 1].type, len(again))
-        _shift(column, (_OFFSET_INDEX, _COLUMN_INDEX), shift)
-    group[_CHUNKS].value.values.append(column)
-    _shift(group, (_TOTAL_SIZE,), column[_META].value[_META_UNCOMPRESSED].value)
+        column[OFFSET_INDEX + 1] = Field(column[OFFSET_INDEX + 1].type, len(again))
+        _shift(column, (OFFSET_INDEX, _COLUMN_INDEX), shift)
+    group[CHUNKS].value.values.append(column)
+    _shift(group, (_TOTAL_SIZE,), column[META].value[_META_UNCOMPRESSED].value)
     if _TOTAL_COMPRESSED in single:
         _shift(group, (_TOTAL_COMPRESSED,), single[_TOTAL_COMPRESSED].value)
     return bytes(data)
@@ -140,64 +260,89 @@ def _shift(fields: Struct, numbers: tuple[int, ...], by: int) -> None:
             fields[number] = Field(fields[number].type, fields[number].value + by)
 
 
-def finished(footer: Footer, like: Chunk, field: pa.Field) -> bytes:
+def finished(footer: Footer, like: Chunk, field: pa.Field, path: str) -> bytes:
     """Return what ends the file: the footer, with another column in its schema.
 
     Args:
         footer: whose row groups have the column already.
         like: a chunk of the column, for its schema.
         field: the column as Arrow's field.
+        path: of the file, for errors.
+
+    Raises:
+        DataError: what some program wrote about the columns is damaged.
     """
     content = footer.content
     elements = content[_SCHEMA].value.values
     elements.append(like.footer.content[_SCHEMA].value.values[1])
     _shift(elements[0], (_NUM_CHILDREN,), 1)
     if _COLUMN_ORDERS in content:
-        orders = like.footer.content[_COLUMN_ORDERS].value.values
-        content[_COLUMN_ORDERS].value.values.extend(orders)
+        orders = [*structs(content, _COLUMN_ORDERS), *structs(like.footer.content, _COLUMN_ORDERS)]
+        content[_COLUMN_ORDERS] = Field(LIST, List(STRUCT, orders))
     if _KEY_VALUES in content:
         pairs = content[_KEY_VALUES].value.values
-        told = [_tell(pair, field) for pair in pairs]
+        told = [_tell(pair, field, path) for pair in pairs]
         content[_KEY_VALUES] = Field(content[_KEY_VALUES].type, List(STRUCT, told))
     data = encode(content)
     return data + struct.pack("<I", len(data)) + _MAGIC
 
 
-def _tell(pair: Struct, field: pa.Field) -> Struct:
+def _tell(pair: Struct, field: pa.Field, path: str) -> Struct:
     """Return a key and its value, with the new column where the value lists the columns."""
-    update = _LISTS.get(pair[1].value)
+    key = pair[1].value
+    update = _LISTS.get(key)
     if update is None or 2 not in pair:
         return pair
-    return {**pair, 2: Field(BINARY, update(pair[2].value, field))}
+    try:
+        return {**pair, 2: Field(BINARY, update(pair[2].value, field))}
+    except FormatError as error:
+        raise DataError(
+            f"{path}: its metadata {key.decode()!r} are damaged: {error}; write it anew"
+        ) from None
 
 
-def _in_arrow(value: bytes, field: pa.Field) -> bytes:
+def _in_arrow(text: bytes, field: pa.Field) -> bytes:
     import pyarrow as pa
 
-    schema = pa.ipc.read_schema(pa.py_buffer(base64.b64decode(value)))
+    with blame(FormatError):
+        schema = pa.ipc.read_schema(pa.py_buffer(base64.b64decode(text)))
     return base64.b64encode(schema.append(field).serialize())
 
 
-def _in_pandas(value: bytes, field: pa.Field) -> bytes:
-    document = json.loads(value)
+def _in_pandas(text: bytes, field: pa.Field) -> bytes:
+    document = _json(text)
     name = {"name": field.name, "field_name": field.name, "metadata": None}
     kind = {"float": "float32", "double": "float64"}[str(field.type)]
-    indexes = document.get("index_columns", [])
-    columns = document["columns"]
+    indexes = _listed(document, "index_columns", [])
+    columns = _listed(document, "columns")
     # pandas lists what stands in an index last.
     stored = [name for name in indexes if isinstance(name, str)]
-    at = next((i for i, column in enumerate(columns) if column.get("field_name") in stored), None)
-    columns.insert(
-        len(columns) if at is None else at, {**name, "pandas_type": kind, "numpy_type": kind}
-    )
+    names = [column.get("field_name") if isinstance(column, dict) else None for column in columns]
+    at = next((i for i, name in enumerate(names) if name in stored), len(columns))
+    columns.insert(at, {**name, "pandas_type": kind, "numpy_type": kind})
     return json.dumps(document).encode()
 
 
-def _in_spark(value: bytes, field: pa.Field) -> bytes:
-    document = json.loads(value)
+def _in_spark(text: bytes, field: pa.Field) -> bytes:
+    document = _json(text)
     new: dict[str, Any] = {"name": field.name, "type": str(field.type), "nullable": True}
-    document["fields"].append({**new, "metadata": {}})
+    _listed(document, "fields").append({**new, "metadata": {}})
     return json.dumps(document, separators=(",", ":")).encode()
+
+
+def _json(text: bytes) -> dict[str, Any]:
+    with blame(FormatError):  # also of nesting so deep that Python gives up
+        document = json.loads(text)
+    if not isinstance(document, dict):
+        raise FormatError("expected a JSON object")
+    return document
+
+
+def _listed(document: dict[str, Any], key: str, default: list[Any] | None = None) -> list[Any]:
+    found = document.get(key, default)
+    if not isinstance(found, list):
+        raise FormatError(f"expected a list {key!r}")
+    return found
 
 
 # What programs write about the columns beside the schema, and believe when they read.

@@ -11,13 +11,12 @@ from typing import NamedTuple
 from infer._engines import Engine
 from infer._errors import DataError, InputError, RuntimeUnavailableError, suggest
 from infer._files.replace import remove_parts
-from infer._format import CARD_FILE
 from infer._score._file import score_file
 from infer._score._formats import endings, format_of, is_known, is_same_format
 from infer._score._journal import FILE as JOURNAL
 from infer._score._journal import Journal
 from infer._score._task import Column, Counts, Task
-from infer._store import Artifact
+from infer._store import Artifact, read_folder
 from infer._walk import walk
 
 
@@ -73,8 +72,7 @@ def plan(
     pairs, left_out = _folder(source, target) if is_folder else ([(source, target)], [])
     if not pairs:
         raise InputError(f"{source}: holds no file whose name ends with {endings()}")
-    with open(artifact.path(CARD_FILE), "rb") as file:
-        card = file.read()
+    _, card = read_folder(artifact.folder)
     output = artifact.card.output.name if output is None else output
     chosen = tuple(columns)
     for path, _ in pairs:

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 from infer._engines._window import in_order
 from infer._errors import DataError
 from infer._score import _footer
+from infer._score._damage import FormatError, blame, blamed
+from infer._score._pages import ChunkClaims, check_pages, claims
 from infer._score._task import Column, Counts, Look, Task, Tick
 from infer._score._values import Scorer, is_numeric
 
@@ -22,14 +24,17 @@ _BATCH = 1 << 17
 # More rows than this pyarrow does not write to one row group.
 _MOST_ROWS = 1 << 26
 _COPY = 1 << 24
+# Of Parquet's physical types and codecs, by number, those whose columns can be read.
+_WIDTHS = {1: 4, 2: 8, 4: 4, 5: 8}
+_CODECS = {0: "NONE", 1: "SNAPPY", 2: "GZIP", 4: "BROTLI", 5: "LZ4", 6: "ZSTD", 7: "LZ4"}
 
 
 def look(path: str) -> Look:
     """Return the columns of a file and how many rows it has."""
-    with _open(path) as file:
-        fields, rows = list(file.schema_arrow), file.metadata.num_rows
-    columns = tuple(Column(field.name, str(field.type), is_numeric(field.type)) for field in fields)
-    return Look(columns, rows)
+    with _open(path) as file, blame(partial(_unreadable, path)):
+        fields = [(field.name, field.type) for field in file.schema_arrow]
+        rows = file.metadata.num_rows
+    return Look(tuple(Column(name, str(kind), is_numeric(kind)) for name, kind in fields), rows)
 
 
 def score(task: Task, beside: str, tick: Tick) -> Counts:
@@ -37,11 +42,12 @@ def score(task: Task, beside: str, tick: Tick) -> Counts:
     import pyarrow as pa
 
     scorer = Scorer(task.card)
-    file = _open(task.source)
     footer = _footer.read_footer(task.source)
+    file = _open(task.source)
+    first = _check(task, footer)
     groups = footer.row_groups
     field = pa.field(task.output, scorer.arrow_type)
-    encode = partial(_encode_group, task, scorer, file.metadata)
+    encode = partial(_encode_group, task, scorer, file.metadata, first)
     counts = Counts()
     rows = max(1, file.metadata.num_rows)
     with open(beside, "wb") as out:
@@ -58,9 +64,27 @@ def score(task: Task, beside: str, tick: Tick) -> Counts:
         finally:
             copy.join()
         empty = _encoded(pa.table({field.name: pa.array([], field.type)}), {})
-        out.write(_footer.finished(footer, empty, field))
+        out.write(_footer.finished(footer, empty, field, task.source))
     _prove(task, beside, file)
     return counts
+
+
+def _check(task: Task, footer: _footer.Footer) -> list[ChunkClaims]:
+    """Check what a file claims of the columns that are to be read; return that of the first.
+
+    Raises:
+        DataError: its bytes say something else.
+    """
+    try:
+        with open(task.source, "rb") as file:
+            check_pages(file, os.fstat(file.fileno()).st_size, footer, task.columns)
+        return claims(footer, task.columns[0])
+    except FormatError as error:
+        raise DataError(f"{task.source}: {error}") from error
+
+
+def _unreadable(path: str, problem: str) -> DataError:
+    return DataError(f"{path}: cannot be read as Parquet: {problem}")
 
 
 class _Copy(threading.Thread):
@@ -106,24 +130,31 @@ def _copy_some(source: Any, target: Any, count: int) -> int:
 
 
 def _open(path: str) -> pq.ParquetFile:
-    import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:
-        return pq.ParquetFile(path)
-    except (pa.ArrowException, OSError) as error:
+        with blame(partial(_unreadable, path)):
+            return pq.ParquetFile(path)
+    except DataError:
         _footer.read_footer(path)  # may know better what is wrong
-        raise DataError(f"{path}: cannot be read as Parquet: {error}") from None
+        raise
 
 
 def _encode_group(
-    task: Task, scorer: Scorer, metadata: pq.FileMetaData, index: int
+    task: Task,
+    scorer: Scorer,
+    metadata: pq.FileMetaData,
+    first: list[ChunkClaims],
+    index: int,
 ) -> tuple[_footer.Chunk, Counts]:
     """Read the columns of a row group, and encode the answers."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    expected = metadata.row_group(index).num_rows
+    def damaged(problem: str) -> DataError:
+        return DataError(f"{task.source}: row group {index} is damaged: {problem}")
+
+    expected = first[index].rows
     if expected > _MOST_ROWS:
         raise DataError(
             f"{task.source}: row group {index} has {expected:,} rows; expected at most "
@@ -131,41 +162,34 @@ def _encode_group(
         )
     counts = Counts()
     answers = []
-    with pq.ParquetFile(task.source, metadata=metadata) as file:
+    with blame(damaged):
+        file = pq.ParquetFile(task.source, metadata=metadata, page_checksum_verification=True)
         batches = file.iter_batches(
             _BATCH, row_groups=[index], columns=[*task.columns], use_threads=False
         )
-        try:
-            for batch in batches:
-                columns = [batch.column(batch.schema.get_field_index(c)) for c in task.columns]
-                answer, found = scorer.answer(columns)
-                answers.append(answer)
-                counts = counts.plus(found)
-        except (pa.ArrowException, OSError) as error:
-            raise DataError(f"{task.source}: row group {index} is damaged: {error}") from None
-    chunk = metadata.row_group(index).column(_leaf(metadata, task.columns[0]))
+    with file:
+        for batch in blamed(batches, damaged):
+            with blame(damaged):
+                batch.validate(full=True)
+            columns = [batch.column(batch.schema.get_field_index(c)) for c in task.columns]
+            answer, found = scorer.answer(columns)
+            answers.append(answer)
+            counts = counts.plus(found)
+    if counts.rows != expected:
+        raise damaged(f"it claims {expected:,} rows, {counts.rows:,} are there")
     table = pa.table({task.output: pa.chunked_array(answers, scorer.arrow_type)})
-    return _encoded(table, _like(chunk)), counts
+    return _encoded(table, _like(first[index])), counts
 
 
-def _leaf(metadata: pq.FileMetaData, name: str) -> int:
-    """Return the number of a column that holds no others among the file's leaves."""
-    leaves = map(metadata.schema.column, range(len(metadata.schema)))
-    return next(index for index, leaf in enumerate(leaves) if leaf.path == leaf.name == name)
-
-
-def _like(chunk: pq.ColumnChunkMetaData) -> dict[str, Any]:
+def _like(chunk: ChunkClaims) -> dict[str, Any]:
     """Return how to encode answers: as the values that they answer."""
-    width = {"FLOAT": 4, "DOUBLE": 8, "INT32": 4, "INT64": 8}.get(chunk.physical_type, 16)
     # Few different values give few different answers; a dictionary paid if it made them smaller.
-    pays = chunk.has_dictionary_page and chunk.total_uncompressed_size < 0.8 * (
-        width * chunk.num_values
-    )
-    compression = {"UNCOMPRESSED": "NONE"}.get(chunk.compression, chunk.compression)
+    width = _WIDTHS.get(chunk.physical, 16)
+    pays = chunk.has_dictionary and chunk.becomes < 0.8 * (width * chunk.values)
     return {
-        "compression": compression,
+        "compression": _CODECS[chunk.codec],
         "use_dictionary": pays,
-        "write_page_index": chunk.has_offset_index,
+        "write_page_index": chunk.has_index,
     }
 
 
@@ -180,7 +204,11 @@ def _encoded(table: pa.Table, options: dict[str, Any]) -> _footer.Chunk:
 
 def _prove(task: Task, beside: str, source: pq.ParquetFile) -> None:
     """Read the new footer with Parquet's own library before anybody else does."""
-    new = _open(beside)
+    try:
+        new = _open(beside)
+    except DataError as error:
+        problem = str(error).removeprefix(f"{beside}: ")
+        raise DataError(f"{task.source}: cannot be given another column: {problem}") from None
     expected = [*source.schema_arrow.names, task.output]
     if new.schema_arrow.names != expected or new.metadata.num_rows != source.metadata.num_rows:
         raise DataError(f"{task.source}: cannot be given another column; please report it")

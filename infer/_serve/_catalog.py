@@ -5,16 +5,20 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import NamedTuple
 
 from infer._card import ModelCard
 from infer._errors import ArtifactError, InferError
 from infer._format import CARD_FILE
 from infer._model import Model, open_model
+from infer._serve._errors import RequestError, cut
 from infer._store import Artifact, find, list_models, open_folder
 
 # Seconds between two looks at the folders.
 _INTERVAL = 0.5
+# Characters of what is told about a replacement that cannot be read.
+_LONGEST = 500
 
 # What tells a card file from its replacement: inode, time of the last change, size.
 Stamp = tuple[int, int, int]
@@ -54,7 +58,8 @@ class Catalog:
         # Of replacements that could not be read: so that each is tried and told once.
         self._refused: dict[str, Stamp | None] = {}
         for text in names or list_models():
-            served = _served(find(text))
+            with _reading(text):
+                served = _served(find(text))
             name = served.card.name
             if name in self._names:
                 raise InferError(
@@ -72,6 +77,22 @@ class Catalog:
         """Return the model of that name; a bare name means its default variant."""
         return self._names.get(name) or self._names.get(self._aliases.get(name, ""))
 
+    def find(self, name: str, version: str | None = None) -> Served:
+        """Return the model of that name, of a certain version if one is given.
+
+        Raises:
+            RequestError: there is none, or it has another version.
+        """
+        served = self.get(name)
+        if served is None:
+            known = ", ".join(found.card.name for found in self)
+            raise RequestError(404, f"no model named {name[:100]!r} is served here; known: {known}")
+        if version not in (None, served.version):
+            raise RequestError(
+                404, f"{served.card.name} has version {served.version!r}, found {version[:40]!r}"
+            )
+        return served
+
     def refresh(self) -> list[Served]:
         """Read again what was replaced; return these, or what is kept with the problem.
 
@@ -83,7 +104,8 @@ class Catalog:
             if stamp == served.stamp or (name in self._refused and self._refused[name] == stamp):
                 continue
             try:
-                found = _served(open_folder(served.folder))
+                with _reading(served.folder):
+                    found = _served(open_folder(served.folder))
                 if found.card.name != name:
                     raise ArtifactError(
                         f"{served.folder}: expected a new version of {name!r}, found the model "
@@ -91,7 +113,7 @@ class Catalog:
                     )
                 self._refused.pop(name, None)
             except InferError as error:
-                found = served._replace(problem=str(error))
+                found = served._replace(problem=cut(str(error), _LONGEST))
                 self._refused[name] = stamp
             self._names[name] = found
             changed.append(found)
@@ -118,6 +140,19 @@ def _served(artifact: Artifact) -> Served:
         raise ArtifactError(f"{artifact.folder}: the folder was removed while it was read")
     model = open_model(fresh, "auto", "cpu")
     return Served(model, fresh.card, fresh.card.digest[:12], os.path.abspath(fresh.folder), stamp)
+
+
+@contextmanager
+def _reading(where: str) -> Iterator[None]:
+    """Turn whatever a card provokes into an error of this package: none may end a thread."""
+    try:
+        yield
+    except InferError:
+        raise
+    except Exception as error:
+        raise ArtifactError(
+            f"{where}: the model cannot be made ready: {type(error).__name__}: {error}"
+        ) from error
 
 
 def _stamp(folder: str) -> Stamp | None:

@@ -4,24 +4,24 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from infer._errors import InputError
+from infer._errors import InferError, InputError
+from infer._floats import float32, may_be_halfway
 from infer._serve._catalog import Served
-from infer._serve._errors import RequestError
+from infer._serve._errors import RETRY, RequestError, show
 from infer._serve._tensors import (
-    DATATYPES,
     OF_DTYPE,
     dumps,
     from_binary,
     from_json,
     loads,
+    loads_text,
     to_binary,
 )
+from infer._serve._validation import check_input, check_output
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-# numpy 1 has no more axes.
-_MOST_AXES = 32
 # Of a number in an answer in JSON.
 _JSON_WIDTH = 24
 # What would change where data come from or go to, or what they mean; all else may be ignored.
@@ -63,8 +63,33 @@ def infer(
         limits: how large it may be.
 
     Raises:
-        RequestError: it is not what the protocol or the model takes.
+        RequestError: it is not what the protocol or the model takes, or the model fails.
     """
+    try:
+        return _infer(served, body, json_size, limits)
+    except MemoryError:
+        raise RequestError(503, "not enough memory for this request; try again", RETRY) from None
+
+
+def compute(served: Served, x: Any) -> Any:
+    """Call the model; what it raises becomes an answer.
+
+    Raises:
+        RequestError: 400 if the model does not take x, 500 if it failed.
+    """
+    try:
+        return served.model(x)
+    except InputError as error:
+        raise RequestError(400, str(error)) from None
+    except InferError as error:
+        raise RequestError(
+            500, f"{served.card.name} failed; the server's log tells why", reason=str(error)
+        ) from None
+
+
+def _infer(
+    served: Served, body: bytes | memoryview, json_size: int | None, limits: Limits
+) -> Answer:
     size = len(body) if json_size is None else json_size
     if size > limits.max_json:
         raise RequestError(
@@ -76,11 +101,12 @@ def infer(
         raise RequestError(
             400, f"Inference-Header-Content-Length is {size:,}, the body has {len(body):,} bytes"
         )
-    request = loads(body if json_size is None else body[:size])
+    head = body if json_size is None else body[:size]
+    request = loads(head)
     if type(request) is not dict:
         raise RequestError(400, "expected a JSON object with 'inputs'")
-    request_id = request.get("id", "")
-    if type(request_id) is not str:
+    request_id = request.get("id")
+    if type(request_id) is not str and "id" in request:
         raise RequestError(400, "expected text at 'id'")
     binary = _wants_binary(request, served)
     tensor, datatype, shape, count = _read_input(request, served, limits.max_elements)
@@ -91,7 +117,7 @@ def infer(
         )
     data = tensor.get("data")
     own = OF_DTYPE[served.card.dtype]
-    parameters = _parameters(tensor, "inputs[0]")
+    parameters = parameters_of(tensor, "inputs[0]")
     if "binary_data_size" not in parameters:
         if json_size is not None and size != len(body):
             raise RequestError(
@@ -101,24 +127,30 @@ def infer(
             count == 1
             and type(data) is list
             and len(data) == 1
-            and type(data[0]) is float
-            and datatype in (own, "FP64")
+            and type(x := data[0]) is float
+            and (datatype == "FP64" or (datatype == own and _is_told_by_double(x)))
             and served.card.features is None
             and not binary
         ):
-            answer = served.model(data[0])
-            return Answer(_json_head(served, request_id, shape, [answer]), None, 1, request_id)
-        x = from_json(data, datatype, shape, count)
+            answer = compute(served, x)
+            return Answer(
+                _json_head(served, request_id, shape, [answer]), None, 1, request_id or ""
+            )
+        x = from_json(data, datatype, shape, count, lambda: loads_text(head)["inputs"][0]["data"])
     else:
         x = _binary_input(tensor, parameters, body, json_size, datatype, shape, count)
-    try:
-        answers = served.model(x)
-    except InputError as error:
-        raise RequestError(400, str(error)) from None
+    answers = compute(served, x)
     if binary:
         return _binary_answer(served, request_id, answers, count)
     found = answers.reshape(-1).tolist()
-    return Answer(_json_head(served, request_id, [*answers.shape], found), None, count, request_id)
+    return Answer(
+        _json_head(served, request_id, [*answers.shape], found), None, count, request_id or ""
+    )
+
+
+def _is_told_by_double(x: float) -> bool:
+    """Tell whether the double of a decimal is enough to round that decimal to float32."""
+    return not may_be_halfway(x) or float32(x) == x
 
 
 def _read_input(
@@ -129,54 +161,34 @@ def _read_input(
     name = served.card.input.name
     if type(inputs) is not list or len(inputs) != 1 or type(inputs[0]) is not dict:
         raise RequestError(400, f"expected one input, {name!r}, in the list at 'inputs'")
-    tensor = inputs[0]
-    if tensor.get("name") != name:
-        raise RequestError(
-            400, f"{served.card.name} has one input, {name!r}; found {_show(tensor.get('name'))}"
-        )
-    datatype = tensor.get("datatype")
-    if type(datatype) is not str or datatype not in DATATYPES:
-        raise RequestError(
-            400, f"expected one of {', '.join(DATATYPES)} at 'datatype', found {_show(datatype)}"
-        )
-    shape = tensor.get("shape")
-    if type(shape) is not list or len(shape) > _MOST_AXES:
-        raise RequestError(400, f"expected a list of at most {_MOST_AXES} lengths at 'shape'")
-    count = 1
-    for length in shape:
-        if type(length) is not int or length < 0:
-            raise RequestError(400, f"expected whole numbers at 'shape', found {_show(length)}")
-        count *= length
-    if count > most or any(length > most for length in shape):
-        raise RequestError(413, f"expected at most {most:,} values, shape {_show(shape)} has more")
-    features = served.card.features
-    if features is not None and (not shape or shape[-1] != features):
-        raise RequestError(
-            400,
-            f"{served.card.name} takes {features} features: expected a last axis of {features}, "
-            f"found shape {shape}",
-        )
+    tensor: dict[str, Any] = inputs[0]
+    datatype: Any
+    shape: Any
+    datatype, shape = tensor.get("datatype"), tensor.get("shape")
+    count = check_input(served.card, tensor.get("name"), datatype, shape, most)
     return tensor, datatype, shape, count
 
 
 def _wants_binary(request: dict[str, Any], served: Served) -> bool:
     """Tell whether the answer's tensor goes after the JSON, as bytes."""
-    binary = _flag(_parameters(request, "the request"), "binary_data_output", default=False)
+    binary = _flag(parameters_of(request, "the request"), "binary_data_output", default=False)
     outputs = request.get("outputs")
     if not outputs:
         return binary
     name = served.card.output.name
     if type(outputs) is not list or len(outputs) != 1 or type(outputs[0]) is not dict:
         raise RequestError(400, f"expected one output, {name!r}, in the list at 'outputs'")
-    if outputs[0].get("name") != name:
-        raise RequestError(
-            400,
-            f"{served.card.name} has one output, {name!r}; found {_show(outputs[0].get('name'))}",
-        )
-    return _flag(_parameters(outputs[0], "outputs[0]"), "binary_data", default=binary)
+    check_output(served.card, outputs[0].get("name"))
+    return _flag(parameters_of(outputs[0], "outputs[0]"), "binary_data", default=binary)
 
 
-def _parameters(holder: dict[str, Any], where: str) -> dict[str, Any]:
+def parameters_of(holder: dict[str, Any], where: str) -> dict[str, Any]:
+    """Return the parameters of a request or of one of its tensors, by name.
+
+    Raises:
+        RequestError: they are no object, or one would change where data come from or go to, or what
+            they mean.
+    """
     parameters = holder.get("parameters")
     if parameters is None:
         return {}
@@ -191,7 +203,7 @@ def _parameters(holder: dict[str, Any], where: str) -> dict[str, Any]:
 def _flag(parameters: dict[str, Any], key: str, *, default: bool) -> bool:
     value = parameters.get(key, default)
     if type(value) is not bool:
-        raise RequestError(400, f"expected true or false at {key!r}, found {_show(value)}")
+        raise RequestError(400, f"expected true or false at {key!r}, found {show(value)}")
     return value
 
 
@@ -208,18 +220,18 @@ def _binary_input(
         raise RequestError(400, "expected either 'data' or 'binary_data_size', found both")
     size = parameters["binary_data_size"]
     rest = 0 if json_size is None else len(body) - json_size
-    if size is True or size != rest:
+    if type(size) is not int or size != rest:
         hint = "; is the header Inference-Header-Content-Length missing?" if not rest else ""
         raise RequestError(
             400,
-            f"'binary_data_size' is {_show(size)}, but {rest:,} bytes follow the JSON{hint}",
+            f"'binary_data_size' is {show(size)}, but {rest:,} bytes follow the JSON{hint}",
         )
     return from_binary(memoryview(body)[json_size or len(body) :], datatype, shape, count)
 
 
-def _document(served: Served, request_id: str, output: dict[str, Any]) -> dict[str, Any]:
+def _document(served: Served, request_id: str | None, output: dict[str, Any]) -> dict[str, Any]:
     document: dict[str, Any] = {"model_name": served.card.name, "model_version": served.version}
-    if request_id:
+    if request_id is not None:
         document["id"] = request_id
     document["outputs"] = [output]
     return document
@@ -230,19 +242,18 @@ def _output(served: Served, shape: list[int]) -> dict[str, Any]:
     return {"name": card.output.name, "datatype": OF_DTYPE[card.dtype], "shape": shape}
 
 
-def _json_head(served: Served, request_id: str, shape: list[int], answers: list[float]) -> bytes:
+def _json_head(
+    served: Served, request_id: str | None, shape: list[int], answers: list[float]
+) -> bytes:
     output = _output(served, shape)
     output["data"] = answers
     return dumps(_document(served, request_id, output))
 
 
-def _binary_answer(served: Served, request_id: str, answers: NDArray[Any], count: int) -> Answer:
+def _binary_answer(
+    served: Served, request_id: str | None, answers: NDArray[Any], count: int
+) -> Answer:
     tail = to_binary(answers)
     output = _output(served, [*answers.shape])
     output["parameters"] = {"binary_data_size": len(tail)}
-    return Answer(dumps(_document(served, request_id, output)), tail, count, request_id)
-
-
-def _show(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else f"{text[:57]}…"
+    return Answer(dumps(_document(served, request_id, output)), tail, count, request_id or "")

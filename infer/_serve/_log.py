@@ -11,8 +11,10 @@ import os
 import threading
 import time
 from collections import deque
+from contextlib import suppress
 from typing import Any
 
+from infer._errors import printable
 from infer._serve._tensors import dumps
 
 # Lines that wait to be written; more are dropped, and counted.
@@ -62,8 +64,21 @@ class Log:
             return  # nobody can be told that nobody reads
 
 
+def tell_now(event: str, facts: dict[str, Any], descriptor: int = 2) -> None:
+    """Write one line at once, from a process that must have no thread; drop it if it cannot go."""
+    import select
+
+    with suppress(OSError, ValueError):
+        if select.select([], [descriptor], [], 0)[1]:
+            os.write(descriptor, _line(event, facts))
+
+
 def _line(event: str, facts: dict[str, Any]) -> bytes:
-    return dumps({"time": round(time.time(), 3), "event": event, **facts}) + b"\n"
+    line = dumps({"time": round(time.time(), 3), "event": event, **facts})
+    if not line.isascii() or b"\x7f" in line:
+        # The same JSON, but a terminal does not obey what a client sent.
+        line = printable(line.decode()).encode()
+    return line + b"\n"
 
 
 class Handler(logging.Handler):

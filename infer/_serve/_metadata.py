@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from typing import Any
 
@@ -11,6 +12,10 @@ from infer._serve._tensors import OF_DTYPE
 EXTENSIONS = ["binary_tensor_data", "model_configuration", "model_repository(index)"]
 
 
+# The protocol wants "<project>_<format>".
+PLATFORM = "samebits_program"
+
+
 def server() -> dict[str, Any]:
     """Return the server's metadata."""
     from importlib.metadata import version
@@ -18,28 +23,57 @@ def server() -> dict[str, Any]:
     return {"name": "samebits", "version": version("samebits"), "extensions": EXTENSIONS}
 
 
+def server_live() -> dict[str, Any]:
+    """Return that the server lives."""
+    return {"live": True}
+
+
+def server_ready() -> dict[str, Any]:
+    """Return that the server is ready.
+
+    The specification calls the key "live" here too, where everybody else has "ready".
+    """
+    return {"ready": True, "live": True}
+
+
+def model_ready(served: Served) -> dict[str, Any]:
+    """Return that a model is ready."""
+    return {"name": served.card.name, "ready": True}
+
+
+def facts(served: Served) -> dict[str, str]:
+    """Return what the protocol has no field for, by name: a parameter's value is a scalar.
+
+    Shapes are as in the card: the dots stand for any leading axes, also none.
+    """
+    card = served.card
+    return {
+        "title": card.title,
+        "formula": card.formula,
+        "input_unit": card.input.unit,
+        "output_unit": card.output.unit,
+        "input_shape": ", ".join(map(str, card.input.shape)),
+        "output_shape": ", ".join(map(str, card.output.shape)),
+        "domain": json.dumps(card.domain),
+        "digest": card.digest,
+    }
+
+
 def model(served: Served) -> dict[str, Any]:
     """Return a model's metadata.
 
     -1 stands for any length. The protocol has no word for any number of axes, which is what a
-    model takes.
+    model takes: the shapes are those of one axis of values, and ``facts`` tells the rest.
     """
     card = served.card
     datatype = OF_DTYPE[card.dtype]
     return {
         "name": card.name,
         "versions": [served.version],
-        "platform": "samebits",
+        "platform": PLATFORM,
         "inputs": [{"name": card.input.name, "datatype": datatype, "shape": _shape(served)}],
         "outputs": [{"name": card.output.name, "datatype": datatype, "shape": [-1]}],
-        "parameters": {
-            "title": card.title,
-            "formula": card.formula,
-            "input_unit": card.input.unit,
-            "output_unit": card.output.unit,
-            "domain": [list(pair) for pair in card.domain],
-            "digest": card.digest,
-        },
+        "parameters": facts(served),
     }
 
 
@@ -49,10 +83,11 @@ def config(served: Served) -> dict[str, Any]:
     data_type = f"TYPE_{OF_DTYPE[card.dtype]}"
     return {
         "name": card.name,
-        "platform": "samebits",
+        "platform": PLATFORM,
         "max_batch_size": 0,
         "input": [{"name": card.input.name, "data_type": data_type, "dims": _shape(served)}],
         "output": [{"name": card.output.name, "data_type": data_type, "dims": [-1]}],
+        "parameters": {name: {"string_value": value} for name, value in facts(served).items()},
     }
 
 

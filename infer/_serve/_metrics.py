@@ -7,9 +7,11 @@ mode. It is chosen by an environment variable that must be set before the librar
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 FOLDER_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
+_PREFIX = "samebits-metrics-"
 # Seconds: a request for one value takes tens of microseconds.
 _BUCKETS = (2e-5, 5e-5, 1e-4, 2.5e-4, 1e-3, 2.5e-3, 1e-2, 2.5e-2, 0.1, 0.25, 1.0, 2.5, 10.0)
 
@@ -23,7 +25,11 @@ class OfModel(NamedTuple):
 
 
 class Metrics:
-    """Counters of this process, and the page that shows those of all."""
+    """Counters of this process, and the page that shows those of all.
+
+    On a full disk a new counter may have no place: then it is not counted, but the request that it
+    would count is answered.
+    """
 
     def __init__(self, models: list[str]) -> None:
         """Make the counters; names of models come from here, never from a request."""
@@ -71,18 +77,21 @@ class Metrics:
 
     def answered(self, model: str, elements: int, seconds: float) -> None:
         """Count a request that was answered."""
-        counters = self._models[model]
-        counters.requests.inc()
-        counters.elements.inc(elements)
-        counters.seconds.observe(seconds)
+        with suppress(OSError):
+            counters = self._models[model]
+            counters.requests.inc()
+            counters.elements.inc(elements)
+            counters.seconds.observe(seconds)
 
     def failed(self, model: str, status: int) -> None:
         """Count a request that was answered with an error."""
-        self._errors.labels(model, str(status)).inc()
+        with suppress(OSError):
+            self._errors.labels(model, str(status)).inc()
 
     def reloaded(self, model: str, result: str) -> None:
         """Count a look at a folder that was replaced."""
-        self._reloads.labels(model, result).inc()
+        with suppress(OSError):
+            self._reloads.labels(model, result).inc()
 
     def page(self) -> tuple[str, bytes]:
         """Return content type and text of the page that Prometheus reads."""
@@ -95,3 +104,50 @@ class Metrics:
             registry = client.CollectorRegistry()
             multiprocess.MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
         return client.CONTENT_TYPE_LATEST, client.generate_latest(registry)
+
+
+def claim_folder() -> tuple[str, int]:
+    """Make a folder for the counters of several workers; remove those that nobody uses any more.
+
+    Returns:
+        The folder, and the descriptor of a lock on it. Workers inherit the lock; the system lets
+        go of it when the last of these processes has ended, however it ended.
+
+    Raises:
+        OSError: there is no place for it.
+    """
+    import fcntl
+    import tempfile
+
+    remove_abandoned()
+    while True:
+        folder = tempfile.mkdtemp(prefix=_PREFIX)
+        try:
+            lock = os.open(folder, os.O_RDONLY)
+        except FileNotFoundError:
+            continue  # another server took it for abandoned: it had no lock yet
+        fcntl.flock(lock, fcntl.LOCK_SH)
+        if os.fstat(lock).st_nlink and os.path.isdir(folder):
+            return folder, lock
+        os.close(lock)
+
+
+def remove_abandoned() -> None:
+    """Remove the folders of servers of this user that have ended without doing so."""
+    import fcntl
+    import shutil
+    import tempfile
+
+    with suppress(OSError):
+        for entry in os.scandir(tempfile.gettempdir()):
+            if not entry.name.startswith(_PREFIX) or not entry.is_dir(follow_symlinks=False):
+                continue
+            with suppress(OSError):
+                if entry.stat(follow_symlinks=False).st_uid != os.geteuid():
+                    continue
+                lock = os.open(entry.path, os.O_RDONLY | os.O_NOFOLLOW)
+                try:
+                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    shutil.rmtree(entry.path, ignore_errors=True)
+                finally:
+                    os.close(lock)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from html import escape
+from http import HTTPStatus
 from typing import Any
 
 from infer._serve._catalog import Served
@@ -13,6 +14,8 @@ from infer._serve._tensors import DATATYPES, OF_DTYPE
 _REF = "#/components/schemas/"
 _TEXT = {"type": "string"}
 _FLAG = {"type": "boolean"}
+# What any request may get, whatever it asks for.
+_ALWAYS = (400, 405, 408, 413, 417, 421, 431, 503)
 _SHAPE = {"type": "array", "items": {"type": "integer", "minimum": 0}}
 
 
@@ -21,7 +24,7 @@ def document(models: Iterable[Served]) -> dict[str, Any]:
     from importlib.metadata import version
 
     models = list(models)
-    infer = _operation("Compute", "InferenceAnswer", errors=(400, 404, 413, 415, 503))
+    infer = _operation("Compute", "InferenceAnswer", errors=(404, 415))
     infer["requestBody"] = {
         "required": True,
         "content": {
@@ -38,7 +41,13 @@ def document(models: Iterable[Served]) -> dict[str, Any]:
             "in": "header",
             "description": "How many bytes of the body are JSON, if binary data follow it.",
             "schema": {"type": "integer", "minimum": 0},
-        }
+        },
+        {
+            "name": "Content-Encoding",
+            "in": "header",
+            "description": "How the body is compressed, if it is.",
+            "schema": {"enum": ["gzip", "deflate"], **_TEXT},
+        },
     ]
     of_model = {
         "": ("get", _operation("Tell about the model", "Object", errors=(404,))),
@@ -110,7 +119,8 @@ def _section(path: str, method: str, operation: dict[str, Any]) -> str:
 
 def _operation(summary: str, schema: str, errors: tuple[int, ...] = ()) -> dict[str, Any]:
     responses = {"200": _response("An answer", schema)}
-    responses |= {str(status): _response("An error", "Error") for status in errors}
+    statuses = sorted({*errors, *_ALWAYS})
+    responses |= {str(status): _response(HTTPStatus(status).phrase, "Error") for status in statuses}
     return {"summary": summary, "responses": responses}
 
 
@@ -125,7 +135,7 @@ def _in_path(name: str, schema: dict[str, Any]) -> dict[str, Any]:
 
 def _example(served: Served) -> dict[str, Any]:
     card = served.card
-    middle = [(low + high) / 2 for low, high in card.domain]
+    middle = [low / 2 + high / 2 for low, high in card.domain]
     shape = [1] if card.features is None else [1, card.features]
     datatype = OF_DTYPE[card.dtype]
     tensor = {"name": card.input.name, "shape": shape, "datatype": datatype, "data": middle}

@@ -2,36 +2,36 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
-import signal
 import socket
 import sys
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from contextlib import closing
+from functools import partial
 
 from infer._errors import InferError, RuntimeUnavailableError
 from infer._serve._catalog import Catalog, Served
+from infer._serve._grpc.server import grpc_server, reserved
 from infer._serve._settings import Settings
+from infer._serve._supervisor import handling, supervise
 
-if TYPE_CHECKING:
-    from multiprocessing.process import BaseProcess
-
-_NEEDED = ("httptools", "numpy", "orjson", "prometheus_client", "uvicorn")
-# Seconds that a worker gets beyond its grace, and between two starts of one that dies.
-_MORE = 5.0
-_RESTART = 1.0
+_NEEDED = ("httptools", "numpy", "orjson", "prometheus_client")
 
 
-def check_installed() -> None:
-    """Raise what to type if the extra is not installed.
+def check_installed(settings: Settings) -> None:
+    """Raise what to type if an extra is not installed.
 
     Raises:
         RuntimeUnavailableError: something is missing.
     """
     from importlib.util import find_spec
 
+    if settings.grpc_port is not None and find_spec("grpc") is None:
+        raise RuntimeUnavailableError(
+            "infer serve --grpc-port needs grpcio, not installed here; "
+            "type: pip install 'samebits[grpc]'"
+        )
     absent = [package for package in _NEEDED if find_spec(package) is None]
     if absent:
         raise RuntimeUnavailableError(
@@ -51,94 +51,80 @@ def serve(settings: Settings, ready: Callable[[str, list[str]], None]) -> None:
         InferError: a model cannot be read, the address cannot be listened at, or something is not
             there that serving needs.
     """
-    check_installed()
+    check_installed(settings)
     if settings.workers > 1 and not hasattr(os, "fork"):
         raise RuntimeUnavailableError("this system cannot fork workers; type --workers 1")
     names = [served.card.name for served in Catalog(settings.models)]
     listener = _listen(settings)
     host, port = listener.getsockname()[:2]
     address = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
-    run = work if settings.workers == 1 else _supervise
-    run(settings, listener, lambda: ready(address, names))
+    run = work if settings.workers == 1 else partial(supervise, work)
+    with reserved(settings) as chosen:
+        if chosen.grpc_port is not None:
+            address += f", gRPC at {address[7:].rpartition(':')[0]}:{chosen.grpc_port}"
+        run(chosen, listener, lambda: ready(address, names))
 
 
 def work(settings: Settings, listener: socket.socket, ready: Callable[[], None]) -> None:
     """Serve from this process until SIGINT or SIGTERM."""
-    import asyncio
     import gc
     import logging
     from concurrent.futures import ThreadPoolExecutor
 
-    import numpy  # noqa: F401 - so that the first request need not wait for it
+    import httptools  # noqa: F401 - so that the first request need not wait for it
+    import numpy  # noqa: F401
     import orjson  # noqa: F401
-    import uvicorn
 
     from infer._runtimes._blocks import threads
     from infer._serve._application import Application
-    from infer._serve._connection import check_all, connection_class
+    from infer._serve._http.hosts import Hosts
+    from infer._serve._http.server import Server
     from infer._serve._log import Handler, Log
     from infer._serve._metrics import Metrics
     from infer._serve._pages import Pages
 
     log = Log()
-    logger = logging.getLogger("uvicorn")
+    logger = logging.getLogger("asyncio")
     logger.handlers, logger.propagate = [Handler(log)], False
     logger.setLevel(logging.ERROR)
     catalog = Catalog(settings.models)
     metrics = Metrics([served.card.name for served in catalog])
+    pages = Pages(catalog, lambda problem: log.tell("page", {"problem": problem}))
 
     def reloaded(served: Served) -> None:
         name, problem = served.card.name, served.problem
         metrics.reloaded(name, "refused" if problem else "replaced")
         log.tell("reload", {"model": name, "version": served.version, "problem": problem})
+        pages.refresh()
 
-    class Server(uvicorn.Server):
-        """uvicorn's server; it watches its connections, and a signal is a normal end."""
-
-        async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-            await super().startup(sockets)
-            ready()
-
-        async def on_tick(self, counter: int) -> bool:
-            if counter % 5 == 0:
-                check_all(self.server_state.connections, asyncio.get_running_loop().time())
-            return await super().on_tick(counter)
-
-        @contextmanager
-        def capture_signals(self) -> Iterator[None]:
-            with _handling(self.handle_exit):
-                yield
-
-    with ThreadPoolExecutor(threads(), thread_name_prefix="samebits-large") as pool:
-        application = Application(catalog, Pages(catalog), settings, metrics, log, pool)
-        config = uvicorn.Config(
-            application,
-            http=connection_class(settings, lambda status: metrics.failed("", status)),
-            ws="none",
-            lifespan="off",
-            log_config=None,
-            access_log=False,
-            proxy_headers=False,
-            server_header=False,
-            timeout_keep_alive=settings.idle,  # type: ignore[arg-type]  # any number will do
-            timeout_graceful_shutdown=settings.grace,  # type: ignore[arg-type]
-        )
+    hosts = Hosts(settings.host, listener.getsockname()[0], settings.allowed_hosts)
+    pool = ThreadPoolExecutor(threads(), thread_name_prefix="samebits-large")
+    with closing(_event_loop()) as loop:
+        application = Application(catalog, pages, settings, metrics, log, pool)
+        server = Server(application, settings, hosts, loop)
         stop_watching = catalog.watch(reloaded)
         # What was made so far stays: a full collection need not look at it again and again.
         gc.freeze()
-        Server(config).run([listener])
+        with grpc_server(settings, catalog, metrics, log, pool) as stop_grpc:
+
+            def stop(*_: object) -> None:
+                server.stop()
+                stop_grpc()
+
+            with handling(stop):
+                loop.run_until_complete(server.run(listener, ready))
         stop_watching()
+    pool.shutdown(cancel_futures=True)  # what nobody waits for any more
     log.close()
 
 
-@contextmanager
-def _handling(handler: Callable[[int, Any], None]) -> Iterator[None]:
-    before = {number: signal.signal(number, handler) for number in (signal.SIGINT, signal.SIGTERM)}
+def _event_loop() -> asyncio.AbstractEventLoop:
+    """Return a new event loop: uvloop's where it is installed."""
     try:
-        yield
-    finally:
-        for number, previous in before.items():
-            signal.signal(number, previous)
+        import uvloop
+    except ImportError:
+        return asyncio.new_event_loop()
+    return uvloop.new_event_loop()
 
 
 def _listen(settings: Settings) -> socket.socket:
@@ -155,48 +141,3 @@ def _listen(settings: Settings) -> socket.socket:
             "try another --port"
         ) from None
     return listener
-
-
-def _work_apart(settings: Settings, listener: socket.socket) -> None:
-    """Serve from a process that was forked."""
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_DFL)  # until the server has handlers of its own
-    # Nobody needs to know which one is ready: the listener takes connections already.
-    work(settings, listener, lambda: None)
-
-
-def _supervise(settings: Settings, listener: socket.socket, ready: Callable[[], None]) -> None:
-    """Keep the workers running until SIGINT or SIGTERM, then until they have finished."""
-    import tempfile
-    from multiprocessing import connection, get_context
-
-    from infer._serve._metrics import FOLDER_VARIABLE
-
-    # Safe, as this process has neither threads nor an event loop.
-    context = get_context("fork")
-
-    def start() -> BaseProcess:
-        worker = context.Process(target=_work_apart, args=(settings, listener))
-        worker.start()
-        return worker
-
-    stopping: list[int] = []
-    with tempfile.TemporaryDirectory(prefix="samebits-metrics-") as folder:
-        os.environ[FOLDER_VARIABLE] = folder
-        with _handling(lambda number, _: stopping.append(number)):
-            workers = [start() for _ in range(settings.workers)]
-            ready()
-            while not stopping:
-                connection.wait([worker.sentinel for worker in workers], timeout=0.2)
-                for index, worker in enumerate(workers):
-                    if not worker.is_alive() and not stopping:
-                        time.sleep(_RESTART)
-                        workers[index] = start()
-            listener.close()
-            for worker in workers:
-                worker.terminate()
-            deadline = time.monotonic() + settings.grace + _MORE
-            for worker in workers:
-                worker.join(max(0.0, deadline - time.monotonic()))
-                if worker.is_alive():
-                    worker.kill()

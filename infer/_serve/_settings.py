@@ -11,7 +11,9 @@ class Settings(NamedTuple):
     Attributes:
         models: names or paths; none for every model that can be loaded by name.
         host: address to listen at.
+        allowed_hosts: names that a request's Host may have beside that address; ``*`` for any.
         port: 0 for any that is free.
+        grpc_port: the same for gRPC; None for no gRPC.
         workers: processes.
         max_body: size of a request's body, also after decompression.
         max_json: size of the JSON in a body, and about that of an answer in JSON.
@@ -27,7 +29,9 @@ class Settings(NamedTuple):
 
     models: tuple[str, ...] = ()
     host: str = "127.0.0.1"
+    allowed_hosts: tuple[str, ...] = ()
     port: int = 8000
+    grpc_port: int | None = None
     workers: int = 1
     max_body: int = 64 << 20
     max_json: int = 8 << 20

@@ -56,10 +56,13 @@ const samebits = (() => {
       return table;
     });
     const terms = found.powers.map((row) =>
-      row.map((power, j) => tables[j][power]).reduce((one, other) => one * other));
+      row.map((power, j) => tables[j][power]).reduce((one, other) => one * other),
+    );
     const dot = (row) =>
       row.map((coefficient, i) => coefficient * terms[i]).reduce((sum, term) => sum + term);
-    const variance = found.factor.map(dot).reduce((sum, share) => sum + share * share, sigma * sigma);
+    const variance = found.factor
+      .map(dot)
+      .reduce((sum, share) => sum + share * share, sigma * sigma);
     const center = dot(found.curve);
     const half = t * found.residual_sd * Math.sqrt(variance);
     return [center - half, center + half];
@@ -67,7 +70,9 @@ const samebits = (() => {
 
   const DIGITS = "\\d(?:_?\\d)*";
   const NUMBER = new RegExp(
-    `^[+-]?(?:(${DIGITS})\\.?(${DIGITS})?|\\.(${DIGITS}))(?:e([+-]?${DIGITS}))?$`, "i");
+    `^[+-]?(?:(${DIGITS})\\.?(${DIGITS})?|\\.(${DIGITS}))(?:e([+-]?${DIGITS}))?$`,
+    "i",
+  );
 
   // The double nearest to a decimal, as Python's float() reads it; undefined if it is none.
   function toDouble(text) {

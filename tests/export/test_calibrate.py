@@ -24,6 +24,7 @@ from export._calibration_report import drawing
 from export._program import trace
 from infer._check import check_integrity, check_parity
 from infer._store import find
+from infer._writers import torchscript
 from train._from_readings import artifact_name, variables
 
 OZONE = Path(__file__).resolve().parent.parent.parent / "docs" / "ozone.csv"
@@ -556,7 +557,7 @@ def test_one_that_appears_in_the_meantime_is_not_replaced(run, here, monkeypatch
 def test_what_is_not_the_same_everywhere_is_not_written(run, here, monkeypatch):
     succeed(run(content=LINE))
     before = files(here / "readings")
-    monkeypatch.setattr(_artifact, "to_torchscript", lambda module: b"not TorchScript")
+    monkeypatch.setattr(torchscript, "render", lambda card: b"not TorchScript")
     refuse(run("--force", "--degree", "3"), "readings was not written", code=1)
     assert files(here / "readings") == before
     assert sorted(path.name for path in here.iterdir()) == ["readings", "readings.csv"]

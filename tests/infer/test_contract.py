@@ -43,6 +43,15 @@ def refusal(data):
     return None
 
 
+# 102 terms of three features whose exponents add up to 10,100 or more.
+MANY_EXPONENTS = {
+    "powers": [[100, 0, number] for number in range(101)] + [[0, 0, 0]],
+    "center": [0, 0, 0],
+    "half_width": [1, 1, 1],
+    "curve": [1] * 102,
+    "factor": [[1] * 102] * 102,
+}
+
 # What the schema accepts and the loader refuses, by the label that the page gives it: a change to
 # a valid document, or a function of its bytes; and what the loader says.
 BEYOND_THE_SCHEMA = {
@@ -76,6 +85,8 @@ BEYOND_THE_SCHEMA = {
             r"uncertainty\.factor\[\d\]'.*one a term, found \d",
         ),
     ],
+    "term-twice": [({"uncertainty": {"powers": [[1], [1]]}}, "each term once, found one twice")],
+    "exponent-sum": [({"uncertainty": MANY_EXPONENTS}, "up to at most 10,000, found a sum of")],
     "feature-count": [
         (
             {"uncertainty": {"powers": [[0], [1, 1]]}},
@@ -179,7 +190,18 @@ def assert_same_verdict(document):
 
 # One of every kind of JSON value, and what is nearly right in one place or another.
 VALUES = [
-    *(None, True, False, 0, 1, -1, 2.0, 1.5, -0.0, 10_001, 1e300, 2**53 + 1, 10**400),
+    *(None, True, False, 0, 1, -1, 2.0, 1.5, -0.0, 101, 1001, 2**24 + 1, 1e300, 10**400),
+    *(
+        2**53,
+        2**53 + 1,
+        "a" * 201,
+        f"y = {'a' * 201} + b",
+        "\u2028",
+        "\u202e",
+        "\u2066",
+        "\u200f",
+        "\u200d",
+    ),
     *("", "x", "y", "Z", "a.b", "a b", "1", "a\n", "a\x00", "\x85", "é", "float64", "..."),
     *("0" * 64, "F" * 64, "0" * 64 + "\n", "y = -x", "y = x[0]", "y = x + 1", "y = x\n"),
     *([], [[]], [1, 2], ["..."], ["...", 1], ["...", 0], ["...", 1, 1], ["x"], [None]),

@@ -10,10 +10,10 @@ import torch
 from torch import nn
 
 import infer
-from export._torchexport import to_torchexport
-from export._torchscript import to_torchscript
+from infer._format import SIBLING_FILES, read_card, render
 from infer._patterns import specials
 from infer._store import find
+from infer._writers import content
 
 pytestmark = [
     pytest.mark.cuda,
@@ -86,18 +86,16 @@ def module(features, dtype):
 
 @pytest.fixture
 def folder(line, plane, write, module, features, dtype):
-    """Write an artifact of the module: the card and both files of torch."""
-    files = {"model.pt": to_torchscript(module), "model.pt2": to_torchexport(module, features)}
-    document = (plane if features else line)(
-        **program(features, module),
-        dtype=dtype,
-        files={
-            file: {"size": len(data), "sha256": hashlib.sha256(data).hexdigest()}
-            for file, data in files.items()
-        },
-    )
+    """Write an artifact of the module."""
+    document = (plane if features else line)(**program(features, module), dtype=dtype)
     for port in (*document["inputs"], *document["outputs"]):
         port["dtype"] = dtype
+    card = read_card(render(document), "model.json")
+    files = {file: bytes(content(file, card)) for file in SIBLING_FILES}
+    document["files"] = {
+        file: {"size": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+        for file, data in files.items()
+    }
     folder = write(document)
     for file, data in files.items():
         (folder / file).write_bytes(data)

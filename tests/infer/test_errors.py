@@ -1,6 +1,10 @@
+import json
+import sys
+from unicodedata import category
+
 import pytest
 
-from infer._errors import suggest
+from infer._errors import printable, printable_lines, suggest
 
 
 @pytest.mark.parametrize(
@@ -15,3 +19,33 @@ from infer._errors import suggest
 )
 def test_the_nearest_names_are_suggested(wrong, hint):
     assert suggest(wrong, ["f2c", "sin_cubic", "sin_legendre"]) == hint
+
+
+def test_a_terminal_gets_nothing_to_obey():
+    every = "".join(map(chr, range(sys.maxunicode + 1)))
+    shown = printable(every)
+    assert {category(character) for character in shown} & {"Cc", "Cf", "Cs", "Zl", "Zp"} == set()
+    # It is what JSON escapes, and nothing is lost.
+    rest = every.replace('"', "").replace("\\", "")
+    assert json.loads(f'"{printable(rest)}"') == rest.encode("utf-16", "surrogatepass").decode(
+        "utf-16", "surrogatepass"
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("t_u °F → 𝛼 é", "t_u °F → 𝛼 é"),
+        ("10\u00a0000\u3000m", "10\u00a0000\u3000m"),
+        ("a\nError: b\x1b[2J\x7f\x9b", r"a\u000aError: b\u001b[2J\u007f\u009b"),
+        ("\u202egpj.exe\u2066\u200e\u061c", r"\u202egpj.exe\u2066\u200e\u061c"),
+        ("\u2028\u2029\ufeff\u200b\u00ad", r"\u2028\u2029\ufeff\u200b\u00ad"),
+        ("\U000e0041", r"\udb40\udc41"),
+        ("\udcff", r"\udcff"),
+    ],
+)
+def test_what_is_escaped(text, shown):
+    assert printable(text) == shown
+    assert printable_lines(f"{text}\n{text}") == "\n".join(
+        map(printable, f"{text}\n{text}".split("\n"))
+    )

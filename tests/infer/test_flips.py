@@ -6,23 +6,19 @@ itself has to cope.
 """
 
 import hashlib
-import io
 import json
 import re
 import subprocess
 import sys
-import warnings
 from collections import Counter
 from pathlib import Path
 
-import onnx
 import pytest
-import torch
 
 import infer
 from infer._compile import compile_floats
 from infer._errors import ArtifactError
-from infer._format import CARD_FILE, read_card, render
+from infer._format import CARD_FILE, read_card
 from infer._runtimes import RUNTIMES
 from infer._store import SHIPPED
 
@@ -152,7 +148,7 @@ def test_a_flipped_card_with_the_right_digest_is_refused_or_computes(stride, shi
 
 @pytest.mark.slow
 @pytest.mark.parametrize("file", [file for file in SERVED if file != CARD_FILE])
-def test_a_flipped_file_with_the_right_hash_is_refused_or_computes(file, copied):
+def test_a_flipped_file_with_the_right_hash_is_refused(file, copied):
     """A process of its own tries them, as nobody knows what a runtime does with them."""
     folder = copied(MODEL)
     result = subprocess.run(
@@ -170,45 +166,4 @@ def test_a_flipped_file_with_the_right_hash_is_refused_or_computes(file, copied)
     assert len(outcomes) == 8 * (folder / file).stat().st_size
     bad = {bit: what for bit, what in outcomes.items() if what not in ("refused", "computed")}
     assert not bad
-    assert set(outcomes.values()) == {"refused", "computed"}
-
-
-def replace(folder, file, data):
-    """Put other bytes into an artifact, with a card that vouches for them."""
-    document = json.loads((folder / CARD_FILE).read_bytes())
-    document["files"][file] = {"size": len(data), "sha256": hashlib.sha256(data).hexdigest()}
-    (folder / CARD_FILE).write_bytes(render(document))
-    (folder / file).write_bytes(data)
-
-
-@pytest.mark.skipif("onnxruntime" not in infer.list_runtimes(), reason="needs onnxruntime")
-def test_onnx_without_an_output_is_refused(copied):
-    folder = copied(MODEL)
-    model = onnx.load(folder / "model.onnx")
-    del model.graph.output[:]
-    replace(folder, "model.onnx", model.SerializeToString())
-    with pytest.raises(ArtifactError, match="expected one input and one output, found 1 and 0"):
-        infer.load(folder, runtime="onnxruntime")
-
-
-class Forwards(torch.nn.Module):
-    def forward(self, x, y):
-        return x + y
-
-
-@pytest.mark.skipif("torchscript" not in infer.list_runtimes(), reason="needs torchscript")
-@pytest.mark.parametrize(
-    ("module", "message"),
-    [
-        (torch.nn.Module(), "has no attribute 'forward'"),
-        (Forwards(), r"expected a forward of self and an input, found one of \['self', 'x', 'y'\]"),
-    ],
-)
-def test_torchscript_without_a_forward_of_one_input_is_refused(copied, module, message):
-    folder, buffer = copied(MODEL), io.BytesIO()
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", r"`torch\.jit\.\w+` is deprecated")
-        torch.jit.save(torch.jit.script(module), buffer)
-    replace(folder, "model.pt", buffer.getvalue())
-    with pytest.raises(ArtifactError, match=message):
-        infer.load(folder, runtime="torchscript")
+    assert set(outcomes.values()) == {"refused"}

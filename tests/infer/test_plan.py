@@ -8,6 +8,7 @@ import infer
 from infer._patterns import inputs
 from infer._plan import Instruction, make_plan
 from infer._program import parse
+from infer._runtimes import _blocks
 from infer._runtimes.python import PythonEvaluator
 
 
@@ -93,3 +94,36 @@ def test_a_square_frees_its_register_once(by_numpy):
 
 def test_a_step_that_nobody_needs_is_computed_beside_the_output(by_numpy):
     compute(["s1 = x + x", "s2 = x * x", "y = s2 - x"], [[1.0], [2.0], [3.0]], by_numpy)
+
+
+def test_registers_of_steps_that_nobody_needs_are_used_again():
+    assert plan([*(f"s{n} = x * x" for n in range(100)), "y = x + x"]).scratch <= 1
+
+
+def test_many_registers_shrink_the_block_and_change_no_bit(by_numpy, patterns, monkeypatch):
+    count = 60
+    lines = [f"a{n} = x * c{n}" for n in range(count)]
+    lines += ["t0 = a0 - a1", *(f"t{n} = t{n - 1} * a{n + 1}" for n in range(1, count - 1))]
+    constants = {f"c{n}": float(n % 7) - 2.5 for n in range(count)}
+    lines.append(f"y = t{count - 2} + x")
+    program = parse(
+        lines, input="x", features=None, output="y", constants=constants, dtype="float32"
+    )
+    assert make_plan(program).scratch >= count - 1
+    rows = np.array(inputs(3000, "float32", None, 5), "float32")
+    expected = patterns(by_numpy(program, rows))
+    values = rows[:, 0].copy()
+    for memory in (1, 1 << 14, 1 << 25):
+        monkeypatch.setattr(_blocks, "REGISTERS", memory)
+        evaluator = PythonEvaluator(program)
+        for answers in (evaluator.run(values), evaluator.run(torch.from_numpy(values)).numpy()):
+            assert np.array_equal(patterns(answers), expected)
+
+
+@pytest.mark.parametrize(
+    ("registers", "itemsize", "length"),
+    [(0, 4, 1 << 18), (1, 4, 1 << 18), (32, 4, 1 << 18), (33, 4, 254_200), (10_000, 8, 419)],
+)
+def test_the_registers_of_a_block_take_at_most_32_mib(registers, itemsize, length):
+    assert _blocks.block_within(1 << 18, registers, itemsize) == length
+    assert registers * itemsize * length <= 1 << 25

@@ -11,7 +11,8 @@ import pytest
 import torch
 
 import infer
-from infer._runtimes import RUNTIMES, Runtime
+from infer._runtimes import RUNTIMES, Runtime, load_runtime
+from infer._store import find
 
 ROOT = Path(infer.__file__).resolve().parents[1]
 USABLE = infer.list_runtimes()
@@ -151,9 +152,31 @@ def test_a_file_that_is_no_model(write, line, row, content):
     sha256 = hashlib.sha256(content).hexdigest()
     folder = write(line(files={row.file: {"size": len(content), "sha256": sha256}}))
     (folder / row.file).write_bytes(content)
-    with pytest.raises(infer.ArtifactError, match="cannot load it") as caught:
+    with pytest.raises(
+        infer.ArtifactError, match="expected the file that samebits writes"
+    ) as caught:
         infer.load(folder, runtime=row.name)
     assert str(caught.value).startswith(str(folder / row.file))
+
+
+@pytest.mark.parametrize("row", [row for row in RUNTIMES if row.file and row.name in USABLE])
+def test_what_a_runtime_raises_when_called_names_its_file(row):
+    # A model converts its input before; so this is what a fault of the runtime would look like.
+    artifact = find("plane")
+    evaluator = load_runtime(row.name, artifact, "cpu")
+    wrong = np.ones((3, 1), "float32")  # a feature is missing
+    if evaluator.carrier == "torch":
+        wrong = torch.from_numpy(wrong)
+
+    def message(_):
+        with pytest.raises(infer.ArtifactError) as caught:
+            evaluator.run(wrong)
+        return str(caught.value)
+
+    with ThreadPoolExecutor(4) as pool:
+        for text in pool.map(message, range(8)):
+            assert text.startswith(f"{artifact.path(row.file)}: ")
+            assert "cannot run it: " in text
 
 
 @pytest.mark.parametrize("runtime", USABLE)

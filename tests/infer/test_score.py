@@ -254,7 +254,10 @@ def test_resuming_what_is_complete_compares_it(folder, tmp_path, score):
     code, output = score(folder, out, *F2C, "--resume")
     assert (code, contents(out)) == (0, whole)
     assert "200 rows in 4 files" in output
-    assert "note: nothing was left to do; all was computed again, and is what is there\n" in output
+    assert (
+        "note: the run was already complete; its files were computed again, and they are the same\n"
+        in output
+    )
     (out / "a.csv").write_bytes(b"not what was written")
     before = contents(out)
     code, output = score(folder, out, *F2C, "--resume")

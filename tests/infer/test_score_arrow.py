@@ -6,7 +6,7 @@ import pyarrow.feather as pf
 import pytest
 
 import infer
-from infer._score import arrow
+from infer._score._ipc import survey
 
 
 @pytest.fixture
@@ -78,8 +78,8 @@ def test_each_batch_gets_a_column(scored, tmp_path, codec, ending):
             found = list(reader.iter_batches_with_custom_metadata())
     assert_scored(before, [batch for batch, _ in found])
     assert [custom[b"number"] for _, custom in found] == [b"0", b"1", b"2"]
-    with pa.memory_map(str(target)) as source:
-        assert arrow._codec(source, ending == ".arrow") == codec
+    with target.open("rb") as file:
+        assert survey(file).codec == codec
 
 
 def test_a_stream_may_change_its_dictionary(scored, tmp_path):
@@ -118,6 +118,9 @@ def test_a_file_without_batches_gets_the_column(scored, tmp_path, make):
     assert read(pa.BufferReader(data)).schema.names == [*schema.names, "t_c"]
 
 
+@pytest.mark.skipif(
+    "metadata" not in inspect.signature(pa.ipc.new_file).parameters, reason="needs pyarrow 20"
+)
 def test_a_file_may_have_something_attached(scored, tmp_path):
     schema, before = batches()
     if "metadata" not in inspect.signature(pa.ipc.new_file).parameters:

@@ -110,7 +110,7 @@ def test_the_page_knows_whether_there_is_a_server(page):
 
 
 def test_a_card_cannot_end_its_element(page, line, write):
-    hostile = "</script><script>alert(1)</script><!-- <script> ]]> &lt; \u2028"
+    hostile = "</script><script>alert(1)</script><!-- <script> ]]> &lt; \u00e9"
     files = page(write(line(title=hostile, description="<!-- data -->")))
     cards, _ = scripts(files)
     assert [json.loads(card)["title"] for card in cards] == [hostile]

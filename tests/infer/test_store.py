@@ -1,14 +1,20 @@
 import hashlib
 import json
+import os
 import re
 import shutil
+import socket
+import threading
+import time
 import tracemalloc
 from pathlib import Path
 
 import pytest
 
 import infer
+from infer import _regular_file
 from infer._errors import ArtifactError, ModelNotFoundError
+from infer._regular_file import read_regular_file
 from infer._store import call_name, find, list_models
 
 RUNTIME = {"model.onnx": "onnxruntime", "model.pt": "torchscript", "model.pt2": "torchexport"}
@@ -242,12 +248,18 @@ def test_messages_say_what_was_expected_and_found(copied):
             find(folder).read("model.pt")
 
 
-@pytest.mark.parametrize("size", [10**18, 10**300])
-def test_a_size_that_no_file_has_needs_no_memory(write, line, size):
-    folder = write(line(files={"model.pt": {"size": size, "sha256": "0" * 64}}))
+def test_a_size_that_the_file_does_not_have(write, line):
+    folder = write(line(files={"model.pt": {"size": 1 << 24, "sha256": "0" * 64}}))
     (folder / "model.pt").write_bytes(b"small")
-    with pytest.raises(ArtifactError, match="found 5"):
+    with pytest.raises(ArtifactError, match=r"expected 16,777,216 bytes, .*, found 5"):
         find(folder).read("model.pt")
+
+
+@pytest.mark.parametrize("size", [(1 << 24) + 1, 10**18, 10**300])
+def test_a_size_that_no_file_of_a_model_has_is_refused(write, line, size):
+    folder = write(line(files={"model.pt": {"size": size, "sha256": "0" * 64}}))
+    with pytest.raises(ArtifactError, match="size': expected a whole number up to 16,777,216"):
+        find(folder)
 
 
 def test_a_huge_card_is_refused_without_reading_it(copied):
@@ -292,3 +304,127 @@ def test_a_call_names_a_model_so_that_it_is_found(own, line, write, tmp_path, mo
     other.rename(own / "own_line")
     monkeypatch.delenv("SAMEBITS_ARTIFACTS")
     assert call_name(find(own / "own_line")) == "./own_line"
+
+
+def make_pipe(path):
+    os.mkfifo(path)
+
+
+def make_socket(path):
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(os.path.relpath(path))  # of a limited length
+
+
+def link_to_a_device(path):
+    path.symlink_to("/dev/zero")
+
+
+NO_FILES = {make_pipe: "a pipe", make_socket: "a socket", link_to_a_device: "a device"}
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs pipes in the file system")
+@pytest.mark.parametrize("make", NO_FILES)
+@pytest.mark.parametrize("file", RUNTIME)
+def test_what_is_no_file_is_refused_without_waiting(copied, monkeypatch, file, make):
+    folder = copied()
+    monkeypatch.chdir(folder)
+    (folder / file).unlink()
+    make(folder / file)
+    message = re.escape(f"{folder / file}: expected a regular file, found {NO_FILES[make]}")
+    with pytest.raises(ArtifactError, match=message):
+        find(folder).read(file)
+    if RUNTIME[file] in infer.list_runtimes():
+        with pytest.raises(ArtifactError, match=message):
+            infer.load(folder, runtime=RUNTIME[file])
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs pipes in the file system")
+@pytest.mark.parametrize("make", NO_FILES)
+def test_a_card_that_is_no_file_is_not_waited_for(copied, monkeypatch, make):
+    folder = copied()
+    monkeypatch.chdir(folder)
+    (folder / "model.json").unlink()
+    make(folder / "model.json")
+    with pytest.raises(ModelNotFoundError, match=r"no model\.json in"):
+        infer.load(folder)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs pipes in the file system")
+def test_the_command_check_does_not_wait_for_a_pipe(copied, command):
+    folder = copied()
+    (folder / "model.onnx").unlink()
+    os.mkfifo(folder / "model.onnx")
+    result = command("infer", "check", folder, "--count", "1")
+    assert result.returncode == 1
+    assert b"expected a regular file, found a pipe" in result.stderr
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs pipes in the file system")
+def test_a_file_that_becomes_a_pipe_while_it_is_opened(tmp_path, monkeypatch):
+    path = tmp_path / "model.onnx"
+    path.write_bytes(b"content")
+    genuine = os.open
+
+    def replace_and_open(name, flags):
+        path.unlink()
+        os.mkfifo(path)
+        return genuine(name, flags)
+
+    monkeypatch.setattr(_regular_file.os, "open", replace_and_open)
+    with pytest.raises(ArtifactError, match="expected a regular file, found a pipe"):
+        read_regular_file(str(path), 100)
+
+
+def test_a_link_to_a_regular_file_is_followed(copied, tmp_path):
+    folder = copied()
+    for name in ("model.json", "model.onnx"):
+        (folder / name).rename(tmp_path / name)
+        (folder / name).symlink_to(tmp_path / name)
+    assert find(folder).read("model.onnx") == (tmp_path / "model.onnx").read_bytes()
+
+
+@pytest.mark.parametrize("claimed", [707, 1 << 24])
+def test_a_sparse_file_is_not_allocated(write, line, claimed):
+    folder = write(line(files={"model.pt": {"size": claimed, "sha256": "0" * 64}}))
+    with (folder / "model.pt").open("wb") as file:
+        file.truncate(20 << 30)
+    artifact = find(folder)
+    tracemalloc.start()
+    try:
+        with pytest.raises(ArtifactError, match=f"expected {claimed:,} bytes, .*, found more"):
+            artifact.read("model.pt")
+        assert tracemalloc.get_traced_memory()[1] < 3 * (claimed + (1 << 20))
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_growing_file_is_read_up_to_its_limit(tmp_path):
+    path = tmp_path / "model.pt"
+    stop = threading.Event()
+
+    def grow():
+        with path.open("wb", buffering=0) as file:
+            while not stop.is_set() and file.tell() < 1 << 28:
+                file.write(bytes(1 << 16))
+
+    writer = threading.Thread(target=grow)
+    writer.start()
+    try:
+        while not path.exists() or path.stat().st_size < 1 << 20:
+            time.sleep(0.001)
+        assert len(read_regular_file(str(path), (1 << 20) + 1)) == (1 << 20) + 1
+    finally:
+        stop.set()
+        writer.join()
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs pipes in the file system")
+def test_a_proof_that_is_no_file_is_not_waited_for(tmp_path):
+    from infer._exhaustive import read_proof
+
+    os.mkfifo(tmp_path / "f2c.json")
+    with pytest.raises(ArtifactError, match="expected a regular file, found a pipe"):
+        read_proof(str(tmp_path / "f2c.json"))
+    (tmp_path / "deep.json").write_text("[" * 100_000)
+    with pytest.raises(ArtifactError, match="expected a proof"):
+        read_proof(str(tmp_path / "deep.json"))

@@ -5,7 +5,6 @@ import io
 import json
 import logging
 import threading
-import warnings
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
 
@@ -14,13 +13,21 @@ import pytest
 import torch
 
 import infer
-from export._archive import pack, unpack
 from infer._format import render
 from infer._runtimes import torchexport
 from infer._store import find
+from infer._writers import torchexport as writer
 
 PROGRAM = "archive/models/model.json"
 CODE = "__import__('pathlib').Path('ran').touch()"
+
+
+def packed(records):
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for name, data in records.items():
+            archive.writestr(zipfile.ZipInfo(name), data)
+    return buffer.getvalue()
 
 
 @pytest.fixture
@@ -30,7 +37,7 @@ def refused(copied, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
 
     def refuse(records):
-        data = pack(records)
+        data = packed(records)
         (folder / "model.pt2").write_bytes(data)
         card = json.loads((folder / "model.json").read_bytes())
         record = {"size": len(data), "sha256": hashlib.sha256(data).hexdigest()}
@@ -47,7 +54,8 @@ def refused(copied, monkeypatch, tmp_path):
 @pytest.fixture
 def records():
     """Return the records of a shipped model."""
-    return unpack(find("f2c").read("model.pt2"))
+    with zipfile.ZipFile(io.BytesIO(find("f2c").read("model.pt2"))) as archive:
+        return {name: archive.read(name) for name in archive.namelist()}
 
 
 def changed(records, change):
@@ -64,6 +72,7 @@ def sizes(program):
     return program["graph_module"]["graph"]["tensor_values"]["t_u"]["sizes"][0]["as_expr"]
 
 
+REFUSAL = "expected the file that samebits writes for this card "
 STRANGE = {
     "size": lambda program: sizes(program).update(expr_str=CODE),
     "operation": lambda program: nodes(program)[0].update(target="torch.os.system"),
@@ -81,8 +90,7 @@ STRANGE = {
 
 @pytest.mark.parametrize("change", STRANGE.values(), ids=STRANGE)
 def test_a_program_that_holds_more_than_steps_is_refused(refused, records, change):
-    message = refused(changed(records, change))
-    assert message.startswith("expected the steps of a model and nothing else, found ")
+    assert refused(changed(records, change)).startswith(REFUSAL)
 
 
 @pytest.mark.parametrize(
@@ -97,25 +105,20 @@ def test_a_program_that_holds_more_than_steps_is_refused(refused, records, chang
     ],
 )
 def test_a_record_that_a_model_does_not_need_is_refused(refused, records, record):
-    message = refused({**records, f"archive/{record}": b"content"})
-    assert message == f"expected the steps of a model and nothing else, found {record!r}"
+    assert refused({**records, f"archive/{record}": b"content"}).startswith(REFUSAL)
 
 
-@pytest.mark.parametrize("record", sorted(torchexport._EMPTY))
-def test_a_record_that_should_be_empty_is_refused(refused, records, record):
+def test_a_record_that_should_be_empty_or_is_lost_is_refused(refused, records):
     pickled = io.BytesIO()
     torch.save([1], pickled)
-    message = refused({**records, f"archive/{record}": pickled.getvalue()})
-    assert message == f"expected the steps of a model and nothing else, found {record!r}"
+    for name in records:
+        assert refused({**records, name: pickled.getvalue()}).startswith(REFUSAL)
+        others = {other: data for other, data in records.items() if other != name}
+        assert refused(others).startswith(REFUSAL)
 
 
-@pytest.mark.parametrize("record", sorted(torchexport._RECORDS - {"byteorder"}))
-def test_a_record_that_is_lost_is_refused(refused, records, record):
-    del records[f"archive/{record}"]
-    assert "cannot load it" in refused(records)
-
-
-def test_a_graph_that_torch_refuses_is_told_once(refused, records, caplog, capfd):
+def test_a_graph_that_torch_refuses_is_told_once(refused, records, caplog, capfd, monkeypatch):
+    # As with a version of torch that reads another format than this one writes.
     def unknown_operand(program):
         nodes(program)[0]["inputs"][0]["arg"]["as_tensor"]["name"] = "nowhere"
 
@@ -124,24 +127,12 @@ def test_a_graph_that_torch_refuses_is_told_once(refused, records, caplog, capfd
 
     with caplog.at_level(logging.WARNING):
         for change in (unknown_operand, another_version):
-            assert "cannot load it" in refused(changed(records, change))
+            other = changed(records, change)
+            monkeypatch.setattr(writer, "render", lambda card, o=other: packed(o))
+            assert "cannot load it" in refused(other)
     assert not caplog.records
     assert capfd.readouterr() == ("", "")
     assert not logging.getLogger("torch.export").disabled
-
-
-def test_what_is_checked_is_what_is_loaded(refused, records, monkeypatch):
-    # A second record of the same name: the one that torch sees is the one that counts.
-    wrong = changed(records, STRANGE["operation"])[PROGRAM]
-    for first, second in ((wrong, records[PROGRAM]), (records[PROGRAM], wrong)):
-        result = io.BytesIO(pack({**records, PROGRAM: first}))
-        with warnings.catch_warnings(), zipfile.ZipFile(result, "a") as archive:
-            warnings.filterwarnings("ignore", "Duplicate name")
-            archive.writestr(PROGRAM, second)
-        seen = torch._C.PyTorchFileReader(io.BytesIO(result.getvalue())).get_record(
-            "models/model.json"
-        )
-        assert (torchexport._foreign(result.getvalue()) is not None) == (seen == wrong)
 
 
 def test_many_threads_load_at_once():

@@ -12,7 +12,7 @@ import pytest
 
 from train import _passes
 from train._errors import CalibrationError, ColumnsError, ReadingsError
-from train._from_readings import calibrate_readings
+from train._from_readings import calibrate_readings, variables
 from train._readings import open_files, open_readings
 
 
@@ -282,3 +282,10 @@ def test_a_file_without_readings_may_be_moved_out(folder):
     where, paths = folder(a="x,y\n1,1\n5,5.1\n6,6\n", b="What this is.\n")
     with pytest.raises(ReadingsError, match=r"b\.csv.* begin its name with _\.$"):
         open_files(where, paths)
+
+
+def test_a_column_with_a_very_long_name_still_has_a_variable():
+    x, y = variables("How warm is it, " * 40, "How warm is it, " * 40)
+    assert x.startswith("how_warm_is_it_how")
+    assert x + "_out" == y
+    assert len(y) < 200

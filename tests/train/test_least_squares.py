@@ -241,6 +241,26 @@ def test_uncertainty_of_shipped_data(name, powers):
     assert found.degrees_of_freedom == dataset.rows - len(powers)
 
 
+@pytest.mark.parametrize(
+    "powers",
+    [[[0], [2]], [[2]], [[1], [3]], [[0], [1], [3]], [[0, 0], [1, 0], [1, 1]], [[1, 0], [1, 1]]],
+    ids=str,
+)
+def test_terms_may_lack_those_below_them(powers):
+    generator = np.random.default_rng(5)
+    x = generator.normal(size=(40, len(powers[0]))) + 3.0
+    design = np.stack([np.prod(x ** np.array(p), axis=1) for p in powers], axis=1)
+    y = design @ np.arange(1.0, 1 + len(powers)) + generator.normal(size=40) * 0.1
+    found = uncertainty_of(x if x.shape[1] > 1 else x[:, 0], y, powers)
+    reference = statsmodels.api.OLS(y, design).fit()
+    assert found.residual_sd == pytest.approx(math.sqrt(reference.scale), rel=1e-12)
+    inverse = np.linalg.inv(design.T @ design)
+    for row, terms in zip(x, design, strict=True):
+        curve, h = at(found, row)
+        assert curve == pytest.approx(terms @ reference.params, rel=1e-9)
+        assert h == pytest.approx(terms @ inverse @ terms, rel=1e-9)
+
+
 def test_terms_have_names():
     assert [term_name(e, None) for e in polynomial(2)] == ["1", "x", "x^2"]
     assert [term_name(e, ["a", "b"]) for e in plane(2)] == ["1", "a", "b"]

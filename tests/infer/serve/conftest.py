@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 import time
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -33,10 +34,11 @@ class Server:
                 env={**os.environ, **variables},
             )
         self.greeting = self.process.stdout.readline().decode()
-        found = re.search(r"http://127\.0\.0\.1:(\d+)$", self.greeting.strip())
+        found = re.search(r"http://[\d.]+:(\d+)(?:, gRPC at ([\d.]+:\d+))?$", self.greeting.strip())
         assert found, (self.greeting, self.errors.read_text())
         self.port = int(found[1])
         self.address = f"127.0.0.1:{self.port}"
+        self.grpc_address = found[2]
 
     def stop(self, number=signal.SIGTERM):
         """Stop the server and return its exit code."""
@@ -83,7 +85,7 @@ class Server:
         head = cls.binary_head(name, values)
         lengths = (len(head), len(head) + 4 * values)
         return (
-            b"POST /v2/models/%s/infer HTTP/1.1\r\nhost: here\r\n"
+            b"POST /v2/models/%s/infer HTTP/1.1\r\nhost: localhost\r\n"
             b"inference-header-content-length: %d\r\ncontent-length: %d\r\n\r\n%s"
         ) % (model.encode(), *lengths, head)
 
@@ -131,6 +133,19 @@ def start(tmp_path):
 
 
 @pytest.fixture(scope="session")
+def serving(tmp_path_factory):
+    """Return a context manager: a server that several tests share, and that must end well."""
+
+    @contextmanager
+    def serve(*arguments, **variables):
+        running = Server(*arguments, folder=tmp_path_factory.mktemp("server"), **variables)
+        yield running
+        assert running.stop() == 0
+
+    return serve
+
+
+@pytest.fixture(scope="session")
 def double(tmp_path_factory):
     """Return the folder of a model in double precision."""
     document = json.loads((SHIPPED / "sin_cubic" / "model.json").read_text("utf-8"))
@@ -150,16 +165,22 @@ def double(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def server(tmp_path_factory, double):
+def server(serving, double):
     """Return a server of all shipped models and of one in double precision."""
-    names = sorted(path.name for path in SHIPPED.iterdir())
-    running = Server(*names, double, folder=tmp_path_factory.mktemp("server"))
-    yield running
-    assert running.stop() == 0
+    with serving(*sorted(path.name for path in SHIPPED.iterdir()), double) as running:
+        yield running
 
 
 @pytest.fixture(scope="session")
-def strict(tmp_path_factory):
+def both(serving, double):
+    """Return such a server over HTTP and gRPC."""
+    names = sorted(path.name for path in SHIPPED.iterdir())
+    with serving("--grpc-port=0", *names, double) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def strict(serving):
     """Return a server with low limits, for what goes beyond them."""
     limits = {
         "max-body": "1M",
@@ -171,6 +192,5 @@ def strict(tmp_path_factory):
         "idle": 1,
     }
     options = [f"--{name}={value}" for name, value in limits.items()]
-    running = Server("f2c", "plane", *options, folder=tmp_path_factory.mktemp("strict"))
-    yield running
-    assert running.stop() == 0
+    with serving("f2c", "plane", "--grpc-port=0", *options) as running:
+        yield running

@@ -28,10 +28,12 @@ def test_a_replaced_model_is_in_the_next_page_and_a_damaged_one_is_not(line, wri
     (folder / "new").write_bytes(render(line(title="Another")))
     (folder / "new").replace(folder / "model.json")
     catalog.refresh()
+    pages.refresh()
     assert json.loads(pages.get(path)[1])["title"] == "Another"
     assert b"Another" in pages.get("/")[1]
     (folder / "model.json").write_bytes(b"{")
     catalog.refresh()
+    pages.refresh()
     assert json.loads(pages.get(path)[1])["title"] == "Another"
     # Replaced, but not read yet by the catalog: what is computed with is what is shown.
     (folder / "model.json").write_bytes(render(line(title="A third")))

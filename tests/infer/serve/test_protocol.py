@@ -4,6 +4,7 @@ import json
 import math
 import re
 import struct
+import unicodedata
 import urllib.parse
 
 import jsonschema
@@ -248,7 +249,7 @@ def test_another_method_is_told_which_are_allowed(path, allowed, server):
 
 def test_head_has_no_body(server):
     status, headers, body = server.ask("HEAD", "/v2/health/ready")
-    assert (status, headers["content-length"], body) == (200, "14", b"")
+    assert (status, headers["content-length"], body) == (200, "26", b"")
 
 
 def test_an_unknown_coding_is_refused(server):
@@ -358,3 +359,25 @@ def test_the_page_for_people_loads_nothing(server):
     for target in re.findall(r'href="([^"]+)"', text):
         assert not urllib.parse.urlsplit(target).netloc
         assert server.ask("GET", target)[0] == 200
+
+
+ODD = "\u202egnp\u2066\u2028\x7f\x9b\u200b\ud800\U000e0041°"
+
+
+def test_the_log_holds_nothing_that_a_terminal_obeys(server, wait):
+    server.infer("f2c", json.dumps({**request(1.0), "id": f"odd{ODD}"}))
+    path = urllib.parse.quote(f"/v2/odd{ODD[:-3]}".encode("utf-8", "surrogatepass"))
+    server.ask("GET", path)
+    server.infer("f2c", json.dumps(request(1.0, name=f"odd{ODD}" * 1000)))
+
+    def lines():
+        rows = server.errors.read_bytes().splitlines()
+        return found if len(found := [row for row in rows if b"odd" in row]) >= 3 else None
+
+    rows = wait(5, lines)
+    for row in rows:
+        text = row.decode()
+        obeyed = [c for c in text if unicodedata.category(c) in ("Cc", "Cf", "Cs", "Zl", "Zp")]
+        assert obeyed == []
+        assert len(text) < 1500
+    assert any(json.loads(row).get("id") == f"odd{ODD}" for row in rows)

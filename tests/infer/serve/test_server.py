@@ -19,7 +19,7 @@ import infer
 from infer._files.folder import staged, write_files
 from infer._format import render
 
-HEAD = b"POST /v2/models/own_line/infer HTTP/1.1\r\nhost: here\r\n"
+HEAD = b"POST /v2/models/own_line/infer HTTP/1.1\r\nhost: localhost\r\n"
 
 
 def asked(*data):
@@ -82,6 +82,22 @@ def test_what_does_not_finish_is_given_up_after_the_grace(start, replace):
         connection.sendall(HEAD + b"content-length: 100\r\n\r\n")
         time.sleep(0.2)
         assert server.stop() == 0
+
+
+def test_what_still_computes_after_the_grace_is_given_up_quietly(start):
+    server = start("f2c", "--grace", "0", "--no-access-log")
+    values = 500_000
+    tensor = {"name": "t_u", "shape": [values], "datatype": "FP32", "data": [0.5] * values}
+    body = json.dumps({"inputs": [tensor]}).encode()
+    head = b"POST /v2/models/f2c/infer HTTP/1.1\r\nhost: localhost\r\ncontent-length: %d\r\n\r\n"
+    connections = [server.connect() for _ in range(4)]
+    for connection in connections:
+        connection.sendall(head % len(body) + body)
+    time.sleep(0.05)
+    assert server.stop() == 0
+    for connection in connections:
+        connection.close()
+    assert server.errors.read_text() == ""
 
 
 def test_a_replaced_folder_is_read_again_without_a_lost_or_mixed_answer(start, replace, wait):
@@ -215,14 +231,14 @@ def test_a_port_in_use_is_named(server, command):
 
 def test_without_the_extra_it_says_what_to_install():
     code = (
-        "import sys; sys.modules.update(dict.fromkeys(['uvicorn', 'orjson']));"
+        "import sys; sys.modules.update(dict.fromkeys(['httptools', 'orjson']));"
         "from infer._cli import main; main(['serve', 'f2c'])"
     )
     result = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=False
     )
     assert result.returncode == 1
-    assert "infer serve needs orjson, uvicorn, not installed here" in result.stderr
+    assert "infer serve needs httptools, orjson, not installed here" in result.stderr
     assert "pip install 'samebits[serve]'" in result.stderr
 
 

@@ -5,10 +5,12 @@
 
 import collections
 import contextlib
+import gzip
 import json
 import os
 import random
 import socket
+import statistics
 import threading
 import time
 from pathlib import Path
@@ -23,7 +25,7 @@ SECONDS = float(os.environ.get("SAMEBITS_SOAK_SECONDS", "60"))
 NAMES = ("f2c", "sin_cubic", "plane", "dynamic_net.order5")
 # Mebibytes: the arena and the allocator keep some of what was in flight at the busiest time.
 SLACK = 64
-HEAD = b"POST /v2/models/f2c/infer HTTP/1.1\r\nhost: here\r\n"
+HEAD = b"POST /v2/models/f2c/infer HTTP/1.1\r\nhost: localhost\r\n"
 
 
 def be_silent(server, chance):
@@ -72,7 +74,51 @@ def never_read(server, chance):
             connection.sendall(whole)
 
 
+def claim_a_body_and_upgrade(server, chance):
+    size = chance.choice([100, 100_000, 2_000_000])
+    upgrade = chance.choice([b"x", b"h2c", b"websocket"])
+    head = HEAD + b"connection: upgrade\r\nupgrade: %b\r\n" % upgrade
+    with server.connect() as connection:
+        connection.settimeout(4)
+        connection.sendall(head + b"content-length: %d\r\n\r\n" % size)
+        assert b" 200 " not in connection.recv(1 << 16)
+
+
+def hide_a_request_in_a_body(server, chance):
+    inner = HEAD.replace(b"POST", b"GET") + b"\r\n"
+    with server.connect() as connection:
+        connection.sendall(HEAD + b"upgrade: x\r\ncontent-length: %d\r\n\r\n" % len(inner) + inner)
+        connection.settimeout(10)
+        answers = connection.recv(1 << 16)
+        connection.settimeout(0.3)  # a second answer would follow at once
+        with contextlib.suppress(TimeoutError):
+            while part := connection.recv(1 << 16):
+                answers += part
+        assert answers.count(b"HTTP/1.1 ") == answers.count(b"HTTP/1.1 400 ") == 1
+
+
+def send_a_bomb(server, chance):
+    bomb = gzip.compress(b'{"inputs": [' + b"0," * chance.choice([400_000, 4_000_000]), 9)
+    status, _, _ = server.ask("POST", "/v2/models/f2c/infer", bomb, Content_Encoding="gzip")
+    assert status in (400, 413, 503)
+
+
+def pipeline_without_reading(server, chance):
+    with server.connect() as connection:
+        connection.settimeout(4)
+        connection.sendall(b"GET /docs HTTP/1.1\r\nhost: localhost\r\n\r\n" * 20_000)
+
+
+def ask_for_another_host(server, chance):
+    assert server.ask("GET", "/v2", Host="evil.example")[0] == 421
+
+
 HOSTILE = (
+    claim_a_body_and_upgrade,
+    hide_a_request_in_a_body,
+    send_a_bomb,
+    pipeline_without_reading,
+    ask_for_another_host,
     be_silent,
     leave_in_the_middle,
     send_garbage,
@@ -88,10 +134,27 @@ def resident(server):
     return int(text.partition("VmRSS:")[2].split()[0]) / 1024
 
 
+def be_hostile(server, seed, end, counts):
+    chance = random.Random(seed)  # noqa: S311
+    while time.monotonic() < end:
+        act = chance.choice(HOSTILE)
+        with contextlib.suppress(OSError):  # cut off, as it should be
+            act(server, chance)
+        counts[act.__name__] += 1
+
+
+def watch_health(server, end, times):
+    while time.monotonic() < end:
+        began = time.monotonic()
+        assert server.ask("GET", "/v2/health/live")[0] == 200
+        times.append(time.monotonic() - began)
+        time.sleep(0.1)
+
+
 @pytest.mark.slow
 def test_good_clients_never_notice_the_others(start, patterns):
     server = start(*NAMES, "--timeout", "3", "--no-access-log")
-    counts, wrong, lost = collections.Counter(), [], []
+    counts, wrong, lost, health = collections.Counter(), [], [], []
     end = time.monotonic() + SECONDS
 
     def be_good(seed):
@@ -118,16 +181,11 @@ def test_good_clients_never_notice_the_others(start, patterns):
                 if (patterns(got) != patterns(model(x))).any():
                     wrong.append((model.name, x))
 
-    def be_hostile(seed):
-        chance = random.Random(seed)  # noqa: S311
-        while time.monotonic() < end:
-            act = chance.choice(HOSTILE)
-            with contextlib.suppress(OSError):  # cut off, as it should be
-                act(server, chance)
-            counts[act.__name__] += 1
-
-    clients = [threading.Thread(target=be_good, args=(seed,)) for seed in range(3)]
-    clients += [threading.Thread(target=be_hostile, args=(seed,)) for seed in range(6)]
+    clients = [threading.Thread(target=watch_health, args=(server, end, health))]
+    clients += [threading.Thread(target=be_good, args=(seed,)) for seed in range(3)]
+    clients += [
+        threading.Thread(target=be_hostile, args=(server, seed, end, counts)) for seed in range(6)
+    ]
     for client in clients:
         client.start()
     memory = []
@@ -139,7 +197,9 @@ def test_good_clients_never_notice_the_others(start, patterns):
     early, late = max(memory[: len(memory) // 3]), max(memory[-len(memory) // 3 :])
     print(f"\n{SECONDS:g} s: {dict(counts)}, {len(wrong)} wrong, {len(lost)} lost")  # noqa: T201
     print(f"memory {early:.0f} MiB in the first third, {late:.0f} MiB in the last")  # noqa: T201
+    print(f"health within {statistics.median(health):.4f} s (median)")  # noqa: T201
     assert (wrong, lost) == ([], [])
+    assert statistics.median(health) < 0.3
     assert counts["answers"] > SECONDS
     assert set(counts) == {"answers", "values", *(act.__name__ for act in HOSTILE)}
     assert late < early + SLACK

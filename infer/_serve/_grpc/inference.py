@@ -1,0 +1,101 @@
+"""One ModelInferRequest to its ModelInferResponse: plain functions, without a socket in sight."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from infer._serve._errors import RETRY, RequestError
+from infer._serve._grpc import wire
+from infer._serve._grpc.numbers import FIELDS, aligned, from_contents
+from infer._serve._inference import compute, parameters_of
+from infer._serve._tensors import OF_DTYPE, from_binary, to_binary
+from infer._serve._validation import check_input, check_output
+
+if TYPE_CHECKING:
+    from infer._serve._catalog import Served
+
+# Bytes of a shape on the wire: more than any has that is taken.
+_MOST_SHAPE = 320
+
+
+class Inference(NamedTuple):
+    """An answer.
+
+    Attributes:
+        served: the model that gave it.
+        message: the bytes of a ModelInferResponse.
+        elements: how many numbers were computed on.
+    """
+
+    served: Served
+    message: bytes
+    elements: int
+
+
+def infer(
+    served: Served, fields: dict[str, Any], max_elements: int, *, final: bool = False
+) -> Inference:
+    """Answer a request, raw if its values are raw, and typed if they are typed.
+
+    Args:
+        served: the model that it is for.
+        fields: of the ModelInferRequest.
+        max_elements: how many numbers it may have.
+        final: whether the answer is marked as the last one to its request.
+
+    Raises:
+        RequestError: it is not what the protocol or the model takes, or the model fails.
+    """
+    try:
+        return _infer(served, fields, max_elements, final=final)
+    except MemoryError:
+        raise RequestError(503, "not enough memory for this request; try again", RETRY) from None
+
+
+def _infer(served: Served, fields: dict[str, Any], max_elements: int, *, final: bool) -> Inference:
+    card = served.card
+    parameters_of(fields, "the request")
+    inputs, outputs = fields.get("inputs", []), fields.get("outputs", [])
+    if len(inputs) != 1:
+        raise RequestError(400, f"expected one input, {card.input.name!r}, found {len(inputs):,}")
+    if len(outputs) > 1:
+        raise RequestError(
+            400, f"expected at most one output, {card.output.name!r}, found {len(outputs):,}"
+        )
+    for output in outputs:
+        check_output(card, output.get("name", ""))
+        parameters_of(output, "outputs[0]")
+    (tensor,) = inputs
+    parameters_of(tensor, "inputs[0]")
+    datatype = tensor.get("datatype", "")
+    lengths = tensor.get("shape", [])
+    if sum(map(len, lengths)) > _MOST_SHAPE:
+        raise RequestError(400, "the shape has too many axes")
+    shape = wire.integers(lengths)
+    count = check_input(card, tensor.get("name", ""), datatype, shape, max_elements)
+    raw = fields.get("raw_input_contents", [])
+    contents = tensor.get("contents", {})
+    if raw:
+        if len(raw) != 1:
+            raise RequestError(400, f"expected one of raw_input_contents, found {len(raw):,}")
+        if any(len(part) for parts in contents.values() for part in parts):
+            raise RequestError(400, "expected contents or raw_input_contents, found both")
+        x = aligned(from_binary(raw[0], datatype, shape, count))
+    else:
+        x = from_contents(contents, datatype, shape, count)
+    answers = compute(served, x)
+    data = to_binary(answers)
+    found = OF_DTYPE[card.dtype]
+    output = {"name": card.output.name, "datatype": found, "shape": [*answers.shape]}
+    document = {
+        "model_name": card.name,
+        "model_version": served.version,
+        "id": fields.get("id", ""),
+        "parameters": {"triton_final_response": {"bool_param": True}} if final else {},
+        "outputs": [output],
+    }
+    if raw:
+        document["raw_output_contents"] = [data]
+    else:
+        output["contents"] = {FIELDS[found]: data}
+    return Inference(served, wire.encode(document, "ModelInferResponse"), count)

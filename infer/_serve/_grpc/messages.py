@@ -1,0 +1,65 @@
+"""The messages of ``open_inference.proto`` as tables."""
+
+from __future__ import annotations
+
+import os
+import re
+from functools import cache
+from typing import NamedTuple
+
+_PATH = os.path.join(os.path.dirname(__file__), "open_inference.proto")
+_OPENS = re.compile(r"(service|message|oneof|enum) (\w+) \{")
+_FIELD = re.compile(r"(?:(repeated) |(map)<string, )?(\w+)>? (\w+) = (\d+);")
+_ENUM = re.compile(r"(\w+) = (\d+);")
+
+
+class Field(NamedTuple):
+    """A field of a message.
+
+    Attributes:
+        number: on the wire.
+        name: in the message.
+        kind: a scalar type, or the name of a message or an enumeration.
+        label: "repeated", "map" (from text), or nothing.
+        oneof: the name of the group of which one field is set at a time, or nothing.
+    """
+
+    number: int
+    name: str
+    kind: str
+    label: str
+    oneof: str
+
+
+class Schema(NamedTuple):
+    """All messages, by name and then by the number of the field, and all enumerations."""
+
+    messages: dict[str, dict[int, Field]]
+    enums: dict[str, dict[str, int]]
+
+
+@cache
+def schema() -> Schema:
+    """Return what the file declares."""
+    found = Schema({}, {})
+    within: list[tuple[str, str]] = []
+    with open(_PATH, encoding="utf-8") as file:
+        for line in map(str.strip, file):
+            if opens := _OPENS.fullmatch(line):
+                kind, name = opens.groups()
+                within.append((kind, name))
+                if kind == "message":
+                    found.messages[name] = {}
+                elif kind == "enum":
+                    found.enums[name] = {}
+            elif line == "}":
+                within.pop()
+            elif field := _FIELD.fullmatch(line):
+                repeated, mapped, kind, name, number = field.groups()
+                message = next(name for kind, name in reversed(within) if kind == "message")
+                oneof = within[-1][1] if within[-1][0] == "oneof" else ""
+                label = repeated or mapped or ""
+                found.messages[message][int(number)] = Field(int(number), name, kind, label, oneof)
+            elif value := _ENUM.fullmatch(line):
+                found.enums[within[-1][1]][value[1]] = int(value[2])
+    return found

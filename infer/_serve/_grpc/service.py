@@ -1,0 +1,354 @@
+"""The calls: each reads a message, if it needs to, and returns its answer."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
+
+from infer._serve import _metadata
+from infer._serve._encodings import unpack
+from infer._serve._errors import DisconnectedError, RequestError, cut
+from infer._serve._grpc import inference, wire
+from infer._serve._grpc.room import Hold, Room
+from infer._serve._settings import Settings
+
+if TYPE_CHECKING:
+    from concurrent.futures import Executor
+
+    import grpc
+
+    from infer._serve._catalog import Catalog
+    from infer._serve._log import Log
+    from infer._serve._metrics import Metrics
+
+NAME = "inference.GRPCInferenceService"
+
+# Bytes of a message that is answered at once: it takes less time than to wake a thread.
+_SMALL = 1 << 16
+# Characters of a text from a request that are logged, and of an error, which is sent as a header.
+_LONGEST = 200
+_LONGEST_ERROR = 1000
+# Seconds.
+_CANCELLED_WITHIN = 0.05
+# How deflated data begin, by level.
+_ZLIB = (b"\x78\x01", b"\x78\x5e", b"\x78\x9c", b"\x78\xda")
+_GONE = "the client has gone, or sent more than --max-body, or the grace is over"
+# By the HTTP status that an error has: the name of gRPC's.
+_CODES = {
+    400: "INVALID_ARGUMENT",
+    404: "NOT_FOUND",
+    408: "DEADLINE_EXCEEDED",
+    413: "RESOURCE_EXHAUSTED",
+    501: "UNIMPLEMENTED",
+    503: "UNAVAILABLE",
+}
+# Calls of Triton that are not offered, and what to do instead.
+_INSTEAD = {
+    **dict.fromkeys(
+        ("RepositoryModelLoad", "RepositoryModelUnload"),
+        "models are chosen when the server starts, and read again when their folder is replaced",
+    ),
+    **dict.fromkeys(
+        (
+            "CudaSharedMemoryRegister",
+            "CudaSharedMemoryStatus",
+            "CudaSharedMemoryUnregister",
+            "SystemSharedMemoryRegister",
+            "SystemSharedMemoryStatus",
+            "SystemSharedMemoryUnregister",
+        ),
+        "shared memory is not supported; send the values as raw_input_contents",
+    ),
+    "ModelStatistics": "statistics are at /metrics of the HTTP port, for Prometheus",
+    "TraceSetting": "there is no tracing; each call is a line of the access log",
+    "LogSettings": "the log is set when the server starts: --access-log or --no-access-log",
+}
+
+
+class _Call:
+    """One call, or one message of a stream, and what is logged of it."""
+
+    def __init__(self, method: str, context: grpc.ServicerContext) -> None:
+        self.method = method
+        self.client = _host(context.peer())
+        self.began = perf_counter()
+        self.model = self.request_id = self.error = ""
+        self.elements = self.size = 0
+        self.status = "OK"
+        self.answered = False
+
+    def fail(self, error: RequestError) -> None:
+        self.status = _CODES.get(error.status, "INTERNAL")
+        self.error = cut(str(error), _LONGEST_ERROR)
+
+
+Messages = Iterator[bytes]
+# Makes the answer to a call from what the call holds and from its messages.
+_Answer = Callable[[_Call, Hold, Messages], bytes]
+
+
+class Service:
+    """The service of one worker. Each call runs in a thread of its own."""
+
+    def __init__(
+        self, catalog: Catalog, settings: Settings, metrics: Metrics, log: Log, pool: Executor
+    ) -> None:
+        """Put the parts together; the pool computes what is large."""
+        self.room = Room(settings)
+        self._catalog = catalog
+        self._settings = settings
+        self._metrics = metrics
+        self._log = log
+        self._pool = pool
+        self._queue = threading.Semaphore(settings.max_queue)
+
+    def handler(self) -> grpc.GenericRpcHandler:
+        """Return what gRPC asks for the handler of a call.
+
+        All are handlers of a stream of messages, which looks the same to a client, because only
+        these decide when a message is read.
+        """
+        import grpc
+
+        answers: dict[str, _Answer] = {
+            "ServerLive": _constant({"live": True}),
+            "ServerReady": _constant({"ready": True}),
+            "ServerMetadata": _constant(_metadata.server()),
+            "ModelReady": self._simple(self._model_ready),
+            "ModelMetadata": self._simple(self._model_metadata),
+            "ModelConfig": self._simple(self._model_config),
+            "RepositoryIndex": self._simple(self._index),
+            "ModelInfer": self._infer,
+            **{name: _refuse(message) for name, message in _INSTEAD.items()},
+        }
+
+        def handle(name: str, answer: _Answer) -> grpc.RpcMethodHandler:
+            def behave(messages: Messages, context: grpc.ServicerContext) -> bytes:
+                return self._run(_Call(name, context), context, messages, answer)
+
+            return grpc.stream_unary_rpc_method_handler(behave)
+
+        handlers = {name: handle(name, answer) for name, answer in answers.items()}
+        handlers["ModelStreamInfer"] = grpc.stream_stream_rpc_method_handler(self._stream)
+        return grpc.method_handlers_generic_handler(NAME, handlers)
+
+    def _run(
+        self, call: _Call, context: grpc.ServicerContext, messages: Messages, answer: _Answer
+    ) -> bytes:
+        """Return the answer to a call; its errors become its status."""
+        hold = self.room.open(context)
+
+        def end() -> None:
+            """Note that the call is over: its answer was taken, or never will be."""
+            self.room.leave(hold)
+            if call.answered:
+                if hold.error is not None:
+                    self._failed(call, hold.error)
+                self._tell(call)
+
+        if not context.add_callback(end):  # it is over already
+            self.room.leave(hold)
+        try:
+            with self._errors(call, context):
+                found = answer(call, hold, messages)
+                self.room.take(hold, len(found))
+                self.room.wait(hold, self._settings.timeout)
+                call.size, call.answered = len(found), True
+                return found
+        finally:
+            self.room.leave(hold)
+
+    @contextmanager
+    def _errors(self, call: _Call, context: grpc.ServicerContext) -> Iterator[None]:
+        """End a call with the status of what is raised."""
+        import grpc
+
+        try:
+            yield
+        except RequestError as error:
+            self._failed(call, error)
+        except DisconnectedError:
+            call.status, call.error = "CANCELLED", _GONE
+        except Exception as error:
+            logging.getLogger("grpc").error("a call failed", exc_info=error)
+            self._failed(call, RequestError(500, "the server failed; its log tells why"))
+        else:
+            return
+        self._tell(call)
+        context.abort(getattr(grpc.StatusCode, call.status), call.error)
+
+    def _failed(self, call: _Call, error: RequestError) -> None:
+        call.fail(error)
+        self._metrics.failed(call.model, error.status)
+        if error.reason:
+            self._log.tell("failure", {"model": call.model, "error": error.reason})
+
+    def _simple(self, answer: Callable[[dict[str, Any]], dict[str, Any]]) -> _Answer:
+        """Return a call of a function from the fields of its request to those of its answer."""
+
+        def run(call: _Call, hold: Hold, messages: Messages) -> bytes:
+            message = self._read(hold, messages)
+            found = answer(wire.decode(self._plain(hold, message), f"{call.method}Request"))
+            return wire.encode(found, f"{call.method}Response")
+
+        return run
+
+    def _model_ready(self, asked: dict[str, Any]) -> dict[str, Any]:
+        served = self._catalog.get(asked.get("name", ""))
+        version = asked.get("version") or None
+        return {"ready": served is not None and version in (None, served.version)}
+
+    def _model_metadata(self, asked: dict[str, Any]) -> dict[str, Any]:
+        served = self._catalog.find(asked.get("name", ""), asked.get("version") or None)
+        return _metadata.model(served)
+
+    def _model_config(self, asked: dict[str, Any]) -> dict[str, Any]:
+        served = self._catalog.find(asked.get("name", ""), asked.get("version") or None)
+        return {"config": _metadata.config(served)}
+
+    def _index(self, asked: dict[str, Any]) -> dict[str, Any]:
+        if asked.get("repository_name"):
+            raise RequestError(404, "there is one repository, which has no name")
+        return {"models": _metadata.index(self._catalog)}
+
+    def _infer(self, call: _Call, hold: Hold, messages: Messages) -> bytes:
+        return self._compute(call, hold, self._read(hold, messages))
+
+    def _stream(self, messages: Messages, context: grpc.ServicerContext) -> Iterator[bytes]:
+        """Answer one request after the other; an error is an answer, and does not end the call."""
+        hold, idle = self.room.open(context), self._settings.idle
+        if not context.add_callback(lambda: self.room.leave(hold)):
+            self.room.leave(hold)
+        try:
+            with self._errors(_Call("ModelStreamInfer", context), context):
+                while (message := self.room.receive(hold, messages, idle)) is not None:
+                    yield from self._part(_Call("ModelStreamInfer", context), hold, message)
+                    self.room.give(hold)
+        finally:
+            self.room.leave(hold)
+
+    def _part(self, call: _Call, hold: Hold, message: bytes) -> Iterator[bytes]:
+        """Yield the answer to one message of a stream; return when it was taken."""
+        try:
+            inner = self._compute(call, hold, message, stream=True)
+            self.room.take(hold, len(inner))
+        except RequestError as error:
+            self._failed(call, error)
+            inner = wire.encode({"id": call.request_id}, "ModelInferResponse")
+        answer = {"error_message": call.error, "infer_response": inner}
+        found = wire.encode(answer, "ModelStreamInferResponse")
+        call.size = len(found)
+        self.room.wait(hold, self._settings.timeout)
+        try:
+            yield found
+        finally:
+            if hold.error is not None:
+                self._failed(call, hold.error)
+            self._tell(call)
+
+    def _compute(self, call: _Call, hold: Hold, message: bytes, *, stream: bool = False) -> bytes:
+        """Return the answer to a message; of the large ones, few are computed at a time."""
+        began = perf_counter()
+        if len(message) <= _SMALL and not _coding(message):
+            found = self._answer(call, hold, message, stream=stream)
+        elif not self._queue.acquire(blocking=False):
+            raise RequestError(503, "too many large requests wait; try again")
+        else:
+            try:
+                found = self._pool.submit(self._answer, call, hold, message, stream=stream).result()
+            finally:
+                self._queue.release()
+        call.elements = found.elements
+        self._metrics.answered(found.served.card.name, found.elements, perf_counter() - began)
+        return found.message
+
+    def _answer(
+        self, call: _Call, hold: Hold, message: bytes, *, stream: bool
+    ) -> inference.Inference:
+        fields = wire.decode(self._plain(hold, message), "ModelInferRequest")
+        call.request_id = fields.get("id", "")
+        name, version = fields.get("model_name", ""), fields.get("model_version") or None
+        served = self._catalog.find(name, version)
+        call.model = served.card.name
+        asked = fields.get("parameters", {}).get("triton_enable_empty_final_response", {})
+        final = stream and asked.get("bool_param", False)
+        return inference.infer(served, fields, self._settings.max_elements, final=final)
+
+    def _plain(self, hold: Hold, message: bytes) -> bytes:
+        """Return a message unpacked, if it is compressed."""
+        coding = _coding(message)
+        if not coding:
+            return message
+        most = self._settings.max_body
+        return bytes(unpack(message, coding, most, lambda size: self.room.take(hold, size)))
+
+    def _read(self, hold: Hold, messages: Messages) -> bytes:
+        """Return the one message of a call."""
+        message = self.room.receive(hold, messages, self._settings.timeout)
+        if message is None:
+            # The library takes one that is too large for the end, and then cancels the call.
+            time.sleep(_CANCELLED_WITHIN)
+            if not hold.context.is_active():
+                raise DisconnectedError
+            raise RequestError(400, "expected a message, found none")
+        return message
+
+    def _tell(self, call: _Call) -> None:
+        if not self._settings.access_log:
+            return
+        facts: dict[str, Any] = {
+            "client": call.client,
+            "method": "gRPC",
+            "path": f"/{NAME}/{call.method}",
+            "status": call.status,
+            "bytes": call.size,
+            "seconds": round(perf_counter() - call.began, 6),
+        }
+        if call.model:
+            facts["model"] = call.model
+        if call.elements:
+            facts["elements"] = call.elements
+        if call.request_id:
+            facts["id"] = call.request_id[:_LONGEST]
+        if call.error:
+            facts["error"] = call.error
+        self._log.tell("request", facts)
+
+
+def _coding(message: bytes) -> bytes:
+    """Return how a message is compressed, or nothing.
+
+    The library could unpack it, but into any number of times its size. It does not say which are
+    compressed either, but no message begins like that: these would be fields 3 and 15 of wire types
+    that they do not have.
+    """
+    if message[:2] == b"\x1f\x8b":
+        return b"gzip"
+    return b"deflate" if message[:2] in _ZLIB else b""
+
+
+def _constant(answer: dict[str, Any]) -> _Answer:
+    """Return a call that reads nothing, so that it is answered whatever else goes on."""
+
+    def run(call: _Call, *_: Any) -> bytes:
+        return wire.encode(answer, f"{call.method}Response")
+
+    return run
+
+
+def _refuse(message: str) -> _Answer:
+    def run(*_: Any) -> bytes:
+        raise RequestError(501, message)
+
+    return run
+
+
+def _host(peer: str) -> str:
+    """Return the address in what gRPC says of a client, such as ipv6:%5B::1%5D:40000."""
+    return unquote(peer).partition(":")[2].rpartition(":")[0].strip("[]")

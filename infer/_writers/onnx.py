@@ -1,0 +1,123 @@
+"""``model.onnx``: the program of a card, a node for each step.
+
+Written as protocol buffers, field by field in the order of their numbers: what the package onnx
+writes for the same model. The numbers stand in onnx.proto of https://github.com/onnx/onnx.
+"""
+
+from __future__ import annotations
+
+import struct
+
+from infer._card import ModelCard, Port
+from infer._program import Step
+
+# Opset 9 (2018) has every operation that the contract permits with today's meaning, so runtimes
+# from then on load the file. IR 4 is the version that belongs to it.
+OPSET = 9
+IR_VERSION = 4
+_OPERATIONS = {"+": "Add", "-": "Sub", "*": "Mul", "neg": "Neg", "pick": "Gather"}
+_ELEMENT_TYPES = {"float32": 1, "float64": 11}
+_INT64 = 7
+_FORMATS = {"float32": "<f", "float64": "<d"}
+_ATTRIBUTE_INT = 2
+
+
+def render(card: ModelCard) -> bytes:
+    """Return the bytes of an ONNX model with one input and one output of dynamic length.
+
+    Args:
+        card: its program becomes the nodes; its names, units and formula the documentation.
+    """
+    source, target = card.input, card.output
+    opset = _text(1, "") + _number(2, OPSET)
+    metadata = {
+        "name": card.name,
+        "title": card.title,
+        "formula": card.formula,
+        f"unit.{source.name}": source.unit,
+        f"unit.{target.name}": target.unit,
+    }
+    return b"".join(
+        (
+            _number(1, IR_VERSION),
+            _text(2, "samebits"),
+            _text(6, card.description),
+            _field(7, _graph(card)),
+            _field(8, opset),
+            *(_field(14, _text(1, key) + _text(2, value)) for key, value in metadata.items()),
+        )
+    )
+
+
+def _graph(card: ModelCard) -> bytes:
+    program = card.compiled
+    element_type, dtype = _ELEMENT_TYPES[card.dtype], _FORMATS[card.dtype]
+    tensors = {
+        name: _number(2, element_type) + _text(8, name) + _field(9, struct.pack(dtype, value))
+        for name, value in program.constants.items()
+    }
+    for step in program.steps:
+        if step.operator == "pick":
+            name, index = _index(step), struct.pack("<q", step.feature)
+            tensors[name] = _number(2, _INT64) + _text(8, name) + _field(9, index)
+    rows = _field(1, _text(2, "n"))
+    columns = _field(1, _number(1, card.features)) if card.features else b""
+    return b"".join(
+        (
+            *(_field(1, _node(number, step)) for number, step in enumerate(program.steps, 1)),
+            _text(2, card.name),
+            *(_field(5, tensor) for _, tensor in sorted(tensors.items())),
+            _text(10, f"{card.title}: {card.formula}"),
+            _field(11, _value(card.input, element_type, rows + columns)),
+            _field(12, _value(card.output, element_type, rows)),
+        )
+    )
+
+
+def _node(number: int, step: Step) -> bytes:
+    operands, attribute = step.operands, b""
+    if step.operator == "pick":  # the features are the last axis of (n, features)
+        operands = (*operands, _index(step))
+        attribute = _field(5, _text(1, "axis") + _number(3, 1) + _number(20, _ATTRIBUTE_INT))
+    inputs = b"".join([_text(1, operand) for operand in operands])
+    name, operation = f"step{number}", _OPERATIONS[step.operator]
+    return inputs + _text(2, step.target) + _text(3, name) + _text(4, operation) + attribute
+
+
+def _index(step: Step) -> str:
+    """Return the name of a feature's index; no name in a card begins like this."""
+    return f"_{step.feature}"
+
+
+def _value(port: Port, element_type: int, shape: bytes) -> bytes:
+    tensor = _number(1, element_type) + _field(2, shape)
+    return (
+        _text(1, port.name)
+        + _field(2, _field(1, tensor))
+        + _text(3, f"{port.name}, unit {port.unit}")
+    )
+
+
+# Protocol buffers: a field is its number and kind, then a number or a length and so many bytes.
+
+
+def _varint(value: int) -> bytes:
+    if value < 128:
+        return bytes((value,))
+    digits = []
+    while value >= 128:
+        digits.append(value & 127 | 128)
+        value >>= 7
+    return bytes((*digits, value))
+
+
+def _number(field: int, value: int) -> bytes:
+    return _varint(field << 3) + _varint(value)
+
+
+def _field(field: int, data: bytes) -> bytes:
+    return _varint(field << 3 | 2) + _varint(len(data)) + data
+
+
+def _text(field: int, text: str) -> bytes:
+    return _field(field, text.encode())

@@ -1,0 +1,204 @@
+"""``model.pt2``: the program of a card as a graph of torch.export, one node a step.
+
+The result is what ``torch.export.save`` of torch 2.13.0 writes for a module with these steps, in
+version 8.20 of its schema. Constants are arguments of the nodes, so there are no weights.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from infer._card import ModelCard
+from infer._program import Program, Step
+from infer._sha256 import sha256
+from infer._writers.archive import pack
+from infer._writers.argument import argument
+
+_OPERATIONS = {
+    "+": "add.Tensor",
+    "-": "sub.Tensor",
+    "*": "mul.Tensor",
+    "neg": "neg.default",
+    "pick": "select.int",
+}
+_NUMBER_LESS_TENSOR = "rsub.Scalar"
+_DTYPES = {"float32": 7, "float64": 8}
+# One tensor in and one out, as torch.utils._pytree describes it.
+_LEAF: dict[str, Any] = {"type": None, "context": None, "children_spec": []}
+_BY_NAME = {"type": "builtins.dict", "context": "[]", "children_spec": []}
+
+
+def render(card: ModelCard) -> bytearray:
+    """Return the bytes of an archive that ``torch.export.load`` reads.
+
+    The module takes a tensor of shape (n,), or (n, features); n may be 0 or 1, too.
+    """
+    no_weights = (b'{"config": {}}',)
+    records: dict[str, Iterable[bytes]] = {
+        ".data/version": (b"6\n",),
+        "archive_format": (b"pt2",),
+        "archive_version": (b"0",),
+        "byteorder": (b"little",),
+        "data/constants/model_constants_config.json": no_weights,
+        "data/sample_inputs/model.pt": (),
+        "data/weights/model_weights_config.json": no_weights,
+        "models/model.json": _graph(card),
+    }
+    return pack((f"archive/{name}", pieces) for name, pieces in records.items())
+
+
+def _graph(card: ModelCard) -> Iterator[bytes]:
+    """Yield the graph as JSON, in pieces: in one it would be held twice."""
+    program = card.compiled
+    operations = [_operation(step, program) for step in program.steps]
+    names = _names(program, operations)
+    # torch.export derives the symbol for the length from the place where it finds it.
+    place = f"L['{names[program.input]}'].size()[0]"
+    length = f"s{int(sha256(place.encode()), 16) % 100}"
+    before, between, after = _frame(names[program.input], names[program.output], length)
+    yield before.encode()
+    comma = ""
+    for step, operation in zip(program.steps, operations, strict=True):
+        yield f"{comma}{_node(step, operation, names, program.constants)}".encode()
+        comma = ","
+    yield between.encode()
+    comma = ""
+    for name, tensor in sorted(_layouts(program, names, length).items()):
+        yield f'{comma}"{name}":{tensor}'.encode()
+        comma = ","
+    yield after.encode()
+
+
+def _operation(step: Step, program: Program) -> str:
+    number_first = step.operator == "-" and step.operands[0] in program.constants
+    return _NUMBER_LESS_TENSOR if number_first else _OPERATIONS[step.operator]
+
+
+def _names(program: Program, operations: Iterable[str]) -> dict[str, str]:
+    """Return each variable's name in the graph: its operation, numbered from the second on."""
+    names, counts = {program.input: argument(program.input)}, dict[str, int]()
+    for step, operation in zip(program.steps, operations, strict=True):
+        kind = operation.partition(".")[0]
+        count = counts[kind] = counts.get(kind, -1) + 1
+        names[step.target] = f"{kind}_{count}" if count else kind
+    return names
+
+
+def _node(
+    step: Step, operation: str, names: Mapping[str, str], constants: Mapping[str, float]
+) -> str:
+    operands = [
+        f'{{"as_float":{constants[name]!r}}}' if name in constants else _tensor(names[name])
+        for name in step.operands
+    ]
+    if step.operands[0] in constants:  # in torch the tensor comes first
+        operands.reverse()
+    labels: tuple[str, ...] = ("self", "other")
+    if step.operator == "pick":
+        labels = ("self", "dim", "index")
+        operands += ['{"as_int":1}', f'{{"as_int":{step.feature}}}']
+    inputs = ",".join(
+        f'{{"arg":{operand},"kind":1,"name":"{label}"}}'
+        for operand, label in zip(operands, labels, strict=False)
+    )
+    name = names[step.target]
+    return (
+        f'{{"inputs":[{inputs}],"is_hop_single_tensor_return":null,"metadata":{{}},'
+        f'"name":"{name}","outputs":[{_tensor(name)}],"target":"torch.ops.aten.{operation}"}}'
+    )
+
+
+def _tensor(name: str) -> str:
+    return f'{{"as_tensor":{{"name":"{name}"}}}}'
+
+
+def _layouts(program: Program, names: Mapping[str, str], length: str) -> dict[str, str]:
+    """Return shape, strides and dtype of each tensor as JSON, by its name in the graph."""
+    rows: dict[str, Any] = {
+        "as_expr": {
+            "expr_str": f"Symbol({length!r}, positive=True, integer=True)",
+            "hint": {"as_int": 3},
+        }
+    }
+    features = program.features
+    columns = [features] if features else []
+
+    def layout(columns: list[int], stride: int, offset: int = 0) -> str:
+        return _dumped(
+            {
+                "device": {"index": None, "type": "cpu"},
+                "dtype": _DTYPES[program.dtype],
+                "layout": 7,
+                "requires_grad": False,
+                "sizes": [rows, *({"as_int": size} for size in columns)],
+                "storage_offset": {"as_int": offset},
+                "strides": [{"as_int": size} for size in (stride, *(1 for _ in columns))],
+            }
+        )
+
+    plain = layout([], 1)
+    layouts = {names[step.target]: plain for step in program.steps}
+    layouts |= {
+        names[step.target]: layout([], features or 1, step.feature)
+        for step in program.steps
+        if step.operator == "pick"
+    }
+    layouts[names[program.input]] = layout(columns, features or 1)
+    return layouts
+
+
+def _frame(source: str, target: str, length: str) -> list[str]:
+    """Return the JSON before the nodes, between nodes and layouts, and after the layouts."""
+    by_position = {"type": "builtins.tuple", "context": "null", "children_spec": [_LEAF]}
+    call = {
+        "type": "builtins.tuple",
+        "context": "null",
+        "children_spec": [by_position, _BY_NAME],
+    }
+    document = {
+        "graph_module": {
+            "graph": {
+                "custom_obj_values": {},
+                "inputs": [{"as_tensor": {"name": source}}],
+                "is_single_tensor_return": False,
+                "nodes": ["@"],
+                "outputs": [{"as_tensor": {"name": target}}],
+                "sym_bool_values": {},
+                "sym_float_values": {},
+                "sym_int_values": {},
+                "tensor_values": "@",
+            },
+            "metadata": {},
+            "module_call_graph": [
+                {
+                    "fqn": "",
+                    "signature": {
+                        "forward_arg_names": [source],
+                        "in_spec": json.dumps([1, call]),
+                        "inputs": [],
+                        "out_spec": json.dumps([1, _LEAF]),
+                        "outputs": [],
+                    },
+                }
+            ],
+            "signature": {
+                "input_specs": [{"user_input": {"arg": {"as_tensor": {"name": source}}}}],
+                "output_specs": [{"user_output": {"arg": {"as_tensor": {"name": target}}}}],
+            },
+            "treespec_namedtuple_fields": {},
+        },
+        "guards_code": [],
+        "opset_version": {"aten": 10},
+        "range_constraints": {length: {"max_val": None, "min_val": 0}},
+        "schema_version": {"major": 8, "minor": 20},
+        "torch_version": "2.13.0",
+        "verifiers": ["TRAINING"],
+    }
+    before, between, after = _dumped(document).split('"@"')
+    return [before, f"{between}{{", f"}}{after}"]
+
+
+def _dumped(value: Any) -> str:
+    return json.dumps(value, sort_keys=True, separators=(",", ":"))
