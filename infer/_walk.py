@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from collections.abc import Callable
@@ -29,6 +30,8 @@ def walk(folder: str, is_known: Callable[[str], bool]) -> tuple[list[str], list[
         for name in names:
             path = os.path.join(parent, name)
             if not name.startswith((".", "_")):
+                if os.path.isdir(path):  # os.walk could not tell, just then
+                    raise OSError(errno.EIO, "cannot be read", path)
                 is_data = is_known(name) and _is_file(path)
                 (known if is_data else others).append(path)
     return sorted(known), sorted(others)
