@@ -27,7 +27,7 @@ if __name__ == "http":  # another script of this folder asks for it, and shall g
 
     sys.path[:] = path  # for that script's own imports
 else:
-    require("infer", "numpy", "uvicorn")
+    require("httptools", "infer", "numpy")
 
 import argparse
 import http.client
