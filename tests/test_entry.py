@@ -147,7 +147,7 @@ def is_ours(errors):
     "name",
     [pytest.param(n, marks=TORCH if "infer" not in n and n != "f2c" else ()) for n in COMMANDS],
 )
-@pytest.mark.parametrize("count", [8, pytest.param(80, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("count", [4, pytest.param(80, marks=pytest.mark.slow)])
 def test_ctrl_c_at_any_moment_of_the_first_second(tmp_path, name, count):
     codes = set()
     for step in range(count):

@@ -23,7 +23,7 @@ FILES = {row.file: row.name for row in RUNTIMES if row.file and row.missing() is
 
 @pytest.mark.parametrize(
     ("batches", "size"),
-    [pytest.param(10, 1000, marks=pytest.mark.slow, id="all"), pytest.param(1, 200, id="sample")],
+    [pytest.param(10, 1000, marks=pytest.mark.slow, id="all"), pytest.param(1, 80, id="sample")],
 )
 @pytest.mark.parametrize("file", FILES)
 def test_mutations_are_refused(tmp_path, file, batches, size):

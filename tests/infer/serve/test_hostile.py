@@ -131,7 +131,8 @@ def test_more_connections_than_there_may_be_close_the_oldest_idle_one(strict):
                 connection.sendall(HEAD)
         others_are_served(strict)
         with suppress(ConnectionResetError):
-            assert read_all(crowd[0]) == b""
+            # On a busy machine its time may be up before its place is taken.
+            assert read_all(crowd[0])[:13] in (b"", b"HTTP/1.1 408 ")
         crowd[-1].sendall(b"GET /v2/health/live HTTP/1.1\r\nhost: localhost\r\n\r\n")
         assert crowd[-1].recv(1 << 16).startswith(b"HTTP/1.1 200")
     finally:
