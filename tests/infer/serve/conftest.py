@@ -52,7 +52,8 @@ class Server:
 
     def log(self):
         """Return the lines of the log, each of which must be JSON."""
-        return [json.loads(line) for line in self.errors.read_text("utf-8").splitlines()]
+        *lines, _unfinished = self.errors.read_text("utf-8").split("\n")
+        return [json.loads(line) for line in lines]
 
     def ask(self, method, path, body=None, **headers):
         """Send a request on a new connection; return status, headers and body."""
