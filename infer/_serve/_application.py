@@ -94,25 +94,19 @@ class Application:
         """Count and log a reply; there is no request if its head could not be read."""
         if reply.error:
             self._metrics.failed(reply.model, reply.status)
-        if not self._settings.access_log:
-            return
-        facts: dict[str, Any] = {
-            "client": client,
-            "method": "" if request is None else request.method,
-            "path": "" if request is None else request.path[:_LONGEST],
-            "status": reply.status,
-            "bytes": reply.size,
-            "seconds": round(seconds, 6) if request is not None else 0.0,
-        }
-        if reply.model:
-            facts["model"] = reply.model
-        if reply.elements:
-            facts["elements"] = reply.elements
-        if reply.request_id:
-            facts["id"] = reply.request_id[:_LONGEST]
-        if reply.error:
-            facts["error"] = reply.error
-        self._log.tell("request", facts)
+        if self._settings.access_log:
+            self._log.access(
+                client=client,
+                method="" if request is None else request.method,
+                path="" if request is None else request.path,
+                status=reply.status,
+                size=reply.size,
+                seconds=0.0 if request is None else seconds,
+                model=reply.model,
+                elements=reply.elements,
+                request_id=reply.request_id,
+                error=reply.error,
+            )
 
     def _find(self, parts: list[str]) -> tuple[Served, str]:
         """Return model and action of a path /v2/models/NAME[/versions/VERSION][/ACTION]."""

@@ -20,6 +20,8 @@ from infer._serve._tensors import dumps
 # Lines that wait to be written; more are dropped, and counted.
 _MOST = 10_000
 _INTERVAL = 0.05
+# Characters of a text from a request.
+_LONGEST = 200
 
 
 class Log:
@@ -40,6 +42,50 @@ class Log:
             self._waiting.append(_line(event, facts))
         else:
             self._dropped += 1
+
+    def access(
+        self,
+        *,
+        client: str,
+        method: str,
+        path: str,
+        status: int | str,
+        size: int,
+        seconds: float,
+        model: str = "",
+        elements: int = 0,
+        request_id: str = "",
+        error: str = "",
+    ) -> None:
+        """Log a request and its answer; what is empty is left out.
+
+        Args:
+            client: address of the client.
+            method: of HTTP, or "gRPC".
+            path: that was asked for.
+            status: of the answer.
+            size: of the answer, in bytes.
+            seconds: that it took.
+            model: that it is about.
+            elements: how many numbers were computed.
+            request_id: as the client gave it.
+            error: what was wrong.
+        """
+        facts: dict[str, Any] = {
+            "client": client,
+            "method": method,
+            "path": path[:_LONGEST],
+            "status": status,
+            "bytes": size,
+            "seconds": round(seconds, 6),
+        }
+        optional = {
+            "model": model,
+            "elements": elements,
+            "id": request_id[:_LONGEST],
+            "error": error,
+        }
+        self.tell("request", facts | {name: fact for name, fact in optional.items() if fact})
 
     def close(self) -> None:
         """Write what waits; give up after a second if nobody takes it."""

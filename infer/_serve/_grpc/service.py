@@ -31,8 +31,7 @@ NAME = "inference.GRPCInferenceService"
 
 # Bytes of a message that is answered at once: it takes less time than to wake a thread.
 _SMALL = 1 << 16
-# Characters of a text from a request that are logged, and of an error, which is sent as a header.
-_LONGEST = 200
+# Characters of an error, which is sent as a header.
 _LONGEST_ERROR = 1000
 # Seconds.
 _CANCELLED_WITHIN = 0.05
@@ -300,25 +299,19 @@ class Service:
         return message
 
     def _tell(self, call: _Call) -> None:
-        if not self._settings.access_log:
-            return
-        facts: dict[str, Any] = {
-            "client": call.client,
-            "method": "gRPC",
-            "path": f"/{NAME}/{call.method}",
-            "status": call.status,
-            "bytes": call.size,
-            "seconds": round(perf_counter() - call.began, 6),
-        }
-        if call.model:
-            facts["model"] = call.model
-        if call.elements:
-            facts["elements"] = call.elements
-        if call.request_id:
-            facts["id"] = call.request_id[:_LONGEST]
-        if call.error:
-            facts["error"] = call.error
-        self._log.tell("request", facts)
+        if self._settings.access_log:
+            self._log.access(
+                client=call.client,
+                method="gRPC",
+                path=f"/{NAME}/{call.method}",
+                status=call.status,
+                size=call.size,
+                seconds=perf_counter() - call.began,
+                model=call.model,
+                elements=call.elements,
+                request_id=call.request_id,
+                error=call.error,
+            )
 
 
 def _coding(message: bytes) -> bytes:
