@@ -11,6 +11,7 @@ import struct
 from typing import Any, NamedTuple
 
 from infer._score._damage import FormatError
+from infer._varint import varint
 
 TRUE, FALSE, BYTE, I16, I32, I64, DOUBLE, BINARY, LIST, SET, MAP, STRUCT = range(1, 13)
 _INTEGERS = (I16, I32, I64)
@@ -200,31 +201,22 @@ def value(fields: Struct, number: int, kind: int) -> Any:
     return found.value
 
 
-def _varint(value: int) -> bytes:
-    out = bytearray()
-    while value > 0x7F:
-        out.append(value & 0x7F | 0x80)
-        value >>= 7
-    out.append(value)
-    return bytes(out)
-
-
 def _integer(value: int) -> bytes:
-    return _varint(value << 1 if value >= 0 else (-value << 1) - 1)
+    return varint(value << 1 if value >= 0 else (-value << 1) - 1)
 
 
 def _encode_value(kind: int, value: Any, out: bytearray) -> None:
     if kind in _INTEGERS:
         out += _integer(value)
     elif kind == BINARY:
-        out += _varint(len(value)) + value
+        out += varint(len(value)) + value
     elif kind == STRUCT:
         _encode_struct(value, out)
     elif kind in (LIST, SET):
         count = len(value.values)
         out += struct.pack("B", min(count, 15) << 4 | value.type)
         if count >= 15:
-            out += _varint(count)
+            out += varint(count)
         for item in value.values:
             _encode_value(value.type, item, out)
     elif kind not in (TRUE, FALSE) or value is not None:

@@ -10,6 +10,7 @@ import struct
 
 from infer._card import ModelCard, Port
 from infer._program import Step
+from infer._varint import varint
 
 # Opset 9 (2018) has every operation that the contract permits with today's meaning, so runtimes
 # from then on load the file. IR 4 is the version that belongs to it.
@@ -101,22 +102,12 @@ def _value(port: Port, element_type: int, shape: bytes) -> bytes:
 # Protocol buffers: a field is its number and kind, then a number or a length and so many bytes.
 
 
-def _varint(value: int) -> bytes:
-    if value < 128:
-        return bytes((value,))
-    digits = []
-    while value >= 128:
-        digits.append(value & 127 | 128)
-        value >>= 7
-    return bytes((*digits, value))
-
-
 def _number(field: int, value: int) -> bytes:
-    return _varint(field << 3) + _varint(value)
+    return varint(field << 3) + varint(value)
 
 
 def _field(field: int, data: bytes) -> bytes:
-    return _varint(field << 3 | 2) + _varint(len(data)) + data
+    return varint(field << 3 | 2) + varint(len(data)) + data
 
 
 def _text(field: int, text: str) -> bytes:

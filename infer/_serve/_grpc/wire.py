@@ -17,6 +17,7 @@ from typing import Any
 
 from infer._serve._errors import RequestError
 from infer._serve._grpc.messages import Field, schema
+from infer._varint import varint
 
 # Fields in a message with all that is in it. An honest one has about ten.
 _MOST_FIELDS = 1 << 14
@@ -247,13 +248,8 @@ def _varint(data: bytes, at: int) -> tuple[int, int]:
 
 
 def _to_varint(value: int) -> bytes:
-    value &= 0xFFFFFFFFFFFFFFFF
-    found = bytearray()
-    while value > 0x7F:
-        found.append(value & 0x7F | 0x80)
-        value >>= 7
-    found.append(value)
-    return bytes(found)
+    """Return a varint; a negative number is written as the 64 bits that it has."""
+    return varint(value & 0xFFFFFFFFFFFFFFFF)
 
 
 def _signed(value: int, bits: int) -> int:
