@@ -13,9 +13,12 @@ import time
 from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+import infer
 from infer._format import render
+from infer._patterns import specials
 
 SHIPPED = Path(__file__).resolve().parents[3] / "artifacts"
 
@@ -163,6 +166,45 @@ def double(tmp_path_factory):
     folder.mkdir()
     (folder / "model.json").write_bytes(render(document))
     return folder
+
+
+@pytest.fixture
+def local(double):
+    """Return a function that loads in this process what the server serves by a name."""
+    return lambda name: infer.load(double if name == "double_cubic" else name)
+
+
+@pytest.fixture(scope="session")
+def inputs_of():
+    """Return a function from a card to special values and random bit patterns, (n,) or (n, k)."""
+
+    def inputs(card):
+        generator = np.random.default_rng(7)
+        unsigned = {"float32": np.uint32, "float64": np.uint64}[card.dtype]
+        corners = np.array(specials(card.dtype), card.dtype)
+        some = generator.integers(0, np.iinfo(unsigned).max, 500, unsigned).view(card.dtype)
+        values = np.concatenate([corners, some, np.linspace(-90, 90, 100, dtype=card.dtype)])
+        if card.features is None:
+            return values
+        return generator.choice(values, (len(values), card.features))
+
+    return inputs
+
+
+@pytest.fixture
+def serve_without():
+    """Return a function that serves where some packages are not installed, with its result."""
+
+    def serve(packages, *options):
+        code = (
+            f"import sys; sys.modules.update(dict.fromkeys({packages!r}));"
+            f"from infer._cli import main; main(['serve', 'f2c', *{options!r}])"
+        )
+        return subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, check=False
+        )
+
+    return serve
 
 
 @pytest.fixture(scope="session")

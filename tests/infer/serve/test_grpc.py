@@ -23,7 +23,6 @@ from tritonclient.utils import InferenceServerException, np_to_triton_dtype
 import infer
 from infer._files.folder import staged, write_files
 from infer._format import render
-from infer._patterns import specials
 from infer._serve._grpc.service import NAME
 
 SHIPPED = Path(__file__).resolve().parents[3] / "artifacts"
@@ -61,23 +60,6 @@ def open_channel(server, **options):
     return grpc.insecure_channel(server.grpc_address, [*(sizes | options).items()])
 
 
-@pytest.fixture
-def local(double):
-    return lambda name: infer.load(double if name == "double_cubic" else name)
-
-
-def inputs_of(card):
-    """Return the special values and random bit patterns, (n,) or (n, k)."""
-    generator = np.random.default_rng(7)
-    unsigned = {"float32": np.uint32, "float64": np.uint64}[card.dtype]
-    corners = np.array(specials(card.dtype), card.dtype)
-    some = generator.integers(0, np.iinfo(unsigned).max, 500, unsigned).view(card.dtype)
-    values = np.concatenate([corners, some, np.linspace(-90, 90, 100, dtype=card.dtype)])
-    if card.features is None:
-        return values
-    return generator.choice(values, (len(values), card.features))
-
-
 def source(card, x):
     return triton.InferInput(
         card.input.name, list(x.shape), np_to_triton_dtype(x.dtype)
@@ -106,7 +88,7 @@ def call(channel, request, path=INFER, answer=service_pb2.ModelInferResponse, **
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_an_answer_has_the_bits_of_a_call(name, client, local, patterns):
+def test_an_answer_has_the_bits_of_a_call(name, client, local, patterns, inputs_of):
     model = local(name)
     x = inputs_of(model.card)
     got, expected = ask(client, model.card, x), model(x)
@@ -116,7 +98,7 @@ def test_an_answer_has_the_bits_of_a_call(name, client, local, patterns):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_typed_values_get_typed_answers_of_the_same_bits(name, channel, local, patterns):
+def test_typed_values_get_typed_answers_of_the_same_bits(name, channel, local, patterns, inputs_of):
     model = local(name)
     x = inputs_of(model.card)
     answer = call(channel, typed(model.card, x))
@@ -693,14 +675,8 @@ def test_the_same_port_for_both_is_refused(command):
     assert "try another --grpc-port" in result.stderr.decode()
 
 
-def test_without_the_extra_it_says_what_to_install():
-    code = (
-        "import sys; sys.modules.update(dict.fromkeys(['grpc']));"
-        "from infer._cli import main; main(['serve', 'f2c', '--grpc-port', '0'])"
-    )
-    result = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=False
-    )
+def test_without_the_extra_it_says_what_to_install(serve_without):
+    result = serve_without(["grpc"], "--grpc-port", "0")
     assert result.returncode == 1
     assert "--grpc-port needs grpcio, not installed here" in result.stderr
     assert "pip install 'samebits[grpc]'" in result.stderr

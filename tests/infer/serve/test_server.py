@@ -7,7 +7,6 @@ import signal
 import socket
 import struct
 import subprocess
-import sys
 import threading
 import time
 from pathlib import Path
@@ -229,14 +228,8 @@ def test_a_port_in_use_is_named(server, command):
     assert "try another --port" in result.stderr.decode()
 
 
-def test_without_the_extra_it_says_what_to_install():
-    code = (
-        "import sys; sys.modules.update(dict.fromkeys(['httptools', 'orjson']));"
-        "from infer._cli import main; main(['serve', 'f2c'])"
-    )
-    result = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=False
-    )
+def test_without_the_extra_it_says_what_to_install(serve_without):
+    result = serve_without(["httptools", "orjson"])
     assert result.returncode == 1
     assert "infer serve needs httptools, orjson, not installed here" in result.stderr
     assert "pip install 'samebits[serve]'" in result.stderr

@@ -6,7 +6,6 @@ from tritonclient import http as triton
 from tritonclient.utils import InferenceServerException, np_to_triton_dtype
 
 import infer
-from infer._patterns import specials
 
 NAMES = [*infer.list_models(), "double_cubic"]
 
@@ -15,23 +14,6 @@ NAMES = [*infer.list_models(), "double_cubic"]
 def client(server):
     with triton.InferenceServerClient(server.address) as client:
         yield client
-
-
-@pytest.fixture
-def local(double):
-    return lambda name: infer.load(double if name == "double_cubic" else name)
-
-
-def inputs_of(card):
-    """Return the special values and random bit patterns, (n,) or (n, k)."""
-    generator = np.random.default_rng(7)
-    unsigned = {"float32": np.uint32, "float64": np.uint64}[card.dtype]
-    corners = np.array(specials(card.dtype), card.dtype)
-    some = generator.integers(0, np.iinfo(unsigned).max, 500, unsigned).view(card.dtype)
-    values = np.concatenate([corners, some, np.linspace(-90, 90, 100, dtype=card.dtype)])
-    if card.features is None:
-        return values
-    return generator.choice(values, (len(values), card.features))
 
 
 def ask(client, card, x, *, binary_in=True, binary_out=True, **options):
@@ -44,7 +26,9 @@ def ask(client, card, x, *, binary_in=True, binary_out=True, **options):
 @pytest.mark.parametrize("binary_out", [False, True])
 @pytest.mark.parametrize("binary_in", [False, True])
 @pytest.mark.parametrize("name", NAMES)
-def test_an_answer_has_the_bits_of_a_call(name, binary_in, binary_out, client, local, patterns):
+def test_an_answer_has_the_bits_of_a_call(
+    name, binary_in, binary_out, client, local, patterns, inputs_of
+):
     model = local(name)
     x = inputs_of(model.card)
     result = ask(client, model.card, x, binary_in=binary_in, binary_out=binary_out)
@@ -56,7 +40,7 @@ def test_an_answer_has_the_bits_of_a_call(name, binary_in, binary_out, client, l
 
 
 @pytest.mark.parametrize("binary", [False, True])
-def test_one_value_has_the_bits_of_a_call(binary, client, patterns):
+def test_one_value_has_the_bits_of_a_call(binary, client, patterns, inputs_of):
     model = infer.load("dynamic_net")
     for value in inputs_of(model.card)[::7]:
         x = value.reshape(1)
