@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from typing import TypeAlias
 
 from infer._serve._errors import RequestError
 from infer._serve._http.messages import too_long
@@ -16,6 +17,8 @@ _MOST_OVERHEAD = 1 << 16
 
 _SIZE = re.compile(rb"([0-9A-Fa-f]{1,15})(?:[ \t]*;[\t -~\x80-\xff]*)?")
 _TRAILER = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+:[\t -~\x80-\xff]*")
+
+_Step: TypeAlias = "Callable[[Chunks, bytearray], bool | None]"
 
 
 class Chunks:
@@ -33,7 +36,8 @@ class Chunks:
         self._take = take
         self._left = 0  # of the chunk
         self._overhead = 0
-        self._step = self._size
+        # A plain function: a bound method would be a circle, which keeps the body alive.
+        self._step: _Step = Chunks._size
 
     def feed(self, buffer: bytearray) -> bool:
         """Take what has come, and tell whether the body is complete.
@@ -42,7 +46,7 @@ class Chunks:
             RequestError: it is malformed or too long. What follows cannot be understood then.
         """
         while True:
-            done = self._step(buffer)
+            done = self._step(self, buffer)
             if done is not None:
                 return done
 
@@ -75,7 +79,7 @@ class Chunks:
         self._left = int(found[1], 16)
         if len(self.body) + self._left > self._most:
             raise too_long(self._most, "more")
-        self._step = self._data if self._left else self._trailer
+        self._step = Chunks._data if self._left else Chunks._trailer
         return None
 
     def _data(self, buffer: bytearray) -> bool | None:
@@ -87,7 +91,7 @@ class Chunks:
             self._left -= size
         if self._left:
             return False
-        self._step = self._end_of_chunk
+        self._step = Chunks._end_of_chunk
         return None
 
     def _end_of_chunk(self, buffer: bytearray) -> bool | None:
@@ -97,7 +101,7 @@ class Chunks:
             return False
         del buffer[:2]
         self._count(2)
-        self._step = self._size
+        self._step = Chunks._size
         return None
 
     def _trailer(self, buffer: bytearray) -> bool | None:

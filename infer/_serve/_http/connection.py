@@ -191,6 +191,7 @@ class Connection(asyncio.Protocol):
 
     def refuse(self, error: RequestError) -> None:
         """Answer with an error what cannot be understood any further, and end the connection."""
+        self._receive = _nothing  # lets go of what has come of a body
         self._lost = True
         self._send(refusal(error))
 

@@ -1,5 +1,6 @@
 """HTTP on plain sockets: which bytes belong to which request, in whatever order they arrive."""
 
+import gc
 import gzip
 import http.client
 import itertools
@@ -12,12 +13,14 @@ import struct
 import subprocess
 import threading
 import time
+import weakref
 import zlib
 
 import numpy as np
 import pytest
 
 import infer
+from infer._serve._http.chunks import Chunks
 
 PATH = b"/v2/models/f2c/infer"
 EXPECTED = infer.load("f2c")(98.6)
@@ -590,6 +593,18 @@ def test_memory_is_given_back_whatever_becomes_of_a_request(start, wait):
         return answer[0] == 200
 
     wait(10, free)
+
+
+def test_a_chunked_body_is_let_go_at_its_end():
+    chunks = Chunks(100, lambda _size: None)
+    assert chunks.feed(bytearray(b"5\r\nhello\r\n0\r\n\r\n"))
+    left = weakref.ref(chunks)
+    gc.disable()  # reference counts alone
+    try:
+        del chunks
+        assert left() is None
+    finally:
+        gc.enable()
 
 
 # What operators see.
