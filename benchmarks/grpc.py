@@ -13,11 +13,12 @@ from __future__ import annotations
 
 import sys
 
-from _require import require
+if __name__ == "__main__":  # the clients' processes import this file too, without its folder
+    from _require import require
 
-# Python puts a script's folder first, where this file and http.py would hide libraries.
-sys.path[:] = [entry for entry in sys.path if not entry.endswith("benchmarks")]
-require("grpc", "numpy", "tritonclient")
+    # Python puts a script's folder first, where this file and http.py would hide libraries.
+    sys.path[:] = [entry for entry in sys.path if not entry.endswith("benchmarks")]
+    require("grpc", "numpy", "tritonclient")
 
 import argparse
 import multiprocessing

@@ -15,6 +15,7 @@ SMALL = {
     "calibrate.py": ("--rows 1e3 --runs 1 --most 1e5", "goal: memory constant"),
     "score.py": ("--rows 20000 --rounds 1 --most 100000", " 100,000 "),
     "serve.py": ("--rounds 1 --millions 1", "import infer "),
+    "grpc.py": ("--rounds 1 --seconds 0.2", " processors"),
     "fit.py": ("--runs 1 --most 1e3", "goal: time a row constant"),
 }
 
