@@ -17,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tritonclient import grpc as triton_grpc
 from tritonclient import http as triton
 
 import infer
@@ -113,7 +114,17 @@ def ask_for_another_host(server, chance):
     assert server.ask("GET", "/v2", Host="evil.example")[0] == 421
 
 
+def send_garbage_over_grpc(server, chance):
+    host, port = server.grpc_address.rsplit(":", 1)
+    preface = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" * chance.randrange(2)
+    with socket.create_connection((host, int(port)), 4) as connection:
+        connection.sendall(preface + chance.randbytes(chance.randrange(1, 3000)))
+        while connection.recv(1 << 16):
+            pass
+
+
 HOSTILE = (
+    send_garbage_over_grpc,
     claim_a_body_and_upgrade,
     hide_a_request_in_a_body,
     send_a_bomb,
@@ -151,38 +162,58 @@ def watch_health(server, end, times):
         time.sleep(0.1)
 
 
+def connect_http(server):
+    return triton.InferenceServerClient(server.address, network_timeout=30)
+
+
+def ask_http(client, card, x, binary):
+    tensor = triton.InferInput(card.input.name, list(x.shape), "FP32")
+    tensor.set_data_from_numpy(x, binary_data=binary)
+    outputs = [triton.InferRequestedOutput(card.output.name, binary_data=binary)]
+    return client.infer(card.name, [tensor], outputs=outputs).as_numpy(card.output.name)
+
+
+def connect_grpc(server):
+    return triton_grpc.InferenceServerClient(server.grpc_address)
+
+
+def ask_grpc(client, card, x, _binary):
+    tensor = triton_grpc.InferInput(card.input.name, list(x.shape), "FP32").set_data_from_numpy(x)
+    return client.infer(card.name, [tensor]).as_numpy(card.output.name)
+
+
+HTTP, GRPC = (connect_http, ask_http), (connect_grpc, ask_grpc)
+
+
 @pytest.mark.slow
 def test_good_clients_never_notice_the_others(start, patterns):
-    server = start(*NAMES, "--timeout", "3", "--no-access-log")
+    server = start(*NAMES, "--grpc-port", "0", "--timeout", "3", "--no-access-log")
     counts, wrong, lost, health = collections.Counter(), [], [], []
     end = time.monotonic() + SECONDS
 
-    def be_good(seed):
+    def be_good(seed, what, connect, ask):
         chance = np.random.default_rng(seed)
         models = [infer.load(name) for name in NAMES]
-        with triton.InferenceServerClient(server.address, network_timeout=30) as client:
+        with connect(server) as client:
             while time.monotonic() < end:
                 model = models[chance.integers(len(models))]
                 count = int(chance.choice([1, 1, 1, 7, 300, 100_000]))
                 shape = (count,) if model.card.features is None else (count, model.card.features)
                 bits = chance.integers(0, 1 << 32, shape, np.uint64).astype(np.uint32)
                 x, binary = bits.view(np.float32), count > 300 or bool(chance.integers(2))
-                name, source = model.card.output.name, model.card.input.name
-                tensor = triton.InferInput(source, list(shape), "FP32")
-                tensor.set_data_from_numpy(x, binary_data=binary)
-                outputs = [triton.InferRequestedOutput(name, binary_data=binary)]
                 try:
-                    got = client.infer(model.name, [tensor], outputs=outputs).as_numpy(name)
+                    got = ask(client, model.card, x, binary)
                 except Exception as error:  # noqa: BLE001 - whatever it is, an answer is missing
                     lost.append(repr(error))
                     continue
-                counts["answers"] += 1
+                counts[what] += 1
                 counts["values"] += count
                 if (patterns(got) != patterns(model(x))).any():
                     wrong.append((model.name, x))
 
     clients = [threading.Thread(target=watch_health, args=(server, end, health))]
-    clients += [threading.Thread(target=be_good, args=(seed,)) for seed in range(3)]
+    clients += [threading.Thread(target=be_good, args=(seed, "HTTP", *HTTP)) for seed in range(3)]
+    clients += [threading.Thread(target=be_good, args=(3, "gRPC", *GRPC))]
     clients += [
         threading.Thread(target=be_hostile, args=(server, seed, end, counts)) for seed in range(6)
     ]
@@ -200,6 +231,11 @@ def test_good_clients_never_notice_the_others(start, patterns):
     print(f"health within {statistics.median(health):.4f} s (median)")  # noqa: T201
     assert (wrong, lost) == ([], [])
     assert statistics.median(health) < 0.3
-    assert counts["answers"] > SECONDS
-    assert set(counts) == {"answers", "values", *(act.__name__ for act in HOSTILE)}
+    assert min(counts["HTTP"], counts["gRPC"]) > SECONDS
+    assert set(counts) == {
+        "answers",
+        "answers over gRPC",
+        "values",
+        *(act.__name__ for act in HOSTILE),
+    }
     assert late < early + SLACK
