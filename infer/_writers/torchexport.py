@@ -6,6 +6,7 @@ version 8.20 of its schema. Constants are arguments of the nodes, so there are n
 
 from __future__ import annotations
 
+import builtins
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
@@ -74,9 +75,9 @@ def _nodes(program: Program, names: dict[str, str]) -> list[tuple[str, Node]]:
         if isinstance(overload, str):
             if inputs[0] in program.constants:  # in torch the tensor comes first
                 overload, inputs = step.rule("torchexport_reversed"), inputs[::-1]
-            # After the overload, numbered from the second on.
+            # After the overload, numbered from the second on; from the first if Python has the name.
             name = overload.partition(".")[0]
-            count = counts[name] = counts.get(name, -1) + 1
+            count = counts[name] = counts.get(name, hasattr(builtins, name) - 1) + 1
             name += f"_{count}" if count else ""
             attributes = {"dim": 1, "index": step.feature} if step.operation.picks else {}
             root: Node = overload, inputs, attributes
