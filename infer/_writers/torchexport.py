@@ -75,7 +75,7 @@ def _nodes(program: Program, names: dict[str, str]) -> list[tuple[str, Node]]:
         if isinstance(overload, str):
             if inputs[0] in program.constants:  # in torch the tensor comes first
                 overload, inputs = step.rule("torchexport_reversed"), inputs[::-1]
-            # After the overload, numbered from the second on; from the first if Python has the name.
+            # After the overload, numbered from the second on; names of Python's own from the first.
             name = overload.partition(".")[0]
             count = counts[name] = counts.get(name, hasattr(builtins, name) - 1) + 1
             name += f"_{count}" if count else ""

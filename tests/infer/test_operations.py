@@ -10,6 +10,7 @@ import math
 import operator  # noqa: F401 - spellings in torch begin with it
 import subprocess
 import warnings
+import zipfile
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -356,6 +357,16 @@ def test_a_runtime_may_take_several_nodes_for_a_step(monkeypatch, card_of, patte
         assert np.array_equal(patterns(run(card, rows)), expected), run
     floats = [evaluator.floats(*row) for row in rows.tolist()]
     assert np.array_equal(patterns(floats), expected)
+
+
+def test_nodes_of_a_pt2_are_named_as_torch_names_them(monkeypatch, card_of):
+    monkeypatch.setitem(OPERATIONS, "neg", OPERATIONS["neg"]._replace(torchexport="abs.default"))
+    card = card_of(program_of(["s1 = -x", "s2 = s1 * s1", "s3 = s2 * x", "y = -s3"]))
+    with zipfile.ZipFile(io.BytesIO(content("model.pt2", card))) as archive:
+        graph = json.loads(archive.read("archive/models/model.json"))["graph_module"]["graph"]
+    # fx numbers a builtin of Python from the first node on.
+    assert [node["name"] for node in graph["nodes"]] == ["abs_1", "mul", "mul_1", "abs_2"]
+    assert graph["outputs"] == [{"as_tensor": {"name": "abs_2"}}]
 
 
 def test_a_zero_stays_where_its_sign_shows_in_a_result_that_is_not_zero(monkeypatch):
