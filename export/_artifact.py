@@ -159,9 +159,9 @@ def build_from(document: dict[str, Any]) -> dict[str, bytes]:
     """
     try:
         card = read_card(render(document), str(document["name"]))
+        siblings = {file: bytes(content(file, card)) for file in SIBLING_FILES}
     except (ArtifactError, ValueError) as error:
         raise ExportError(f"the artifact format cannot hold this model: {error}") from error
-    siblings = {file: bytes(content(file, card)) for file in SIBLING_FILES}
     document["files"] = {
         file: {"size": len(data), "sha256": hashlib.sha256(data).hexdigest()}
         for file, data in siblings.items()

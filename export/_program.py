@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import operator
+from collections.abc import Mapping
 from dataclasses import dataclass
 from types import EllipsisType
 from typing import Any
@@ -13,17 +14,24 @@ from torch import Tensor, fx, nn
 from torch.fx.proxy import TraceError
 
 from export._errors import ExportError
+from infer._operations import OPERATIONS, Operation
 
-_BINARY = {
-    operator.add: "+",
-    operator.sub: "-",
-    operator.mul: "*",
-    torch.add: "+",
-    torch.sub: "-",
-    torch.mul: "*",
-}
-_METHODS = {"add": "+", "sub": "-", "mul": "*"}
-_PERMITTED = "a + b, a - b, a * b, -a, and x[..., k] to pick a feature"
+_PERMITTED = ", ".join(row.text.format("a", "b") for row in OPERATIONS.values() if not row.picks)
+_PERMITTED += ", and x[..., k] to pick a feature"
+
+
+def _traced() -> Mapping[Any, Operation]:
+    """Return the operations by what stands for each in a graph: functions and methods' names."""
+    modules = {"operator": operator, "torch": torch}
+    found: dict[Any, Operation] = {}
+    for row in OPERATIONS.values():
+        for spelling in row.traced:
+            owner, _, name = spelling.partition(".")
+            found[operator.attrgetter(name)(modules[owner]) if owner in modules else name] = row
+    return found
+
+
+_TRACED = _traced()
 
 
 @dataclass(frozen=True)
@@ -88,16 +96,13 @@ def _expression(node: fx.Node, operand: Any) -> str:
         raise ExportError(
             f"forward calls {_shown(node)} with {', '.join(node.kwargs)}=; permitted: {_PERMITTED}"
         )
-    binary = _METHODS.get(str(node.target)) or _BINARY.get(node.target)  # type: ignore[arg-type]
-    if binary is not None:
-        left, right = node.args
-        return f"{operand(left)} {binary} {operand(right)}"
-    if node.target in (operator.neg, torch.neg, "neg"):
-        return f"-{operand(node.args[0])}"
-    if node.target is operator.getitem:
+    row = _TRACED.get(node.target)
+    if row is not None and row.picks:
         picked, index = node.args
         if isinstance(index, tuple) and len(index) == 2 and isinstance(index[0], EllipsisType):
-            return f"{operand(picked)}[{index[1]}]"
+            return row.text.format(operand(picked), index[1])
+    elif row is not None and row.operands == len(node.args):
+        return row.text.format(*map(operand, node.args))
     raise ExportError(f"forward uses {_shown(node)}; permitted: {_PERMITTED}")
 
 

@@ -24,33 +24,16 @@ from __future__ import annotations
 
 import math
 from array import array
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterable
+from typing import Any
 
-from infer._program import Program, Step
-from infer._zeros import beside_zero, clears_sign
+from infer._operations import LARGEST, Range
+from infer._program import Program
+from infer._zeros import zeros
 
 # Magnitudes of inputs that are tried as the ends of the fast range, as powers of two: the widest
 # first. Every product of such inputs with usual parameters stays a normal float32.
 _EXPONENTS = (40, 32, 24, 20, 16, 12, 8, 4)
-_SMALLEST_NORMAL, _LARGEST = -126, 127
-_SUBNORMAL = -149
-
-
-class _Range(NamedTuple):
-    """What is known of a value: 2**low <= abs(value) <= 2**high, or it is zero.
-
-    Attributes:
-        low: see above.
-        high: see above.
-        zero: whether it can be zero.
-        unsigned: whether that zero can have lost its sign.
-    """
-
-    low: int
-    high: int
-    zero: bool = False
-    unsigned: bool = False
 
 
 def compile_floats(program: Program) -> Callable[..., float]:
@@ -96,10 +79,6 @@ def compile_call(program: Program, otherwise: Callable[..., Any]) -> Callable[..
 def fast_range(program: Program) -> tuple[float, float] | None:
     """Return the magnitudes between which no step needs subnormals, infinity or a zero's sign.
 
-    A product may be as small as the product of its operands' smallest magnitudes. A sum that is
-    not zero is a multiple of the last place of its operands; with a constant c it is at least c's
-    last place but one, because nothing but an operand near -c cancels it.
-
     Returns:
         The smallest and the largest magnitude, both excluded; None if there is no such range.
     """
@@ -114,41 +93,18 @@ def fast_range(program: Program) -> tuple[float, float] | None:
 def _fits(program: Program, low: int, high: int) -> bool:
     """Tell whether inputs of magnitudes from 2**low to 2**high keep every step in range."""
     known = {name: _constant(value) for name, value in program.constants.items()}
-    known[program.input] = _Range(low, high)
+    known[program.input] = Range(low, high)
     for step in program.steps:
-        known[step.target] = found = _result(step, known, program)
-        if found.high > _LARGEST or (step.operator == "*" and found.low < _SMALLEST_NORMAL):
+        found = step.rule("magnitude")(*[known[name] for name in step.operands])
+        if found is None or found.high > LARGEST:
             return False
+        known[step.target] = found
     return not known[program.output].unsigned
 
 
-def _constant(value: float) -> _Range:
-    if not value:
-        return _Range(0, 0, zero=True)
+def _constant(value: float) -> Range:
     exponent = math.frexp(value)[1]
-    return _Range(exponent - 1, exponent)
-
-
-def _result(step: Step, known: Mapping[str, _Range], program: Program) -> _Range:
-    """Return what is known of a step's result."""
-    left, right = known[step.operands[0]], known[step.operands[-1]]
-    if step.operator in ("pick", "neg"):
-        return left
-    if step.operator == "*":
-        zero = left.zero or right.zero
-        return _Range(left.low + right.low, left.high + right.high, zero, zero)
-    if (other := beside_zero(step, program)) is not None:
-        unsigned = known[other].unsigned and not clears_sign(step, program)
-        return known[other]._replace(unsigned=unsigned)
-    constants = program.constants
-    bounds = [
-        # A sum with a constant, see fast_range; else both operands' last places count.
-        max(known[name].low - (24 if name in constants else 23), _SUBNORMAL)
-        for name in step.operands
-    ]
-    fixed = [low for name, low in zip(step.operands, bounds, strict=True) if name in constants]
-    nothing = left.zero and right.zero
-    return _Range(min(fixed or bounds), max(left.high, right.high) + 1, True, nothing)
+    return Range(exponent - 1 if value else 0, exponent, zero=not value, constant=value)
 
 
 def _arguments(program: Program) -> list[str]:
@@ -214,18 +170,14 @@ def _lines(program: Program, rounded: str) -> list[str]:
         place[program.input] = "x"
     lines = [rounded.format(name, name) for name in _arguments(program) if _single(program)]
     for index, step in enumerate(program.steps):
-        if step.operator == "pick":
+        if step.operation.picks:
             place[step.target] = f"x{step.feature}"
             continue
         result = place[step.target] = f"v{index}"
-        operands = [place[name] for name in step.operands]
-        if step.operator == "neg":
-            lines.append(f"{result} = -({operands[0]})")  # exact in every format
-            continue
-        operation = f"{operands[0]} {step.operator} {operands[1]}"
-        # A sum with a zero is exact too: it keeps its other operand, or turns -0.0 into 0.0.
-        exact = beside_zero(step, program) is not None
-        lines.append(("{0} = {1}" if exact else rounded).format(result, operation))
+        expression = step.rule("python").format(*[place[name] for name in step.operands])
+        # A sum with a zero is exact, too: it keeps its other operand, or turns -0.0 into 0.0.
+        exact = step.operation.exact or zeros(step, program).keeps is not None
+        lines.append(("{0} = {1}" if exact else rounded).format(result, expression))
     answer = place[program.output]
     statements = "\n".join(lines).split("\n")
     # Returned at once, not by way of a variable.

@@ -410,23 +410,9 @@ def rounding(program: Program, low: float, high: float) -> float:
     at = {name: (value, value, 0.0) for name, value in program.constants.items()}
     at[program.input] = (low, high, 0.0)
     for step in program.steps:
-        a, b = at[step.operands[0]], at[step.operands[-1]]
-        if step.operator == "neg":
-            at[step.target] = (-a[1], -a[0], a[2])
-            continue
-        if step.operator == "*":
-            corners = [p * q for p in a[:2] for q in b[:2]]
-            ends = min(corners), max(corners)
-            error = a[2] * _size(b) + b[2] * _size(a) + a[2] * b[2]
-        else:
-            sign = 1 if step.operator == "+" else -1
-            sums = [p + sign * q for p in a[:2] for q in b[:2]]
-            ends = min(sums), max(sums)
-            error = a[2] + b[2]
-        error += half_ulp * (max(map(abs, ends)) + error) + smallest
-        at[step.target] = (*ends, error * (1 + 1e-9))
+        first, last, error = step.rule("interval")(*[at[name] for name in step.operands])
+        if not step.operation.exact:
+            error += half_ulp * (max(abs(first), abs(last)) + error) + smallest
+            error *= 1 + 1e-9
+        at[step.target] = (first, last, error)
     return at[program.output][2]
-
-
-def _size(a: tuple[float, float, float]) -> float:
-    return max(abs(a[0]), abs(a[1]))

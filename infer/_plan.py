@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
+from infer._operations import rule
 from infer._program import Program
 
 # Where an operand comes from: ("feature", index), ("constant", name), or ("register", index).
@@ -21,7 +22,7 @@ class Instruction(NamedTuple):
     """One operation: ``registers[target] = operator(operands)``.
 
     Attributes:
-        operator: ``+``, ``-``, ``*``, ``neg``, or ``copy``.
+        operator: the name of an operation; ``pick`` copies a feature.
         operands: where they come from.
         target: index of the register that takes the result; 0 is the output.
     """
@@ -48,10 +49,11 @@ def make_plan(program: Program) -> Plan:
     count = 0
     drafts: list[tuple[str, tuple[Place, ...], int]] = []
     for index, step in enumerate(program.steps):
-        if step.operator == "pick" and step.target != program.output:
+        picks = step.operation.picks
+        if picks and step.target != program.output:
             places[step.target] = ("feature", step.feature)
             continue
-        if step.operator == "pick":
+        if picks:
             operands: tuple[Place, ...] = (("feature", step.feature),)
         else:
             operands = tuple(places[name] for name in step.operands)
@@ -66,8 +68,7 @@ def make_plan(program: Program) -> Plan:
         places[step.target] = ("register", register)
         if step.target not in last_use and step.target != program.output:
             free.append(register)  # nobody asks for it
-        operator = "copy" if step.operator == "pick" else step.operator
-        drafts.append((operator, operands, register))
+        drafts.append((step.operator, operands, register))
     # The register that ends up with the output becomes number 0.
     final = drafts[-1][2]
     swap = {final: OUTPUT, OUTPUT: final}
@@ -85,10 +86,6 @@ def make_plan(program: Program) -> Plan:
         ),
         count - 1,
     )
-
-
-# What numpy and torch both call them.
-_FUNCTIONS = {"+": "add", "-": "subtract", "*": "multiply", "neg": "negative"}
 
 
 def compile_block(plan: Plan, library: Any, constants: Mapping[str, Any]) -> Callable[..., None]:
@@ -111,14 +108,15 @@ def compile_block(plan: Plan, library: Any, constants: Mapping[str, Any]) -> Cal
         which for step in plan.instructions for kind, which in step.operands if kind == "feature"
     }
     lines += [f"feature_{which} = x if x.ndim == 1 else x[:, {which}]" for which in sorted(used)]
+    functions: dict[str, str] = {}
+    names: dict[str, Any] = {f"constant_{name}": value for name, value in constants.items()}
     for operator, operands, target in plan.instructions:
+        if operator not in functions:
+            name = functions[operator] = f"f{len(functions)}"
+            found = rule(operator, "block")
+            names[name] = getattr(library, found) if isinstance(found, str) else found(library)
         arguments = [place(operand) for operand in operands]
-        if operator == "copy":
-            lines.append(f"r{target}[...] = {arguments[0]}")
-        else:
-            lines.append(f"{_FUNCTIONS[operator]}({', '.join(arguments)}, out=r{target})")
-    names = {name: getattr(library, name) for name in _FUNCTIONS.values()}
-    names |= {f"constant_{name}": value for name, value in constants.items()}
+        lines.append(f"{functions[operator]}({', '.join(arguments)}, out=r{target})")
     exec(compile("\n    ".join(lines), "<samebits plan>", "exec"), names)  # noqa: S102 - ours
     function: Callable[..., None] = names["block"]
     return function

@@ -12,6 +12,7 @@ from fractions import Fraction
 from itertools import zip_longest
 from typing import NamedTuple
 
+from infer._operations import OperationError
 from infer._program import Program
 
 Polynomial = list[Fraction]
@@ -27,15 +28,15 @@ _MAX_WORK = 1 << 26
 
 
 class ExpansionError(ValueError):
-    """A program's polynomial is too large to be written down."""
+    """A program is no polynomial, or one that is too large to be written down."""
 
 
 def of_program(program: Program) -> Polynomial:
     """Return what an elementwise program computes without any rounding.
 
     Raises:
-        ExpansionError: its degree is too high, its numbers have too many digits, or it takes too
-            long.
+        ExpansionError: it has an operation that no polynomial has, its degree is too high, its
+            numbers have too many digits, or it takes too long.
     """
     at = {name: _of_double(value) for name, value in program.constants.items()}
     at[program.input] = _Dyadic([0, 1], 0)
@@ -43,16 +44,15 @@ def of_program(program: Program) -> Polynomial:
     for step in reversed(program.steps):
         if step.target in needed:
             needed.update(step.operands)
-    work = 0
+    expander = Expander()
     for step in program.steps:
         if step.target not in needed:
             continue
-        a, b = at[step.operands[0]], at[step.operands[-1]]
-        digits = [len(p.numbers) * (_bits(p) // 32 + 1) for p in (a, b)]
-        work += digits[0] * digits[1] if step.operator == "*" else sum(digits)
-        if work > _MAX_WORK:
-            raise ExpansionError("a polynomial that takes too long to write down")
-        at[step.target] = result = _step(step.operator, a, b)
+        try:
+            expand = getattr(expander, step.rule("polynomial"))
+        except OperationError as error:
+            raise ExpansionError(f"a function with {step.operator!r}") from error
+        at[step.target] = result = expand(*[at[name] for name in step.operands])
         if len(result.numbers) > MAX_DEGREE + 1:
             raise ExpansionError(f"a polynomial of degree {len(result.numbers) - 1}")
         if _bits(result) + abs(result.places) > MAX_BITS:
@@ -73,20 +73,49 @@ def _of_double(value: float) -> _Dyadic:
     return _reduced([numerator], denominator.bit_length() - 1)
 
 
-def _step(operator: str, a: _Dyadic, b: _Dyadic) -> _Dyadic:
-    if operator == "neg":
+class Expander:
+    """Carries out operations on polynomials: a method for each that the table names.
+
+    Each raises ExpansionError before all of them together take too long.
+    """
+
+    def __init__(self) -> None:
+        """Begin with no work done."""
+        self._work = 0
+
+    def add(self, a: _Dyadic, b: _Dyadic) -> _Dyadic:
+        """Return the sum."""
+        self._spend(_digits(a) + _digits(b))
+        places = max(a.places, b.places)
+        left = [n << (places - a.places) for n in a.numbers]
+        right = [n << (places - b.places) for n in b.numbers]
+        return _reduced([p + q for p, q in zip_longest(left, right, fillvalue=0)], places)
+
+    def negate(self, a: _Dyadic) -> _Dyadic:
+        """Return the polynomial with the other sign."""
         return a._replace(numbers=[-n for n in a.numbers])
-    if operator == "*":
+
+    def subtract(self, a: _Dyadic, b: _Dyadic) -> _Dyadic:
+        """Return the difference."""
+        return self.add(a, self.negate(b))
+
+    def multiply(self, a: _Dyadic, b: _Dyadic) -> _Dyadic:
+        """Return the product."""
+        self._spend(_digits(a) * _digits(b))
         product = [0] * (len(a.numbers) + len(b.numbers) - 1)
         for i, p in enumerate(a.numbers):
             for j, q in enumerate(b.numbers):
                 product[i + j] += p * q
         return _reduced(product, a.places + b.places)
-    places = max(a.places, b.places)
-    sign = 1 if operator == "+" else -1
-    left = [n << (places - a.places) for n in a.numbers]
-    right = [sign * n << (places - b.places) for n in b.numbers]
-    return _reduced([p + q for p, q in zip_longest(left, right, fillvalue=0)], places)
+
+    def _spend(self, work: int) -> None:
+        self._work += work
+        if self._work > _MAX_WORK:
+            raise ExpansionError("a polynomial that takes too long to write down")
+
+
+def _digits(polynomial: _Dyadic) -> int:
+    return len(polynomial.numbers) * (_bits(polynomial) // 32 + 1)
 
 
 def _reduced(numbers: list[int], places: int) -> _Dyadic:

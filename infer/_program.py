@@ -1,25 +1,23 @@
 """The plain-text program of a model: a straight line of IEEE-754 steps.
 
-A step is one line of text, ``name = a + b``, ``name = a - b``, ``name = a * b``, ``name = -a``
-or ``name = x[2]``, which picks a feature along the last axis. Every step is rounded to the
-model's dtype before the next one begins. The last step names the output.
+A step is one line of text, such as ``name = a + b``, ``name = -a`` or ``name = x[2]``, which picks
+a feature along the last axis; infer/_operations.py lists the operations. Every step is rounded to
+the model's dtype before the next one begins. The last step names the output.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from infer._floats import DType
+from infer._operations import OPERATIONS, Operation, operation, rule
 
-_NAME = "[a-z][a-z0-9_]{0,199}"
-_STEP = re.compile(
-    rf"(?P<target>{_NAME}) = (?:"
-    rf"(?P<left>{_NAME}) (?P<binary>[-+*]) (?P<right>{_NAME})"
-    rf"|-(?P<negated>{_NAME})"
-    rf"|(?P<picked>{_NAME})\[(?P<feature>0|[1-9][0-9]{{0,3}})\])"
-)
+# A name that is neither called nor an index, or the index of a feature.
+_NAME = re.compile(r"\b([a-z][a-z0-9_]{0,199}\b(?![(\]])|(?:0|[1-9][0-9]{0,3})(?=\]))")
+# By the text around its names: the operation of a step.
+_OPERATIONS = {tuple(f"{{}} = {row.text}".split("{}")): row for row in OPERATIONS.values()}
 
 
 class ProgramError(ValueError):
@@ -31,7 +29,7 @@ class ProgramError(ValueError):
 
 
 class Step(NamedTuple):
-    """One operation. ``operator`` is ``+``, ``-``, ``*``, ``neg`` or ``pick``."""
+    """One operation. ``operator`` is its name in the table of operations."""
 
     target: str
     operator: str
@@ -40,11 +38,16 @@ class Step(NamedTuple):
 
     def __str__(self) -> str:
         """Return the line of text that this step was read from."""
-        if self.operator == "pick":
-            return f"{self.target} = {self.operands[0]}[{self.feature}]"
-        if self.operator == "neg":
-            return f"{self.target} = -{self.operands[0]}"
-        return f"{self.target} = {self.operands[0]} {self.operator} {self.operands[1]}"
+        return f"{self.target} = {self.operation.text.format(*self.operands, self.feature)}"
+
+    @property
+    def operation(self) -> Operation:
+        """The row of the table. Raises OperationError if there is none."""
+        return operation(self.operator)
+
+    def rule(self, consumer: str) -> Any:
+        """Return how a consumer carries it out; see ``infer._operations.rule``."""
+        return rule(self.operator, consumer)
 
 
 class Program(NamedTuple):
@@ -90,7 +93,7 @@ def parse(
         step = _read_step(number, line)
         if step.target == input or step.target in constants or step.target in varying:
             raise ProgramError(number, f"a new name, not {step.target!r}, which is taken")
-        if step.operator == "pick":
+        if step.operation.picks:
             if features is None or step.operands[0] != input or step.feature >= features:
                 have = f"{input}[0] to {input}[{features - 1}]" if features else "no features"
                 raise ProgramError(number, f"a feature that the input has ({have})")
@@ -111,14 +114,14 @@ def parse(
 
 
 def _read_step(number: int, line: str) -> Step:
-    match = _STEP.fullmatch(line)
-    if match is None:
-        raise ProgramError(
-            number, "a step such as 'y = a + b', 'y = a - b', 'y = a * b', 'y = -a' or 'y = x[0]'"
+    # What lies around the names, and the names.
+    parts = _NAME.split(line)
+    row, names = _OPERATIONS.get(tuple(parts[::2])), parts[1::2]
+    if row is None:
+        *most, last = (
+            f"'y = {known.text.format(*('x0' if known.picks else 'ab'))}'"
+            for known in OPERATIONS.values()
         )
-    part = match.groupdict()
-    if part["binary"]:
-        return Step(part["target"], part["binary"], (part["left"], part["right"]))
-    if part["negated"]:
-        return Step(part["target"], "neg", (part["negated"],))
-    return Step(part["target"], "pick", (part["picked"],), int(part["feature"]))
+        raise ProgramError(number, f"a step such as {', '.join(most)} or {last}")
+    operands = tuple(names[1 : row.operands + 1])
+    return Step(names[0], row.name, operands, int(names[2]) if row.picks else 0)

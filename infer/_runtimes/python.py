@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 from infer._compile import compile_floats, compile_list
 from infer._errors import RuntimeUnavailableError
-from infer._plan import Plan, compile_block, make_plan
 from infer._program import Program
 from infer._runtimes import Carrier
 from infer._runtimes._arena import empty, empty_tensor
@@ -22,6 +21,8 @@ if TYPE_CHECKING:
     import numpy as np
     import torch
     from numpy.typing import NDArray
+
+    from infer._plan import Plan
 
 
 class PythonEvaluator:
@@ -43,6 +44,8 @@ class PythonEvaluator:
         if isinstance(values, list):
             return self._run_list(values)
         if self._plan is None:  # floats alone do without
+            from infer._plan import make_plan
+
             self._plan = make_plan(self._program)
         if type(values).__module__.partition(".")[0] == "torch":
             return self._run_tensor(values, self._plan)
@@ -57,18 +60,24 @@ class PythonEvaluator:
         columns = (values[index::features] for index in range(features))
         return list(map(self.floats, *columns))
 
+    def _block(
+        self, plan: Plan, where: str, library: Any, constant: Callable[[float], Any]
+    ) -> Callable[..., None]:
+        """Return the plan compiled for a library and a device; once for each."""
+        if where not in self._blocks:
+            from infer._plan import compile_block
+
+            constants = {name: constant(c) for name, c in self._program.constants.items()}
+            self._blocks[where] = compile_block(plan, library, constants)
+        return self._blocks[where]
+
     def _run_array(
         self, values: NDArray[np.floating[Any]], out: Any, plan: Plan
     ) -> NDArray[np.floating[Any]]:
         import numpy as np  # already there: the caller has an array
 
-        if "numpy" not in self._blocks:
-            # Of the dtype: a Python float would make numpy 1 compute in double.
-            constants = {
-                name: np.array(c, values.dtype) for name, c in self._program.constants.items()
-            }
-            self._blocks["numpy"] = compile_block(plan, np, constants)
-        run_block = self._blocks["numpy"]
+        # Of the dtype: a Python float would make numpy 1 compute in double.
+        run_block = self._block(plan, "numpy", np, lambda c: np.array(c, values.dtype))
         result = empty(len(values), values.dtype) if out is None else out
 
         def compute(start: int, stop: int, block: int) -> None:
@@ -83,14 +92,10 @@ class PythonEvaluator:
     def _run_tensor(self, values: torch.Tensor, plan: Plan) -> torch.Tensor:
         import torch  # already there: the caller has a tensor
 
-        where = str(values.device)
-        if where not in self._blocks:
-            constants = {
-                name: torch.tensor(c, dtype=values.dtype, device=values.device)
-                for name, c in self._program.constants.items()
-            }
-            self._blocks[where] = compile_block(plan, torch, constants)
-        run_block = self._blocks[where]
+        def constant(value: float) -> torch.Tensor:
+            return torch.tensor(value, dtype=values.dtype, device=values.device)
+
+        run_block = self._block(plan, str(values.device), torch, constant)
         result = empty_tensor(len(values), values)
         # torch has threads of its own for each operation.
         block = BLOCK if values.device.type == "cpu" else len(values)

@@ -13,6 +13,7 @@ from importlib import import_module
 
 from infer._card import ModelCard
 from infer._errors import ArtifactError
+from infer._operations import Node
 from infer._sha256 import sha256
 from infer._store import Artifact
 
@@ -26,6 +27,9 @@ def content(file: str, card: ModelCard) -> bytes | bytearray:
     Args:
         file: one of ``infer._format.SIBLING_FILES``.
         card: the card; the result depends on its program, for ``model.onnx`` also on its texts.
+
+    Raises:
+        OperationError: the file's format does not support an operation of the program.
     """
     module = import_module(f"{__name__}.{_WRITERS[file]}")
     write: Callable[[ModelCard], bytes | bytearray] = module.render
@@ -49,3 +53,25 @@ def read(artifact: Artifact, file: str) -> bytes:
             "model again, or use runtime='python', which needs the card alone"
         )
     return artifact.read(file)
+
+
+def in_order(root: Node, name: str) -> list[tuple[str, Node]]:
+    """Return a node after the nodes that it needs, each with a name for its value.
+
+    Args:
+        root: the node; the nodes among its inputs are replaced by the names of their values.
+        name: of the root's value. The names of the others begin with it.
+    """
+    names: dict[int, str] = {}
+    found: list[tuple[str, Node]] = []
+
+    def visit(node: Node) -> str:
+        if id(node) not in names:
+            operator, inputs, attributes = node
+            inputs = tuple(visit(value) if isinstance(value, tuple) else value for value in inputs)
+            names[id(node)] = name if node is root else f"{name}_{len(found)}"
+            found.append((names[id(node)], (operator, inputs, attributes)))
+        return names[id(node)]
+
+    visit(root)
+    return found

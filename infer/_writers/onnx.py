@@ -1,4 +1,4 @@
-"""``model.onnx``: the program of a card, a node for each step.
+"""``model.onnx``: the program of a card, one node for each step, or several.
 
 Written as protocol buffers, field by field in the order of their numbers: what the package onnx
 writes for the same model. The numbers stand in onnx.proto of https://github.com/onnx/onnx.
@@ -9,14 +9,14 @@ from __future__ import annotations
 import struct
 
 from infer._card import ModelCard, Port
-from infer._program import Step
+from infer._operations import Node
 from infer._varint import varint
+from infer._writers import in_order
 
-# Opset 9 (2018) has every operation that the contract permits with today's meaning, so runtimes
-# from then on load the file. IR 4 is the version that belongs to it.
+# Opset 9 (2018), unless an operation needs a later one: runtimes from then on load the file. IR 4
+# is the version that belongs to it.
 OPSET = 9
 IR_VERSION = 4
-_OPERATIONS = {"+": "Add", "-": "Sub", "*": "Mul", "neg": "Neg", "pick": "Gather"}
 _ELEMENT_TYPES = {"float32": 1, "float64": 11}
 _INT64 = 7
 _FORMATS = {"float32": "<f", "float64": "<d"}
@@ -30,7 +30,8 @@ def render(card: ModelCard) -> bytes:
         card: its program becomes the nodes; its names, units and formula the documentation.
     """
     source, target = card.input, card.output
-    opset = _text(1, "") + _number(2, OPSET)
+    opsets = [step.operation.opset for step in card.compiled.steps]
+    opset = _text(1, "") + _number(2, max(OPSET, *opsets))
     metadata = {
         "name": card.name,
         "title": card.title,
@@ -57,15 +58,21 @@ def _graph(card: ModelCard) -> bytes:
         name: _number(2, element_type) + _text(8, name) + _field(9, struct.pack(dtype, value))
         for name, value in program.constants.items()
     }
-    for step in program.steps:
-        if step.operator == "pick":
-            name, index = _index(step), struct.pack("<q", step.feature)
-            tensors[name] = _number(2, _INT64) + _text(8, name) + _field(9, index)
+    nodes: list[bytes] = []
+    for number, step in enumerate(program.steps, 1):
+        found, last = step.rule("onnx"), f"_{number}"
+        root = (found, step.operands, {}) if isinstance(found, str) else found(step, program)
+        for name, node in in_order(root, last):
+            nodes.append(_node(node, f"step{name[1:]}", step.target if name == last else name))
+            for value in node[1]:
+                if isinstance(value, int):
+                    index, data = _index(value), _field(9, struct.pack("<q", value))
+                    tensors[index] = _number(2, _INT64) + _text(8, index) + data
     rows = _field(1, _text(2, "n"))
     columns = _field(1, _number(1, card.features)) if card.features else b""
     return b"".join(
         (
-            *(_field(1, _node(number, step)) for number, step in enumerate(program.steps, 1)),
+            *nodes,
             _text(2, card.name),
             *(_field(5, tensor) for _, tensor in sorted(tensors.items())),
             _text(10, f"{card.title}: {card.formula}"),
@@ -75,19 +82,20 @@ def _graph(card: ModelCard) -> bytes:
     )
 
 
-def _node(number: int, step: Step) -> bytes:
-    operands, attribute = step.operands, b""
-    if step.operator == "pick":  # the features are the last axis of (n, features)
-        operands = (*operands, _index(step))
-        attribute = _field(5, _text(1, "axis") + _number(3, 1) + _number(20, _ATTRIBUTE_INT))
-    inputs = b"".join([_text(1, operand) for operand in operands])
-    name, operation = f"step{number}", _OPERATIONS[step.operator]
-    return inputs + _text(2, step.target) + _text(3, name) + _text(4, operation) + attribute
+def _node(node: Node, name: str, target: str) -> bytes:
+    operator, inputs, attributes = node
+    fields = [_text(1, _index(value) if isinstance(value, int) else value) for value in inputs]
+    fields += [_text(2, target), _text(3, name), _text(4, operator)]
+    fields += [
+        _field(5, _text(1, key) + _number(3, value) + _number(20, _ATTRIBUTE_INT))
+        for key, value in attributes.items()
+    ]
+    return _field(1, b"".join(fields))
 
 
-def _index(step: Step) -> str:
-    """Return the name of a feature's index; no name in a card begins like this."""
-    return f"_{step.feature}"
+def _index(value: int) -> str:
+    """Return the name of a whole number; no name in a card begins like this."""
+    return f"_{value}"
 
 
 def _value(port: Port, element_type: int, shape: bytes) -> bytes:

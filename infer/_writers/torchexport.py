@@ -1,4 +1,4 @@
-"""``model.pt2``: the program of a card as a graph of torch.export, one node a step.
+"""``model.pt2``: the program of a card as a graph of torch.export, one node a step, or several.
 
 The result is what ``torch.export.save`` of torch 2.13.0 writes for a module with these steps, in
 version 8.20 of its schema. Constants are arguments of the nodes, so there are no weights.
@@ -6,24 +6,19 @@ version 8.20 of its schema. Constants are arguments of the nodes, so there are n
 
 from __future__ import annotations
 
+import builtins
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from infer._card import ModelCard
-from infer._program import Program, Step
+from infer._operations import Node
+from infer._program import Program
 from infer._sha256 import sha256
+from infer._writers import in_order
 from infer._writers.archive import pack
 from infer._writers.argument import argument
 
-_OPERATIONS = {
-    "+": "add.Tensor",
-    "-": "sub.Tensor",
-    "*": "mul.Tensor",
-    "neg": "neg.default",
-    "pick": "select.int",
-}
-_NUMBER_LESS_TENSOR = "rsub.Scalar"
 _DTYPES = {"float32": 7, "float64": 8}
 # One tensor in and one out, as torch.utils._pytree describes it.
 _LEAF: dict[str, Any] = {"type": None, "context": None, "children_spec": []}
@@ -52,61 +47,63 @@ def render(card: ModelCard) -> bytearray:
 def _graph(card: ModelCard) -> Iterator[bytes]:
     """Yield the graph as JSON, in pieces: in one it would be held twice."""
     program = card.compiled
-    operations = [_operation(step, program) for step in program.steps]
-    names = _names(program, operations)
+    names = {program.input: argument(program.input)}
+    nodes = _nodes(program, names)
     # torch.export derives the symbol for the length from the place where it finds it.
     place = f"L['{names[program.input]}'].size()[0]"
     length = f"s{int(sha256(place.encode()), 16) % 100}"
     before, between, after = _frame(names[program.input], names[program.output], length)
     yield before.encode()
     comma = ""
-    for step, operation in zip(program.steps, operations, strict=True):
-        yield f"{comma}{_node(step, operation, names, program.constants)}".encode()
+    for name, node in nodes:
+        yield f"{comma}{_node(name, node, names, program.constants)}".encode()
         comma = ","
     yield between.encode()
     comma = ""
-    for name, tensor in sorted(_layouts(program, names, length).items()):
+    for name, tensor in sorted(_layouts(program, nodes, names, length).items()):
         yield f'{comma}"{name}":{tensor}'.encode()
         comma = ","
     yield after.encode()
 
 
-def _operation(step: Step, program: Program) -> str:
-    number_first = step.operator == "-" and step.operands[0] in program.constants
-    return _NUMBER_LESS_TENSOR if number_first else _OPERATIONS[step.operator]
+def _nodes(program: Program, names: dict[str, str]) -> list[tuple[str, Node]]:
+    """Return the nodes of a graph by name, and add what each step's value is called there."""
+    found: list[tuple[str, Node]] = []
+    counts: dict[str, int] = {}
+    for number, step in enumerate(program.steps, 1):
+        name, overload, inputs = f"_{number}", step.rule("torchexport"), step.operands
+        if isinstance(overload, str):
+            if inputs[0] in program.constants:  # in torch the tensor comes first
+                overload, inputs = step.rule("torchexport_reversed"), inputs[::-1]
+            # After the overload, numbered from the second on; names of Python's own from the first.
+            name = overload.partition(".")[0]
+            count = counts[name] = counts.get(name, hasattr(builtins, name) - 1) + 1
+            name += f"_{count}" if count else ""
+            attributes = {"dim": 1, "index": step.feature} if step.operation.picks else {}
+            root: Node = overload, inputs, attributes
+        else:
+            root = overload(step, program)
+        names[step.target] = name
+        found += in_order(root, name)
+    return found
 
 
-def _names(program: Program, operations: Iterable[str]) -> dict[str, str]:
-    """Return each variable's name in the graph: its operation, numbered from the second on."""
-    names, counts = {program.input: argument(program.input)}, dict[str, int]()
-    for step, operation in zip(program.steps, operations, strict=True):
-        kind = operation.partition(".")[0]
-        count = counts[kind] = counts.get(kind, -1) + 1
-        names[step.target] = f"{kind}_{count}" if count else kind
-    return names
-
-
-def _node(
-    step: Step, operation: str, names: Mapping[str, str], constants: Mapping[str, float]
-) -> str:
-    operands = [
-        f'{{"as_float":{constants[name]!r}}}' if name in constants else _tensor(names[name])
-        for name in step.operands
+def _node(name: str, node: Node, names: Mapping[str, str], constants: Mapping[str, float]) -> str:
+    operator, values, attributes = node
+    places = [
+        f'{{"as_float":{constants[value]!r}}}'
+        if value in constants
+        else _tensor(names.get(value, value))
+        for value in values
     ]
-    if step.operands[0] in constants:  # in torch the tensor comes first
-        operands.reverse()
-    labels: tuple[str, ...] = ("self", "other")
-    if step.operator == "pick":
-        labels = ("self", "dim", "index")
-        operands += ['{"as_int":1}', f'{{"as_int":{step.feature}}}']
+    arguments = dict(zip(("self", "other"), places, strict=False))
+    arguments |= {label: f'{{"as_int":{value}}}' for label, value in attributes.items()}
     inputs = ",".join(
-        f'{{"arg":{operand},"kind":1,"name":"{label}"}}'
-        for operand, label in zip(operands, labels, strict=False)
+        f'{{"arg":{place},"kind":1,"name":"{label}"}}' for label, place in arguments.items()
     )
-    name = names[step.target]
     return (
         f'{{"inputs":[{inputs}],"is_hop_single_tensor_return":null,"metadata":{{}},'
-        f'"name":"{name}","outputs":[{_tensor(name)}],"target":"torch.ops.aten.{operation}"}}'
+        f'"name":"{name}","outputs":[{_tensor(name)}],"target":"torch.ops.aten.{operator}"}}'
     )
 
 
@@ -114,7 +111,9 @@ def _tensor(name: str) -> str:
     return f'{{"as_tensor":{{"name":"{name}"}}}}'
 
 
-def _layouts(program: Program, names: Mapping[str, str], length: str) -> dict[str, str]:
+def _layouts(
+    program: Program, nodes: list[tuple[str, Node]], names: Mapping[str, str], length: str
+) -> dict[str, str]:
     """Return shape, strides and dtype of each tensor as JSON, by its name in the graph."""
     rows: dict[str, Any] = {
         "as_expr": {
@@ -139,11 +138,11 @@ def _layouts(program: Program, names: Mapping[str, str], length: str) -> dict[st
         )
 
     plain = layout([], 1)
-    layouts = {names[step.target]: plain for step in program.steps}
+    layouts = {name: plain for name, _ in nodes}
     layouts |= {
         names[step.target]: layout([], features or 1, step.feature)
         for step in program.steps
-        if step.operator == "pick"
+        if step.operation.picks
     }
     layouts[names[program.input]] = layout(columns, features or 1)
     return layouts

@@ -16,7 +16,6 @@ from infer._writers.archive import pack
 from infer._writers.argument import argument
 
 _CLASS = "__torch__.samebits.Model"
-_FUNCTIONS = {"+": "add", "-": "sub", "*": "mul", "neg": "neg"}
 _STORAGES = {"float32": ("<f", b"FloatStorage"), "float64": ("<d", b"DoubleStorage")}
 
 
@@ -53,12 +52,9 @@ def _code(card: ModelCard) -> str:
     ]
     for number, step in enumerate(program.steps, 1):
         operands = [names[name] for name in step.operands]
-        if step.operator == "pick":
-            call = f"torch.select({x}, -1, {step.feature})"
-        else:
-            call = f"torch.{_FUNCTIONS[step.operator]}({', '.join(operands)})"
         names[step.target] = f"_{number}"
-        lines.append(f"    _{number} = {call}")
+        expression = step.rule("torchscript").format(*operands, step.feature)
+        lines.append(f"    _{number} = {expression}")
     return "\n".join([*lines, f"    return {names[program.output]}", ""])
 
 

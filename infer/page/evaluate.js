@@ -19,27 +19,38 @@ const samebits = (() => {
     return view.getBigUint64(0);
   }
 
+  // By how a step is written: what it computes from its operands, before rounding. k is the index
+  // of a feature. infer/_operations.py has the same rows.
+  const operations = new Map([
+    ["a + b", (a, b) => a + b],
+    ["a - b", (a, b) => a - b],
+    ["a * b", (a, b) => a * b],
+    ["-a", (a) => -a],
+    ["a[k]", (a, _, k) => a[k]],
+  ]);
+
+  function readStep(line) {
+    const [target, expression] = line.split(" = ");
+    const names = [];
+    const written = expression
+      .replace(/\b[a-z]\w*(?![\w(])/g, (name) => "ab"[names.push(name) - 1])
+      .replace(/\[\d+\]/, "[k]");
+    const operation = operations.get(written);
+    if (!operation) throw new Error(`evaluate.js does not support '${written}', as in '${line}'`);
+    return { target, operation, a: names[0], b: names[1], k: parseInt(line.split("[")[1], 10) };
+  }
+
   // Returns a function from the features' values to { answer, at }: at holds every step's value.
   function compile(card) {
     const round = card.dtype === "float32" ? Math.fround : (value) => value;
-    const steps = card.program.map((line) => {
-      const [target, expression] = line.split(" = ");
-      const [a, operator, b] = expression.split(" ");
-      if (operator) return { target, a, operator, b };
-      if (a.startsWith("-")) return { target, a: a.slice(1), operator: "neg" };
-      return { target, operator: "pick", b: parseInt(a.split("[")[1], 10) };
-    });
+    const steps = card.program.map(readStep);
     const [input, output] = [card.inputs[0], card.outputs[0].name];
     return (values) => {
       const x = values.map(round);
       const at = { ...card.constants, ...card.parameters };
-      if (input.shape.length === 1) at[input.name] = x[0];
-      for (const { target, a, operator, b } of steps) {
-        if (operator === "+") at[target] = round(at[a] + at[b]);
-        else if (operator === "-") at[target] = round(at[a] - at[b]);
-        else if (operator === "*") at[target] = round(at[a] * at[b]);
-        else if (operator === "neg") at[target] = -at[a];
-        else at[target] = x[b];
+      at[input.name] = input.shape.length === 1 ? x[0] : x;
+      for (const { target, operation, a, b, k } of steps) {
+        at[target] = round(operation(at[a], at[b], k));
       }
       return { answer: at[output], at };
     };
@@ -142,5 +153,6 @@ const samebits = (() => {
     }
   }
 
-  return { bits, compile, fromText, interval, repr, shortest, toDouble };
+  const written = [...operations.keys()];
+  return { bits, compile, fromText, interval, repr, shortest, toDouble, written };
 })();

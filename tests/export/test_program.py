@@ -10,7 +10,7 @@ from train._models import MODELS
 from train._modules import Cubic
 
 CUBIC = ("s1 = d * x", "s2 = s1 + c", "s3 = s2 * x", "s4 = s3 + b", "s5 = s4 * x", "y = s5 + a")
-PERMITTED = r"permitted: a \+ b, a - b, a \* b, -a, and x\[\.\.\., k\]"
+PERMITTED = r"permitted: a \+ b, a - b, a \* b, -a, .*and x\[\.\.\., k\]"
 
 
 def module(forward, **values):

@@ -67,7 +67,7 @@ def test_picks_cost_nothing_but_the_last():
     assert instructions == (Instruction("-", (("feature", 1), ("feature", 0)), 0),)
     assert scratch == 0
     assert plan(["y = x[1]"], features=2).instructions == (
-        Instruction("copy", (("feature", 1),), 0),
+        Instruction("pick", (("feature", 1),), 0),
     )
 
 
