@@ -31,8 +31,8 @@ import numpy as np
 import torch
 
 import train
-from train._datasets import load_dataset
-from train._models import find_model
+from train._learn.datasets import load_dataset
+from train._learn.models import find_model
 
 GOALS = {"dynamic_net": 50, "sin_cubic": 20, "f2c": 20}
 MEMORY_GOAL = 3.0

@@ -35,9 +35,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 import infer
+from infer._artifact.store import find
 from infer._engines.local import LocalEngine
 from infer._score import _job
-from infer._store import find
 
 MODEL = "sin_cubic"
 # Rows generated at a time.

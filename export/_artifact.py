@@ -5,51 +5,43 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Mapping
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import nn
 
-from export._calibration import document
+from export._cards.of_calibration import document
+from export._cards.of_fit import artifact_name, document_of, versions
 from export._errors import ExportError
 from export._folder import refuse_to_replace
-from export._program import plain_name, trace
-from export._readings import sample
-from export._uncertainty import uncertainty
-from infer._check import check_integrity, check_parity
-from infer._errors import ArtifactError
-from infer._files.folder import staged, write_files
-from infer._floats import bits
-from infer._format import (
+from export._page_readings import sample
+from infer._artifact.format import (
     CARD_FILE,
-    FORMAT_VERSION,
     NAME_PATTERN,
     SIBLING_FILES,
     read_card,
     render,
 )
+from infer._artifact.store import find
+from infer._checks.integrity import check_integrity
+from infer._checks.parity import check_parity
+from infer._errors import ArtifactError
+from infer._files.folder import staged, write_files
+from infer._ieee.floats import bits
+from infer._ieee.patterns import inputs
 from infer._model import load
-from infer._patterns import inputs
-from infer._store import find
-from infer._writers import content
+from infer._writers.siblings import content
 from train import Fit, Variant
-from train._calibration import Calibration
-from train._models import unknown
-from train._sample import Rows
+from train._calibration.result import Calibration
+from train._exact.sample import Rows
+from train._learn.models import unknown
 
 # Random bit patterns compared before an artifact is written, beside the special values. The test
 # suite compares a million.
 _PROOF_COUNT = 1 << 12
 # The name of a calibration that was given none.
 UNNAMED = "calibration"
-_LIBRARIES = ("mpmath", "numpy", "torch")
-
-
-def artifact_name(fit: Fit, variant: Variant) -> str:
-    """Return ``<model>`` or ``<model>.<variant>``."""
-    return f"{fit.name}.{variant.name}" if variant.name else fit.name
 
 
 def save(
@@ -113,7 +105,7 @@ def _save_calibration(
     # Only a folder of the card's name can be found by name.
     unnamed = calibration.name == UNNAMED and re.fullmatch(NAME_PATTERN, folder.name)
     name = folder.name if unnamed else calibration.name
-    card = document(calibration, name, module, _versions())
+    card = document(calibration, name, module, versions())
     card |= _readings(calibration.sample if readings else None)
     files = build_from(card)
     return _write(folder, name, files, module, replace=replace)
@@ -145,7 +137,7 @@ def build(
     Raises:
         ExportError: the model cannot be written in the artifact format.
     """
-    return build_from(_document(fit, variant, module) | _readings(rows))
+    return build_from(document_of(fit, variant, module) | _readings(rows))
 
 
 def build_from(document: dict[str, Any]) -> dict[str, bytes]:
@@ -169,65 +161,9 @@ def build_from(document: dict[str, Any]) -> dict[str, bytes]:
     return {CARD_FILE: render(document), **siblings}
 
 
-def _document(fit: Fit, variant: Variant, module: nn.Module) -> dict[str, Any]:
-    model = fit.model
-    dtype = str(next(module.parameters()).dtype).removeprefix("torch.")
-    traced = trace(module, model.input.name, model.output.name)
-    features = fit.dataset.x.shape[1:]
-    own = {plain_name(name) for name in fit.parameters}
-    return {
-        "format_version": FORMAT_VERSION,
-        "name": artifact_name(fit, variant),
-        "default_variant": variant is model.variants[-1],
-        "title": variant.title,
-        "description": model.description,
-        "formula": variant.formula,
-        "dtype": dtype,
-        "inputs": [
-            {
-                "name": model.input.name,
-                "dtype": dtype,
-                "shape": ["...", *features],
-                "unit": model.input.unit,
-            }
-        ],
-        "outputs": [
-            {"name": model.output.name, "dtype": dtype, "shape": ["..."], "unit": model.output.unit}
-        ],
-        "domain": fit.dataset.domain,
-        "parameters": _only(traced.constants, own, inside=True),
-        "constants": _only(traced.constants, own, inside=False),
-        "program": traced.lines,
-        "training": {
-            "recipe": fit.recipe.name,
-            "settings": fit.recipe.settings(),
-            "dataset": {
-                "name": fit.dataset.name,
-                "rows": fit.dataset.rows,
-                "sha256": fit.dataset.sha256,
-            },
-            "loss": fit.loss,
-            "best_loss": fit.best_loss,
-            "versions": _versions(),
-        },
-        "files": {},
-        "uncertainty": uncertainty(fit),
-        "evaluation_error": None,
-    }
-
-
 def _readings(rows: Rows | None) -> dict[str, Any]:
     """Return what a card says of its readings; a card without any has no such key."""
     return {} if rows is None else {"readings": rows._asdict()}
-
-
-def _versions() -> dict[str, str]:
-    # Without the build's tag: it names an index, not a version.
-    return {name: version(name).partition("+")[0] for name in _LIBRARIES}
-
-
-def _only(constants: Mapping[str, float], own: set[str], *, inside: bool) -> dict[str, float]:
-    return {name: value for name, value in constants.items() if (name in own) == inside}
 
 
 def _prove(folder: Path, module: nn.Module, name: str) -> None:

@@ -48,10 +48,10 @@ def main(
     whole, at once, and only by one whose runtimes all agree.
     """
     if readings:
-        from export import _readings
+        from export import _page_readings
 
-        _readings.write()
-        click.echo(f"wrote {_readings.PATH}")
+        _page_readings.write()
+        click.echo(f"wrote {_page_readings.PATH}")
         if not (everything or names):
             return
     if everything == bool(names):
@@ -78,7 +78,7 @@ def _variants(names: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
         train.UnknownNameError: no such model or variant.
     """
     import train
-    from train._models import find_model, unknown
+    from train._learn.models import find_model, unknown
 
     chosen: dict[str, tuple[str, ...]] = {}
     for name in names:
@@ -96,7 +96,7 @@ def _variants(names: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
 def _export(model: str, variants: tuple[str, ...], dtype: str, out: Path) -> list[Path]:
     import export
     import train
-    from train._models import find_model
+    from train._learn.models import find_model
 
     recipe = find_model(model).recipes[0]
     with progress(f"fitting {model}", recipe.epochs) as watch:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from infer._format import CARD_FILE, SIBLING_FILES
+from infer._artifact.format import CARD_FILE, SIBLING_FILES
 
 
 def differences(committed: Path, fresh: Path) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from export._errors import ExportError
-from infer._format import CARD_FILE, SIBLING_FILES
+from infer._artifact.format import CARD_FILE, SIBLING_FILES
 
 
 def refuse_to_replace(folder: Path, *, replace: bool = True) -> None:

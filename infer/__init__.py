@@ -11,50 +11,37 @@ array.
 
 from __future__ import annotations
 
+from infer._lazy import attach
+
 # Type checkers know the name; importing it from typing would be all that this import costs.
 TYPE_CHECKING = False
 
 if TYPE_CHECKING:
-    from typing import Any
-
-    from infer._card import ModelCard as ModelCard
+    from infer._artifact.card import ModelCard as ModelCard
+    from infer._artifact.store import list_models as list_models
+    from infer._curve.interval import Interval as Interval
     from infer._errors import ArtifactError as ArtifactError
     from infer._errors import InferError as InferError
     from infer._errors import InputError as InputError
     from infer._errors import ModelNotFoundError as ModelNotFoundError
     from infer._errors import RuntimeUnavailableError as RuntimeUnavailableError
-    from infer._interval import Interval as Interval
     from infer._model import Model as Model
     from infer._model import load as load
-    from infer._runtimes import list_runtimes as list_runtimes
-    from infer._store import list_models as list_models
+    from infer._runtimes._registry import list_runtimes as list_runtimes
 
-_HOME = {
-    "ArtifactError": "_errors",
-    "InferError": "_errors",
-    "InputError": "_errors",
-    "Interval": "_interval",
-    "Model": "_model",
-    "ModelCard": "_card",
-    "ModelNotFoundError": "_errors",
-    "RuntimeUnavailableError": "_errors",
-    "list_models": "_store",
-    "list_runtimes": "_runtimes",
-    "load": "_model",
-}
-
-__all__ = [*_HOME]  # noqa: PLE0604
-
-
-def __getattr__(name: str) -> Any:
-    """Import a public name at its first use, so that ``import infer`` costs next to nothing."""
-    if name not in _HOME:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from importlib import import_module
-
-    value = globals()[name] = getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+__getattr__, __dir__, __all__ = attach(
+    __name__,
+    {
+        "ArtifactError": "_errors",
+        "InferError": "_errors",
+        "InputError": "_errors",
+        "Interval": "_curve.interval",
+        "Model": "_model",
+        "ModelCard": "_artifact.card",
+        "ModelNotFoundError": "_errors",
+        "RuntimeUnavailableError": "_errors",
+        "list_models": "_artifact.store",
+        "list_runtimes": "_runtimes._registry",
+        "load": "_model",
+    },
+)

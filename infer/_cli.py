@@ -9,22 +9,17 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from infer._answer import (
-    Failure,
-    NumbersCommand,
-    answer_all,
-    answer_options,
-    errors_for_people,
-)
-from infer._entry import CleanInterrupts
+from infer._commands.answer import NumbersCommand, answer_all, answer_options
+from infer._commands.card_text import card_text, domain, units
+from infer._commands.check import check_exhaustively, check_table
+from infer._commands.errors import Failure, errors_for_people
+from infer._commands.interrupts import CleanInterrupts
+from infer._commands.score import score
+from infer._commands.table import table
 from infer._errors import printable_lines
-from infer._score_cli import score
-from infer._table import table
 
 if TYPE_CHECKING:
-    from infer._card import ModelCard, Port
-    from infer._check import Parity
-    from infer._store import Artifact
+    from infer._checks.parity import Parity
 
 
 @click.group(context_settings={"help_option_names": ["--help"]})
@@ -44,21 +39,22 @@ main.add_command(score)
 @main.command("list")
 def list_command() -> None:
     """List the models that can be loaded by name."""
-    from infer import _runtimes, _store
+    from infer._artifact import store
     from infer._errors import InferError
+    from infer._runtimes import _registry
 
     with errors_for_people():
-        names = _store.list_models()
-    usable = [row for row in _runtimes.RUNTIMES if row.missing() is None]
+        names = store.list_models()
+    usable = [row for row in _registry.RUNTIMES if row.missing() is None]
     rows, problems = [], []
     for name in names:
         try:
-            card = _store.find(name).card
+            card = store.find(name).card
         except InferError as error:
             problems.append(str(error))
             continue
         runtimes = [row.name for row in usable if row.file is None or row.file in card.files]
-        rows.append((card.name, card.formula, _units(card), _domain(card), ", ".join(runtimes)))
+        rows.append((card.name, card.formula, units(card), domain(card), ", ".join(runtimes)))
     click.echo(table(("name", "formula", "unit", "domain", "runtimes usable here"), rows))
     if problems:
         raise Failure(*problems)
@@ -69,15 +65,15 @@ def list_command() -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print model.json as it is.")
 def show(name: str, as_json: bool) -> None:
     """Show the card of a model: what it is, how it was fitted, how to compute it."""
-    from infer import _store
+    from infer._artifact import store
 
     with errors_for_people():
-        artifact = _store.find(name)
-        data = _store.read_folder(artifact.folder)[1] if as_json else b""
+        artifact = store.find(name)
+        data = store.read_folder(artifact.folder)[1] if as_json else b""
     if as_json:
         click.echo(data, nl=False)
     else:
-        click.echo(printable_lines(_card_text(artifact)))
+        click.echo(printable_lines(card_text(artifact)))
 
 
 @main.command(cls=NumbersCommand)
@@ -134,15 +130,17 @@ def check(
     Every runtime that is usable here is compared with the plain-text program on Python floats.
     Exits with 1 if a file was changed or a bit differs.
     """
-    from infer import _check, _store
+    from infer._artifact import store
+    from infer._checks import integrity
+    from infer._checks.parity import check_parity
     from infer._errors import ArtifactError
 
     with errors_for_people():
-        chosen = names or tuple(_store.list_models())
+        chosen = names or tuple(store.list_models())
     if proofs is not None and not exhaustive:
         raise click.UsageError("--proofs goes with --exhaustive.")
     if exhaustive:
-        _check_exhaustively(chosen, proofs)
+        check_exhaustively(chosen, proofs)
         return
     problems: list[str] = []
     results: list[tuple[str, str, list[Parity]]] = []
@@ -156,13 +154,13 @@ def check(
         for name in bar:
             with errors_for_people():
                 try:
-                    artifact = _store.find(name)
+                    artifact = store.find(name)
                 except ArtifactError as error:
                     problems.append(str(error))
                     results.append((name, "damaged", []))
                     continue
-            damage = _check.check_integrity(artifact)
-            parities = _check.check_parity(artifact, count, seed)
+            damage = integrity.check_integrity(artifact)
+            parities = check_parity(artifact, count, seed)
             results.append((artifact.card.name, "damaged" if damage else "intact", parities))
             problems += damage
             # A damaged file fails its runtime for the reason that is told already.
@@ -173,7 +171,7 @@ def check(
                 for parity in parities
                 if parity.differing
             ]
-    click.echo(_check_table(results))
+    click.echo(check_table(results))
     if problems:
         raise Failure(*problems)
 
@@ -188,10 +186,11 @@ def site(out: str, names: tuple[str, ...], force: bool) -> None:
     DIR/index.html can also be opened as a file. The browser computes; there is nothing to run.
     Without a NAME, the page shows all models that `infer list` shows.
     """
-    from infer import _site, _store
+    from infer import _site
+    from infer._artifact import store
 
     with errors_for_people():
-        artifacts = [_store.find(name) for name in names or _store.list_models()]
+        artifacts = [store.find(name) for name in names or store.list_models()]
         content = _site.files(artifacts, server=False)
         try:
             with CleanInterrupts():
@@ -313,149 +312,3 @@ def serve(models: tuple[str, ...], **options: Any) -> None:
 
     with errors_for_people(), CleanInterrupts():
         _server.serve(Settings(models, **options), ready)
-
-
-def _check_exhaustively(names: tuple[str, ...], folder: str | None) -> None:
-    """Try all inputs of each model, one after the other."""
-    from infer import _exhaustive, _store
-
-    problems, rows = [], []
-    for name in names:
-        with errors_for_people():
-            artifact = _store.find(name)
-            path = None if folder is None else os.path.join(folder, f"{artifact.card.name}.json")
-            if path is not None:
-                os.makedirs(os.path.dirname(path), exist_ok=True)
-            done = _exhaustive.read_proof(path) if path is not None else None
-            proof = done
-            with click.progressbar(
-                length=_exhaustive.INPUTS,
-                label=artifact.card.name,
-                file=sys.stderr,
-                hidden=not sys.stderr.isatty(),
-                show_pos=True,
-            ) as bar:
-                for proof in _exhaustive.prove(artifact, done):
-                    bar.update(proof.inputs - bar.pos)
-                    if path is not None:
-                        with CleanInterrupts():
-                            _exhaustive.write_proof(proof, path)
-        if proof is None:
-            continue
-        for way, result in proof.ways.items():
-            rows.append((proof.model, way, f"{proof.inputs:,}", f"{result.bits:,}"))
-            problems += [
-                f"{proof.model}: {way} differs at x = {x}: python {expected}, {way} {got}"
-                for x, expected, got in result.examples
-            ]
-    head = ("model", "runtime", "inputs", "differing bits")
-    click.echo(table(head, rows, right=(2, 3)))
-    if problems:
-        raise Failure(*problems)
-
-
-def _check_table(results: list[tuple[str, str, list[Parity]]]) -> str:
-    ways = list(dict.fromkeys(parity.way for *_, found in results for parity in found))
-    rows = []
-    for name, files, parities in results:
-        by_way = {parity.way: parity for parity in parities}
-        compared = max((parity.compared for parity in parities), default=0)
-        cells = [_bits(by_way.get(way)) for way in ways]
-        rows.append((name, files, f"{compared:,}", *cells))
-    head = ("model", "files", "inputs", *ways)
-    body = table(head, rows, right=range(2, len(head)))
-    return f"Differing bits, compared with python on floats\n\n{body}"
-
-
-def _bits(parity: Parity | None) -> str:
-    if parity is None or not parity.compared:
-        return "failed" if parity is not None and parity.failed else "-"
-    return f"{parity.bits:,}"
-
-
-def _proof_facts(artifact: Artifact) -> list[tuple[str, str]]:
-    """Return what is proven about an artifact, for its card."""
-    from infer._exhaustive import find_proof
-
-    proof = find_proof(artifact)
-    if proof is None:
-        return []
-    ways = ", ".join(f"{name} {way.version}" for name, way in proof.ways.items())
-    return [
-        (
-            "proof",
-            f"all {proof.inputs:,} inputs, {proof.differing_bits:,} differing bits: {ways} "
-            f"({proof.processor})",
-        )
-    ]
-
-
-def _uncertainty_facts(card: ModelCard) -> list[tuple[str, str]]:
-    """Return how far off readings and answers are, for a card that says so."""
-    unit = _unit(card.output)
-    facts = []
-    if (found := card.uncertainty) is not None:
-        count = found.degrees_of_freedom
-        spread = f"{found.residual_sd:.6g}{unit}"
-        if card.training.settings.get("weighted"):  # such a standard deviation has no unit
-            spread = f"{found.residual_sd:.6g} times the stated uncertainties"
-        facts.append(("residual sd", f"{spread}, {count:,} degree{'s' * (count != 1)} of freedom"))
-    if (error := card.evaluation_error) is not None:
-        facts.append(
-            (
-                "evaluation",
-                f"within {error.absolute:.3g}{unit} ({error.ulp:.3g} ulp) of the exact curve",
-            )
-        )
-    return facts
-
-
-def _held(card: ModelCard) -> str:
-    """Return how many rows of its data a card holds, if any."""
-    return "" if card.readings is None else f", {len(card.readings.y):,} of them in the card"
-
-
-def _units(card: ModelCard) -> str:
-    return f"{card.input.unit} → {card.output.unit}"
-
-
-def _domain(card: ModelCard) -> str:
-    return " × ".join(f"[{low:.6g}, {high:.6g}]" for low, high in card.domain)
-
-
-def _unit(quantity: Port) -> str:
-    return "" if quantity.unit == "1" else f" {quantity.unit}"
-
-
-def _labelled(quantity: Port) -> str:
-    return quantity.name if quantity.unit == "1" else f"{quantity.name} ({quantity.unit})"
-
-
-def _by_number(name: str) -> tuple[str, int]:
-    """Return what puts c10 behind c9."""
-    letters = name.rstrip("0123456789")
-    return letters, int(name[len(letters) :] or 0)
-
-
-def _card_text(artifact: Artifact) -> str:
-    card, training = artifact.card, artifact.card.training
-    settings = ", ".join(f"{key} {value}" for key, value in training.settings.items())
-    facts = [
-        ("formula", card.formula),
-        ("input", f"{_labelled(card.input)}, {card.dtype}"),
-        ("output", f"{_labelled(card.output)}, {card.dtype}"),
-        ("domain", f"{_domain(card)}{_unit(card.input)}"),
-        *((name, repr(card.parameters[name])) for name in sorted(card.parameters, key=_by_number)),
-        *((name, f"{value!r} (fixed)") for name, value in card.constants.items()),
-        *(("program" if not i else "", line) for i, line in enumerate(card.program)),
-        ("data", f"{training.dataset.name}, {training.dataset.rows:,} rows{_held(card)}"),
-        ("recipe", f"{training.recipe} ({settings})"),
-        ("loss", f"{training.loss:.9g}, best possible {training.best_loss:.9g}"),
-        *_uncertainty_facts(card),
-        ("files", ", ".join(f"{name} {record.size:,} B" for name, record in card.files.items())),
-        *_proof_facts(artifact),
-        ("folder", artifact.folder),
-    ]
-    width = max(len(key) for key, _ in facts)
-    body = "\n".join(f"{key.ljust(width)}  {value}" for key, value in facts)
-    return f"{card.name}: {card.title}\n\n{click.wrap_text(card.description, 88)}\n\n{body}"

@@ -20,13 +20,9 @@ from _signal import (  # type: ignore[import-not-found]
 TYPE_CHECKING = False
 
 if TYPE_CHECKING:
-    from types import TracebackType
     from typing import NoReturn, TextIO
 
     import click
-
-# What a shell makes of a command that died of Ctrl-C.
-INTERRUPTED = 130
 
 
 def f2c() -> NoReturn:
@@ -51,26 +47,6 @@ def enter() -> None:
         signal(SIGINT, SIG_DFL)
 
 
-class CleanInterrupts:
-    """A block in which Ctrl-C raises KeyboardInterrupt, as there is something to clean up."""
-
-    def __enter__(self) -> None:
-        """Undo ``enter``, if it was called."""
-        self._before = getsignal(SIGINT)
-        if self._before is SIG_DFL:
-            signal(SIGINT, default_int_handler)
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        """Let Ctrl-C do what it did before."""
-        if self._before is SIG_DFL:
-            signal(SIGINT, SIG_DFL)
-
-
 def run(command: click.Command, name: str) -> NoReturn:
     """Run a command of click and exit: with its code, 130 after Ctrl-C, 1 if output is lost."""
     import click
@@ -80,6 +56,8 @@ def run(command: click.Command, name: str) -> NoReturn:
         status = command.main(prog_name=name, standalone_mode=False)
         sys.stdout.flush()
     except (click.Abort, KeyboardInterrupt):
+        from infer._commands.interrupts import INTERRUPTED
+
         status = INTERRUPTED
     except click.ClickException as error:
         status = error.exit_code

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from infer._answer import NumbersCommand, answer_all, answer_options
+from infer._commands.answer import NumbersCommand, answer_all, answer_options
 
 
 @click.command(cls=NumbersCommand)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any, overload
 
-from infer._caller import Caller
-from infer._card import ModelCard
-from infer._compile import compile_call
-from infer._runtimes import Evaluator, list_runtimes, load_runtime
-from infer._store import Artifact, find
-from infer._zeros import without_idle_zeros
+from infer._artifact.card import ModelCard
+from infer._artifact.store import Artifact, find
+from infer._containers.caller import Caller
+from infer._program.idle_zeros import without_idle_zeros
+from infer._program.on_floats import compile_call
+from infer._runtimes._evaluator import Evaluator
+from infer._runtimes._registry import list_runtimes, load_runtime
 
 if TYPE_CHECKING:
     from inspect import Signature
@@ -19,9 +20,9 @@ if TYPE_CHECKING:
     import torch
     from numpy.typing import NDArray
 
-    from infer._interval import Band, Interval, Kind
-    from infer._inverse import Inverse
-    from infer._inverse_interval import Finder
+    from infer._curve.interval import Band, Interval, Kind
+    from infer._curve.inverse import Inverse
+    from infer._curve.inverse_interval import Finder
 
 
 # What "auto" means on a device: the first that is usable, else the last.
@@ -179,7 +180,7 @@ class Model:
             InputError: x is not what a call takes, the model has no uncertainty, the level is not
                 between 0 and 1, or there is no such kind.
         """
-        from infer._interval import interval
+        from infer._curve.interval import interval
 
         return interval(self.card, self._caller.wrong_axis, x, level, kind, sigma)
 
@@ -207,7 +208,7 @@ class Model:
                 the range), or is not a real number; or the model has several features or is
                 constant.
         """
-        from infer._containers import Computation, apply
+        from infer._containers.apply import Computation, apply
 
         inverse = self.ready_inverse()
         computation = Computation(None, str, 1, lambda y: (inverse(y),), None, self.card.dtype)
@@ -237,14 +238,14 @@ class Model:
         Raises:
             InputError: as ``inverse`` and ``interval``.
         """
-        from infer._containers import Computation, apply
-        from infer._interval import Interval, band
+        from infer._containers.apply import Computation, apply
+        from infer._curve.interval import Interval, band
 
         inverse = self.ready_inverse()
         chosen = band(self.card, level, kind, sigma)
         find = self._finders.get(chosen)
         if find is None:
-            from infer._inverse_interval import inverse_interval
+            from infer._curve.inverse_interval import inverse_interval
 
             find = inverse_interval(chosen, inverse, *self.card.domain[0])
             self._finders[chosen] = find
@@ -265,7 +266,7 @@ class Model:
     def ready_inverse(self) -> Inverse:
         """Return what ``inverse`` asks; for the package itself, which wants its errors first."""
         if self._inverse is None:  # two threads may both make it, and make the same
-            from infer._inverse import Inverse
+            from infer._curve.inverse import Inverse
 
             self._inverse = Inverse(self.card)
         return self._inverse

@@ -14,11 +14,11 @@ from os.path import dirname, isdir, join, lexists
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from infer._artifact.format import CARD_FILE
+from infer._artifact.store import Artifact, call_name, read_folder
+from infer._curve.student_t import quantile
 from infer._errors import ArtifactError, InputError
 from infer._files.folder import staged, write_files
-from infer._format import CARD_FILE
-from infer._store import Artifact, call_name, read_folder
-from infer._student import quantile
 
 LEVELS = (80, 90, 95, 99)
 INDEX = "index.html"

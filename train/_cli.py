@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from train._fit import Fit
-    from train._loop import Epoch, Watcher
-    from train._recipes import Recipe
+    from train._learn.fit import Fit
+    from train._learn.loop import Epoch, Watcher
+    from train._learn.recipes import Recipe
 
 
 class _Failure(click.ClickException):
@@ -183,9 +183,9 @@ def main(
                 raise click.UsageError(
                     "--resume goes on as it began; it takes no other recipe or dtype."
                 )
-            from train import _checkpoint
+            from train._learn import checkpoint
 
-            stopped = _checkpoint.read(resume)
+            stopped = checkpoint.read(resume)
             jobs = [(stopped.model, stopped.recipe)]
             dtype, device, state = stopped.dtype, stopped.device, stopped.state
         else:
@@ -233,23 +233,23 @@ class _Files:
     def write(self, fit: Fit) -> None:
         """Write what was asked for."""
         from infer._files.replace import replace_file
-        from train import _plots, _report
+        from train._learn import plots, report
 
         if self._out is not None:
-            _report.write(fit, self._out, resumed=self._resumed)
+            report.write(fit, self._out, resumed=self._resumed)
         if self._history is not None:
-            replace_file(self._history, _report.as_csv(fit).encode())
+            replace_file(self._history, report.as_csv(fit).encode())
         if self._plot is not None:
-            replace_file(self._plot, _report.plot(fit, self._plot.suffix[1:]))
+            replace_file(self._plot, report.plot(fit, self._plot.suffix[1:]))
         if self._gif is not None:
             with click.progressbar(
-                _plots.frames(fit),
-                length=min(_plots.FRAMES, fit.epochs),
+                plots.frames(fit),
+                length=min(plots.FRAMES, fit.epochs),
                 label="drawing",
                 file=sys.stderr,
                 hidden=not sys.stderr.isatty(),
             ) as pictures:
-                replace_file(self._gif, _plots.to_gif(pictures))
+                replace_file(self._gif, plots.to_gif(pictures))
 
     def resume_hint(self) -> str:
         """Return how to go on after Ctrl-C."""
@@ -278,10 +278,10 @@ def _fit_and_report(
         ):
             watchers: list[Callable[[Epoch], object]] = [show]
             if live:
-                from train import _plots
-                from train._models import find_model
+                from train._learn import plots
+                from train._learn.models import find_model
 
-                watchers.append(_plots.live(find_model(name), recipe, dtype))
+                watchers.append(plots.live(find_model(name), recipe, dtype))
             fit = train.fit(
                 name,
                 recipe=recipe,
@@ -309,23 +309,23 @@ def _all(watchers: list[Callable[[Epoch], object]], pressed: Callable[[], bool])
 
 
 def _report(fit: Fit, files: _Files, *, as_json: bool) -> None:
-    from train import _report
+    from train._learn import report
 
     if as_json:
-        click.echo(json.dumps(_report.as_record(fit), ensure_ascii=False, allow_nan=False))
+        click.echo(json.dumps(report.as_record(fit), ensure_ascii=False, allow_nan=False))
     else:
-        click.echo(_report.as_text(fit))
+        click.echo(report.as_text(fit))
     files.write(fit)
 
 
 def _run_table() -> None:
     """Run every recipe and print the table; exits with 1 if a printed number is not reproduced."""
     import train
-    from train import _printed
+    from train._learn import tutorials
 
     fits = {}
     with click.progressbar(
-        _printed.PRINTED,
+        tutorials.PRINTED,
         label="running",
         file=sys.stderr,
         hidden=not sys.stderr.isatty(),
@@ -336,14 +336,14 @@ def _run_table() -> None:
                 fits[model, recipe] = train.fit(model, recipe=recipe)
             except train.DivergedError as error:
                 fits[model, recipe] = error.fit
-    click.echo(_printed.table(fits))
-    if any(_printed.disagreements(fit, _printed.PRINTED[key]) for key, fit in fits.items()):
+    click.echo(tutorials.table(fits))
+    if any(tutorials.disagreements(fit, tutorials.PRINTED[key]) for key, fit in fits.items()):
         sys.exit(1)
 
 
 def _recipe(model: str, name: str | None, overrides: dict[str, Any]) -> Recipe:
     from dataclasses import replace
 
-    from train._models import find_model, find_recipe
+    from train._learn.models import find_model, find_recipe
 
     return replace(find_recipe(find_model(model), name), **overrides)

@@ -11,7 +11,7 @@ from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import connection
 
-from infer._engines import Piece, Result
+from infer._engines._registry import Piece, Result
 from infer._engines._window import in_order
 from infer._errors import EngineUnavailableError
 

@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING
 
-from infer._engines import Piece, Result
+from infer._engines._registry import Piece, Result
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor, Future

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 
-from infer._engines import Engine, Piece, Result
+from infer._engines._registry import Engine, Piece, Result
 from infer._engines._window import in_order
 from infer._errors import EngineUnavailableError
-from infer._runtimes._blocks import threads
+from infer._runtimes._threads import threads
 
 
 class LocalEngine:
-    """Threads or processes, see ``infer._engines.Engine``."""
+    """Threads or processes, see ``infer._engines._registry.Engine``."""
 
     def __init__(self, workers: int, *, processes: bool = False) -> None:
         """Use so many threads, or processes."""

@@ -12,7 +12,7 @@ import pickle
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from infer._engines import Piece, Result
+from infer._engines._registry import Piece, Result
 from infer._errors import EngineUnavailableError
 
 # How often a piece is begun again because its machine was lost. Ray Data would try forever, also
@@ -21,7 +21,7 @@ _RETRIES = 20
 
 
 class RayEngine:
-    """Tasks of Ray Data, see ``infer._engines.Engine``."""
+    """Tasks of Ray Data, see ``infer._engines._registry.Engine``."""
 
     here = False
 

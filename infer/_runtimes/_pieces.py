@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from infer._plan import make_plan
-from infer._program import Program
-from infer._runtimes import Carrier, Evaluator
+from infer._program.on_blocks import make_plan
+from infer._program.program import Program
+from infer._runtimes._evaluator import Carrier, Evaluator
 
 # Results at a time of which a runtime may keep as many as it likes.
 _FEW = 64

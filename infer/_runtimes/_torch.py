@@ -7,9 +7,9 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 from infer._errors import ArtifactError, RuntimeUnavailableError
-from infer._runtimes import Carrier
-from infer._runtimes._arena import empty_tensor
-from infer._runtimes._blocks import BLOCK
+from infer._runtimes._evaluator import Carrier
+from infer._runtimes._memory import empty_tensor
+from infer._runtimes._threads import BLOCK
 
 if TYPE_CHECKING:
     import torch

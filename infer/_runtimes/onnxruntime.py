@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from infer._artifact.store import Artifact
 from infer._errors import ArtifactError, RuntimeUnavailableError
-from infer._runtimes import Carrier
-from infer._store import Artifact
-from infer._writers import read
+from infer._runtimes._evaluator import Carrier
+from infer._writers.siblings import read
 
 if TYPE_CHECKING:
     import numpy as np

@@ -8,21 +8,21 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from infer._compile import compile_floats, compile_list
+from infer._artifact.store import Artifact
 from infer._errors import RuntimeUnavailableError
-from infer._program import Program
-from infer._runtimes import Carrier
-from infer._runtimes._arena import empty, empty_tensor
-from infer._runtimes._blocks import BLOCK, block_within, in_blocks
-from infer._store import Artifact
-from infer._zeros import without_idle_zeros
+from infer._program.idle_zeros import without_idle_zeros
+from infer._program.on_floats import compile_floats, compile_list
+from infer._program.program import Program
+from infer._runtimes._evaluator import Carrier
+from infer._runtimes._memory import empty, empty_tensor
+from infer._runtimes._threads import BLOCK, block_within, in_blocks
 
 if TYPE_CHECKING:
     import numpy as np
     import torch
     from numpy.typing import NDArray
 
-    from infer._plan import Plan
+    from infer._program.on_blocks import Plan
 
 
 class PythonEvaluator:
@@ -44,7 +44,7 @@ class PythonEvaluator:
         if isinstance(values, list):
             return self._run_list(values)
         if self._plan is None:  # floats alone do without
-            from infer._plan import make_plan
+            from infer._program.on_blocks import make_plan
 
             self._plan = make_plan(self._program)
         if type(values).__module__.partition(".")[0] == "torch":
@@ -65,7 +65,7 @@ class PythonEvaluator:
     ) -> Callable[..., None]:
         """Return the plan compiled for a library and a device; once for each."""
         if where not in self._blocks:
-            from infer._plan import compile_block
+            from infer._program.on_blocks import compile_block
 
             constants = {name: constant(c) for name, c in self._program.constants.items()}
             self._blocks[where] = compile_block(plan, library, constants)

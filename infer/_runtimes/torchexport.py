@@ -9,10 +9,10 @@ from contextlib import contextmanager
 from threading import Lock
 from typing import TYPE_CHECKING
 
+from infer._artifact.store import Artifact
 from infer._errors import ArtifactError
 from infer._runtimes._torch import TorchEvaluator, find_device
-from infer._store import Artifact
-from infer._writers import read
+from infer._writers.siblings import read
 
 if TYPE_CHECKING:
     import torch

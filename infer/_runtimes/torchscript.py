@@ -6,10 +6,10 @@ import io
 import warnings
 from functools import partial
 
+from infer._artifact.store import Artifact
 from infer._errors import ArtifactError
 from infer._runtimes._torch import TorchEvaluator, find_device
-from infer._store import Artifact
-from infer._writers import read
+from infer._writers.siblings import read
 
 _FILE = "model.pt"
 

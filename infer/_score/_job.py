@@ -8,16 +8,16 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import NamedTuple
 
-from infer._engines import Engine
+from infer._artifact.store import Artifact, read_folder
+from infer._engines._registry import Engine
 from infer._errors import DataError, InputError, RuntimeUnavailableError, suggest
 from infer._files.replace import remove_parts
+from infer._files.walk import walk
 from infer._score._file import score_file
 from infer._score._formats import endings, format_of, is_known, is_same_format
 from infer._score._journal import FILE as JOURNAL
 from infer._score._journal import Journal
 from infer._score._task import Column, Counts, Task
-from infer._store import Artifact, read_folder
-from infer._walk import walk
 
 
 class Job(NamedTuple):

@@ -13,10 +13,10 @@ import os
 import sys
 from typing import Any, BinaryIO
 
+from infer._artifact.sha256 import sha256
 from infer._errors import DataError, InputError
 from infer._files.disk import lock, sync_folder
 from infer._score._task import Counts, Task
-from infer._sha256 import sha256
 
 FILE = ".samebits-score"
 

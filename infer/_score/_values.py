@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from infer._floats import DType, from_number
+from infer._ieee.floats import DType, from_number
 from infer._score._task import Counts
 
 if TYPE_CHECKING:
@@ -34,9 +34,9 @@ def is_numeric(kind: pa.DataType) -> bool:
 
 @lru_cache(maxsize=8)
 def _model(card: bytes) -> Model:
-    from infer._format import read_card
+    from infer._artifact.format import read_card
+    from infer._artifact.store import Artifact
     from infer._model import open_model
-    from infer._store import Artifact
 
     return open_model(Artifact("", read_card(card, "model.json")))
 
@@ -128,7 +128,7 @@ def _round_decimals(column: pa.Array, dtype: DType) -> NDArray[np.floating[Any]]
         doubles = np.where(easy & present, digits, 0).astype("float64") / 10.0**scale
         if dtype == "float32":
             # Rounded twice now; that shows only where the double lies halfway, and is not exact:
-            # see infer._floats.
+            # see infer._ieee.floats.
             rounded = doubles.astype("float32")
             halfway = (doubles.view("uint64") & np.uint64(0x0FFFFFFF)) == 0
             easy &= ~(halfway & (rounded != doubles))

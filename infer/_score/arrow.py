@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from infer._engines._window import in_order
 from infer._errors import DataError
-from infer._score._damage import FormatError, blame, blamed
-from infer._score._ipc import OTHER_COLUMNS, Survey, survey
+from infer._files._tables.arrow_ipc import OTHER_COLUMNS, Survey, survey
+from infer._files._tables.damage import FormatError, blame, blamed
 from infer._score._task import Column, Counts, Look, Task, Tick
 from infer._score._values import Scorer, is_numeric
 

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 from infer._engines._window import in_order
 from infer._errors import DataError
-from infer._floats import DType, from_text
+from infer._ieee.floats import DType, from_text
+from infer._ieee.shortest import shortest
 from infer._score._records import Block, blocks, fields, record_ends, value_of
 from infer._score._task import Column, Counts, Look, Task, Tick
 from infer._score._values import Scorer
-from infer._shortest import shortest
 
 if TYPE_CHECKING:
     import numpy as np

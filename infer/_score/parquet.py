@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from infer._engines._window import in_order
 from infer._errors import DataError
-from infer._score import _footer
-from infer._score._damage import FormatError, blame, blamed
-from infer._score._pages import ChunkClaims, check_pages, claims
+from infer._files._tables import parquet_footer
+from infer._files._tables.damage import FormatError, blame, blamed
+from infer._files._tables.parquet_pages import ChunkClaims, check_pages, claims
 from infer._score._task import Column, Counts, Look, Task, Tick
 from infer._score._values import Scorer, is_numeric
 
@@ -42,7 +42,7 @@ def score(task: Task, beside: str, tick: Tick) -> Counts:
     import pyarrow as pa
 
     scorer = Scorer(task.card)
-    footer = _footer.read_footer(task.source)
+    footer = parquet_footer.read_footer(task.source)
     file = _open(task.source)
     first = _check(task, footer)
     groups = footer.row_groups
@@ -58,18 +58,18 @@ def score(task: Task, beside: str, tick: Tick) -> Counts:
             for group, (chunk, found) in zip(
                 groups, in_order(encode, range(len(groups)), task.workers), strict=True
             ):
-                out.write(_footer.add_chunk(group, chunk, out.tell()))
+                out.write(parquet_footer.add_chunk(group, chunk, out.tell()))
                 counts = counts.plus(found)
                 tick(found.rows, found.rows / rows)
         finally:
             copy.join()
         empty = _encoded(pa.table({field.name: pa.array([], field.type)}), {})
-        out.write(_footer.finished(footer, empty, field, task.source))
+        out.write(parquet_footer.finished(footer, empty, field, task.source))
     _prove(task, beside, file)
     return counts
 
 
-def _check(task: Task, footer: _footer.Footer) -> list[ChunkClaims]:
+def _check(task: Task, footer: parquet_footer.Footer) -> list[ChunkClaims]:
     """Check what a file claims of the columns that are to be read; return that of the first.
 
     Raises:
@@ -136,7 +136,7 @@ def _open(path: str) -> pq.ParquetFile:
         with blame(partial(_unreadable, path)):
             return pq.ParquetFile(path)
     except DataError:
-        _footer.read_footer(path)  # may know better what is wrong
+        parquet_footer.read_footer(path)  # may know better what is wrong
         raise
 
 
@@ -146,7 +146,7 @@ def _encode_group(
     metadata: pq.FileMetaData,
     first: list[ChunkClaims],
     index: int,
-) -> tuple[_footer.Chunk, Counts]:
+) -> tuple[parquet_footer.Chunk, Counts]:
     """Read the columns of a row group, and encode the answers."""
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -193,13 +193,13 @@ def _like(chunk: ChunkClaims) -> dict[str, Any]:
     }
 
 
-def _encoded(table: pa.Table, options: dict[str, Any]) -> _footer.Chunk:
+def _encoded(table: pa.Table, options: dict[str, Any]) -> parquet_footer.Chunk:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     sink = pa.BufferOutputStream()
     pq.write_table(table, sink, row_group_size=max(1, len(table)), store_schema=False, **options)
-    return _footer.chunk_of(sink.getvalue().to_pybytes())
+    return parquet_footer.chunk_of(sink.getvalue().to_pybytes())
 
 
 def _prove(task: Task, beside: str, source: pq.ParquetFile) -> None:

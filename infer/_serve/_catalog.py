@@ -8,12 +8,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
 
-from infer._card import ModelCard
+from infer._artifact.card import ModelCard
+from infer._artifact.format import CARD_FILE
+from infer._artifact.store import Artifact, find, list_models, open_folder
 from infer._errors import ArtifactError, InferError
-from infer._format import CARD_FILE
 from infer._model import Model, open_model
 from infer._serve._errors import RequestError, cut
-from infer._store import Artifact, find, list_models, open_folder
 
 # Seconds between two looks at the folders.
 _INTERVAL = 0.5

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from infer._errors import InferError, InputError
-from infer._floats import float32, may_be_halfway
+from infer._ieee.floats import float32, may_be_halfway
 from infer._serve._catalog import Served
 from infer._serve._errors import RETRY, RequestError, show
 from infer._serve._tensors import (

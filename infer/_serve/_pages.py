@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 
+from infer._artifact.store import Artifact
 from infer._serve._catalog import Catalog, Served
 from infer._serve._errors import cut
 from infer._serve._openapi import document, page
 from infer._site import INDEX, files
-from infer._store import Artifact
 
 # Content type, content.
 Page = tuple[str, bytes]

@@ -75,7 +75,7 @@ def work(settings: Settings, listener: socket.socket, ready: Callable[[], None])
     import numpy  # noqa: F401
     import orjson  # noqa: F401
 
-    from infer._runtimes._blocks import threads
+    from infer._runtimes._threads import threads
     from infer._serve._application import Application
     from infer._serve._http.hosts import Hosts
     from infer._serve._http.server import Server

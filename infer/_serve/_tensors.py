@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from infer._floats import beside
+from infer._ieee.floats import beside
 from infer._serve._errors import RequestError, brief, cut, show
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-from infer._card import ModelCard
+from infer._artifact.card import ModelCard
 from infer._serve._errors import RequestError, show
 from infer._serve._tensors import DATATYPES
 

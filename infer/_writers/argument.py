@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from infer._operations import OPERATIONS
+from infer._program.operations import OPERATIONS
 
 # Keywords of Python, and what torch itself uses in the code that it makes of a file.
 _RESERVED = re.compile(

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import struct
 
-from infer._card import ModelCard, Port
-from infer._operations import Node
-from infer._varint import varint
-from infer._writers import in_order
+from infer._artifact.card import ModelCard, Port
+from infer._files.varint import varint
+from infer._program.operations import Node
+from infer._writers.nodes import in_order
 
 # Opset 9 (2018), unless an operation needs a later one: runtimes from then on load the file. IR 4
 # is the version that belongs to it.

@@ -11,13 +11,13 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from infer._card import ModelCard
-from infer._operations import Node
-from infer._program import Program
-from infer._sha256 import sha256
-from infer._writers import in_order
+from infer._artifact.card import ModelCard
+from infer._artifact.sha256 import sha256
+from infer._program.operations import Node
+from infer._program.program import Program
 from infer._writers.archive import pack
 from infer._writers.argument import argument
+from infer._writers.nodes import in_order
 
 _DTYPES = {"float32": 7, "float64": 8}
 # One tensor in and one out, as torch.utils._pytree describes it.

@@ -11,7 +11,7 @@ import itertools
 import struct
 from collections.abc import Iterator
 
-from infer._card import ModelCard
+from infer._artifact.card import ModelCard
 from infer._writers.archive import pack
 from infer._writers.argument import argument
 

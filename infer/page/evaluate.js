@@ -20,7 +20,7 @@ const samebits = (() => {
   }
 
   // By how a step is written: what it computes from its operands, before rounding. k is the index
-  // of a feature. infer/_operations.py has the same rows.
+  // of a feature. infer/_program/operations.py has the same rows.
   const operations = new Map([
     ["a + b", (a, b) => a + b],
     ["a - b", (a, b) => a - b],
@@ -56,7 +56,7 @@ const samebits = (() => {
     };
   }
 
-  // The interval's ends at some doubles: as in infer/_interval.py, operation by operation.
+  // The interval's ends at some doubles: as in infer/_curve/interval.py, operation by operation.
   // t is the quantile of Student's distribution, sigma that of a new reading, 0 for the curve.
   function interval(found, values, t, sigma) {
     const tables = values.map((value, j) => {
@@ -130,7 +130,7 @@ const samebits = (() => {
     return text.includes(".") ? text : `${text}.0`;
   }
 
-  // The shortest decimal that rounds to a value of the dtype: as in infer/_shortest.py.
+  // The shortest decimal that rounds to a value of the dtype: as in infer/_ieee/shortest.py.
   function shortest(value, dtype) {
     const size = Math.abs(value);
     if (dtype === "float64" || !Number.isFinite(value) || size === 0) return repr(value);

@@ -14,9 +14,10 @@ import export
 import infer
 import train
 from export import ExportError, _artifact
-from infer._format import CARD_FILE, SIBLING_FILES
+from export._cards import of_fit
+from infer._artifact.format import CARD_FILE, SIBLING_FILES
 from infer._writers import onnx, torchexport, torchscript
-from train._models import MODELS
+from train._learn.models import MODELS
 
 NAMES = [f"{m}.{v.name}".rstrip(".") for m, row in MODELS.items() for v in row.variants]
 FILES = sorted((CARD_FILE, *SIBLING_FILES))
@@ -214,14 +215,14 @@ def test_what_does_not_agree_is_not_written(
 
 
 def test_a_program_that_is_not_the_module_is_not_written(fitted, tmp_path, monkeypatch):
-    right = _artifact.trace
+    right = of_fit.trace
 
     def trace(*arguments):
         traced = right(*arguments)
         reordered = [line.replace("t_c = s2 + b", "t_c = s2 - b") for line in traced.lines]
         return type(traced)(tuple(reordered), traced.constants)
 
-    monkeypatch.setattr(_artifact, "trace", trace)
+    monkeypatch.setattr(of_fit, "trace", trace)
     with pytest.raises(ExportError, match=r"eager torch: [\d,]+ of [\d,]+ answers differ"):
         export.save(fitted("f2c"), tmp_path)
     assert not tree(tmp_path)

@@ -18,14 +18,16 @@ from click.testing import CliRunner
 import export
 import infer
 import train
-from export import _artifact, _calibration
+from export import _artifact
+from export._calibrate.report import drawing
 from export._calibrate_cli import main
-from export._calibration_report import drawing
-from export._program import trace
-from infer._check import check_integrity, check_parity
-from infer._store import find
+from export._cards import of_calibration
+from export._tracing import trace
+from infer._artifact.store import find
+from infer._checks.integrity import check_integrity
+from infer._checks.parity import check_parity
 from infer._writers import torchscript
-from train._from_readings import artifact_name, variables
+from train._calibration.from_files import artifact_name, variables
 
 OZONE = Path(__file__).resolve().parent.parent.parent / "docs" / "ozone.csv"
 LINE = "raw,true\n" + "".join(f"{i},{2 * i + 1 + (i * 7 % 5) / 10}\n" for i in range(20))
@@ -146,14 +148,14 @@ def test_it_holds_none_if_so_asked(run, here):
 
 
 def test_the_order_of_the_rows_does_not_change_a_byte(run, here, monkeypatch):
-    from train import _csv
+    from train._readings import text as _text
 
     rows = [f"{i % 300 / 4},{i * 2}.{i * 7 % 10}\n" for i in range(1000)]
     succeed(run(content="x,y\n" + "".join(rows)))
     before = files(here / "readings")
     card = json.loads(before["model.json"])
     assert len(card["readings"]["y"]) == 200
-    monkeypatch.setattr(_csv, "BLOCK_ROWS", 64)
+    monkeypatch.setattr(_text, "BLOCK_ROWS", 64)
     np.random.default_rng(3).shuffle(rows)
     succeed(run("--force", content="x,y\n" + "".join(rows)))
     assert files(here / "readings") == before
@@ -205,7 +207,7 @@ def test_the_formula_is_the_program(options, formula):
     y = np.random.default_rng(2).uniform(0, 1, 30)
     calibration = train.calibrate(x, y, **options)
     traced = trace(calibration.served.module(), "x", "y")
-    assert re.fullmatch(formula, _calibration.formula(calibration, traced))
+    assert re.fullmatch(formula, of_calibration.formula(calibration, traced))
 
 
 def test_several_features_make_a_plane(run, here):
@@ -330,12 +332,13 @@ def test_a_curve_that_turns_has_no_inverse_to_type(run):
 
 
 def test_a_file_longer_than_memory_gives_the_same_bits(run, here, monkeypatch):
-    from train import _csv, _passes
+    from train._readings import passes
+    from train._readings import text as _text
 
     content = "".join(f"{i},{i * 2}.{i * 7 % 10}\n" for i in range(1000))
     once = json.loads(succeed(run("--json", "--degree", "auto", content=content)).stdout)
-    monkeypatch.setattr(_csv, "BLOCK_ROWS", 64)
-    monkeypatch.setattr(_passes, "MOST_KEPT", 100)
+    monkeypatch.setattr(_text, "BLOCK_ROWS", 64)
+    monkeypatch.setattr(passes, "MOST_KEPT", 100)
     twice = json.loads(succeed(run("--json", "--degree", "auto", "--force")).stdout)
     assert once == twice
 
@@ -458,7 +461,8 @@ def test_a_file_that_is_not_there_has_a_near_one(run, here):
     refuse(run(file="raedings.csv"), "'raedings.csv': no such file. Did you mean 'readings.csv'?")
 
 
-# What is wrong with the readings. (How rows are told from a file: tests/train/test_readings.py.)
+# What is wrong with the readings. (How rows are told from a file:
+# tests/train/readings/test_readings.py.)
 
 READINGS = {
     "missing": ("1,2\n3,\n", "readings.csv, line 2, column 2: missing"),

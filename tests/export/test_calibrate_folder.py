@@ -9,6 +9,7 @@ from click.testing import CliRunner
 
 import infer
 from export import _calibrate_cli
+from export._calibrate import files
 from infer._engines.local import LocalEngine
 
 ROWS = [(i / 4, i / 2 + 1 + (i * 7 % 5) / 16) for i in range(60)]
@@ -60,7 +61,7 @@ def processes(monkeypatch):
 
 @pytest.mark.parametrize(("small", "passes"), [(1 << 24, 0), (0, 2)], ids=["here", "in processes"])
 def test_a_folder_gives_the_card_of_one_file(small, passes, here, processes, monkeypatch):
-    monkeypatch.setattr(_calibrate_cli, "_SMALL_BYTES", small)
+    monkeypatch.setattr(files, "_SMALL_BYTES", small)
     common = ("--x", "raw", "--y", "true", "--name", "probe", "--degree", "auto", "--quiet")
     run("all.csv", *common, "--out", "one")
     run("big", *common, "--out", "many")
@@ -143,7 +144,7 @@ def test_what_is_wrong_says_what_to_type(arguments, message, code, here):
 def test_an_error_in_another_process_is_told_like_one_here(here, monkeypatch):
     (here / "big" / "b.TXT").write_text("raw,true\n1,2\n3,off\n")
     here_ = run("big", code=2)
-    monkeypatch.setattr(_calibrate_cli, "_SMALL_BYTES", 0)
+    monkeypatch.setattr(files, "_SMALL_BYTES", 0)
     there = run("big", code=2)
     assert there.stderr == here_.stderr
     assert "big/b.TXT, line 3, column 'true': text 'off', expected a number." in here_.stderr

@@ -15,8 +15,8 @@ import torch
 from torch import nn
 
 from export._artifact import build
-from infer._patterns import inputs
-from train._models import MODELS
+from infer._ieee.patterns import inputs
+from train._learn.models import MODELS
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 NAMES = [f"{m}.{v.name}".rstrip(".") for m, row in MODELS.items() for v in row.variants]

@@ -24,12 +24,12 @@ import click
 import numpy as np
 
 import infer
+from infer._artifact.format import read_card, render
+from infer._artifact.sha256 import sha256
+from infer._artifact.store import Artifact
 from infer._cli import main as command
-from infer._format import read_card, render
+from infer._ieee.patterns import inputs
 from infer._model import open_model
-from infer._patterns import inputs
-from infer._sha256 import sha256
-from infer._store import Artifact
 
 ARTIFACTS = Path(__file__).resolve().parents[2] / "artifacts"
 SECONDS = 10

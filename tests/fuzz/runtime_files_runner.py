@@ -11,8 +11,8 @@ from collections import Counter
 from pathlib import Path
 
 import infer
-from infer._format import CARD_FILE, render
-from infer._sha256 import sha256
+from infer._artifact.format import CARD_FILE, render
+from infer._artifact.sha256 import sha256
 
 X, RIGHT = 98.6, infer.load("f2c", runtime="python")(98.6)
 

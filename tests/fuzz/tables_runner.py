@@ -25,12 +25,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 import infer
+from infer._artifact.store import find
 from infer._errors import InferError
-from infer._floats import from_text
-from infer._score import _footer, _ipc, _job, _pages, _thrift
-from infer._store import find
+from infer._files._tables import arrow_ipc, parquet_footer, parquet_pages, thrift
+from infer._ieee.floats import from_text
+from infer._score import _job
 from train._errors import TrainError
-from train._readings import open_readings
+from train._readings.readings import open_readings
 
 SECONDS = 10
 ROWS = 60
@@ -146,7 +147,7 @@ def one_number(data, generator):
 def one_field(data, generator):
     """Return a Parquet file with one value of its footer, or of a page's header, changed."""
     start = len(data) - 8 - struct.unpack("<I", data[-8:-4])[0]
-    content = _thrift.decode(data[start:-8])
+    content = thrift.decode(data[start:-8])
     places = list(fields_within(content))
     fields, number = generator.choice(places)
     kind, value = fields[number]
@@ -154,16 +155,16 @@ def one_field(data, generator):
         del fields[number]
     elif isinstance(value, int):
         other = [0, 1, -1, value + 1, value - 1, 2 * value, 2**31 - 1, 2**63 - 1, -(2**63)]
-        fields[number] = _thrift.Field(kind, generator.choice(other))
+        fields[number] = thrift.Field(kind, generator.choice(other))
     elif isinstance(value, bytes):
-        fields[number] = _thrift.Field(kind, mutated(value, generator))
-    elif isinstance(value, _thrift.List) and value.values:
+        fields[number] = thrift.Field(kind, mutated(value, generator))
+    elif isinstance(value, thrift.List) and value.values:
         values = list(value.values)
         generator.choice([values.pop, values.clear, lambda: values.append(values[0])])()
-        fields[number] = _thrift.Field(kind, value._replace(values=values))
+        fields[number] = thrift.Field(kind, value._replace(values=values))
     else:
-        fields[number] = generator.choice(places)[0].get(number, _thrift.Field(kind, value))
-    footer = _thrift.encode(content)
+        fields[number] = generator.choice(places)[0].get(number, thrift.Field(kind, value))
+    footer = thrift.encode(content)
     return data[:start] + footer + struct.pack("<I", len(footer)) + b"PAR1"
 
 
@@ -173,7 +174,7 @@ def fields_within(fields):
         value = fields[number].value
         if isinstance(value, dict):
             yield from fields_within(value)
-        elif isinstance(value, _thrift.List) and value.type == _thrift.STRUCT:
+        elif isinstance(value, thrift.List) and value.type == thrift.STRUCT:
             for item in value.values:
                 yield from fields_within(item)
 
@@ -286,15 +287,15 @@ def holds_data(data, base, kind):
         file = io.BytesIO(base)
         is_file = base.startswith(b"ARROW1")
         end = len(base) - 10 - struct.unpack("<i", base[-10:-6])[0] if is_file else len(base)
-        messages = _ipc._messages(file, 8 if is_file else 0, end, may_stop=is_file)
+        messages = arrow_ipc._messages(file, 8 if is_file else 0, end, may_stop=is_file)
         pieces = [base[m.body : m.body + m.size] for m in messages]
     if kind == "parquet":
-        footer = _footer.load_footer(io.BytesIO(base))
+        footer = parquet_footer.load_footer(io.BytesIO(base))
         pieces = []
-        for chunk in (chunk for name in ("x", "y") for chunk in _pages.claims(footer, name)):
+        for chunk in (chunk for name in ("x", "y") for chunk in parquet_pages.claims(footer, name)):
             at = chunk.at
             while at < chunk.at + chunk.size:
-                header, at = _pages._header(io.BytesIO(base), at)
+                header, at = parquet_pages._header(io.BytesIO(base), at)
                 pieces.append(base[at : at + header[3].value])
                 at += header[3].value
     if kind == "xlsx":

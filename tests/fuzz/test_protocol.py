@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 
 import infer
-from infer._format import render
+from infer._artifact.format import render
 from infer._serve import _inference
 from infer._serve._catalog import Catalog
 from infer._serve._errors import RequestError

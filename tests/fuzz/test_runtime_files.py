@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from infer._runtimes import RUNTIMES
-from infer._store import SHIPPED
+from infer._artifact.store import SHIPPED
+from infer._runtimes._registry import RUNTIMES
 
 MODEL = "f2c"
 RUNNER = Path(__file__).with_name("runtime_files_runner.py")

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from hypothesis import strategies as st
 
-from infer._format import render
-from infer._patterns import specials
-from infer._program import parse
+from infer._artifact.format import render
+from infer._ieee.patterns import specials
+from infer._program.program import parse
 
 SHA256 = "0123456789abcdef" * 4
 

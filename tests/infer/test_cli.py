@@ -8,8 +8,8 @@ import onnx
 import pytest
 
 import infer
-from infer._format import SIBLING_FILES, read_card, render
-from infer._writers import content
+from infer._artifact.format import SIBLING_FILES, read_card, render
+from infer._writers.siblings import content
 
 RUNTIMES = infer.list_runtimes()
 ARRAYS = ["python on numpy", *["python on torch"] * ("torchscript" in RUNTIMES)]

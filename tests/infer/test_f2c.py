@@ -1,5 +1,5 @@
 import infer
-from infer._shortest import shortest
+from infer._ieee.shortest import shortest
 
 
 def test_it_is_the_shipped_thermometer(command):

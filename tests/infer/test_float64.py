@@ -15,11 +15,12 @@ from click.testing import CliRunner
 import export
 import infer
 import train
-from infer._check import check_integrity, check_parity
+from infer._artifact.store import find
+from infer._checks.integrity import check_integrity
+from infer._checks.parity import check_parity
 from infer._cli import main
-from infer._patterns import inputs, random_patterns, specials
-from infer._shortest import shortest
-from infer._store import find
+from infer._ieee.patterns import inputs, random_patterns, specials
+from infer._ieee.shortest import shortest
 
 # A constant, two features, literals in the forward, and the longest program.
 NAMES = ["f2c", "plane", "sin_legendre", "dynamic_net.order5"]
@@ -114,7 +115,7 @@ def test_infer_check_sees_the_last_bit_of_a_double(doubles, tmp_path):
     folder = Path(shutil.copytree(doubles("f2c"), tmp_path / "f2c"))
     card = json.loads((folder / "model.json").read_text("utf-8"))
     card["parameters"]["b"] = math.nextafter(card["parameters"]["b"], 0)
-    (folder / "model.json").write_bytes(infer._format.render(card))
+    (folder / "model.json").write_bytes(infer._artifact.format.render(card))
     found = {parity.way: parity for parity in check_parity(find(folder), 1000)}
     assert found["python on numpy"].differing == 0
     for runtime in ("onnxruntime", "torchscript"):

@@ -9,8 +9,8 @@ import pytest
 import torch
 
 import infer
-from infer._floats import bits, from_number
-from infer._patterns import random_patterns
+from infer._ieee.floats import bits, from_number
+from infer._ieee.patterns import random_patterns
 
 RUNTIMES = infer.list_runtimes()
 SHAPES = [(), (0,), (1,), (7,), (3, 5), (2, 1, 4), (0, 3), (3, 0)]

@@ -19,12 +19,12 @@ import export
 import infer
 import train
 from infer import _site
-from infer._floats import bits, from_bits, from_text
-from infer._interval import KINDS, band
+from infer._artifact.store import find
+from infer._curve.interval import KINDS, band
+from infer._ieee.floats import bits, from_bits, from_text
+from infer._ieee.patterns import inputs, random_patterns, specials
+from infer._ieee.shortest import shortest
 from infer._model import open_model
-from infer._patterns import inputs, random_patterns, specials
-from infer._shortest import shortest
-from infer._store import find
 
 pytestmark = pytest.mark.needs("chromium")
 

@@ -16,9 +16,9 @@ import pytest
 import torch
 
 import infer
-from infer._store import find
-from train._fit import fitted_module
-from train._models import find_model
+from infer._artifact.store import find
+from train._learn.fit import fitted_module
+from train._learn.models import find_model
 
 MODELS = infer.list_models()
 SHAPES = [(), (0,), (1,), (7,), (3, 5), (2, 1, 4)]

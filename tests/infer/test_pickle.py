@@ -19,7 +19,7 @@ import pytest
 
 import infer
 from infer import ArtifactError, Model
-from infer._frozen import FrozenMapping
+from infer._artifact.frozen import FrozenMapping
 
 PROTOCOLS = range(pickle.HIGHEST_PROTOCOL + 1)
 # Few enough for torch to compute in one thread: its threads do not survive a fork.

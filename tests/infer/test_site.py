@@ -10,11 +10,11 @@ from click.testing import CliRunner
 
 import infer
 from infer import _site
+from infer._artifact.format import render
+from infer._artifact.store import find
 from infer._cli import main
+from infer._curve.student_t import quantile
 from infer._errors import ArtifactError, InputError
-from infer._format import render
-from infer._store import find
-from infer._student import quantile
 
 
 @pytest.fixture

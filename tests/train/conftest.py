@@ -9,7 +9,7 @@ import pytest
 import torch
 
 import train
-from train._models import find_model, find_recipe
+from train._learn.models import find_model, find_recipe
 
 HERE = Path(__file__).parent
 

@@ -19,8 +19,9 @@ from click.testing import CliRunner
 from PIL import Image
 
 import train
-from train import _checkpoint, _cli, _printed, _report
+from train import _cli
 from train._cli import interruptible, main, progress
+from train._learn import checkpoint, report, tutorials
 
 FILES = ["fit.json", "fit.png", "history.csv"]
 
@@ -67,7 +68,7 @@ def test_all_as_json_lines_and_nothing_written(fitted, tmp_path):
     assert names(tmp_path) == []
     # Another process, another folder: the same numbers to the last digit.
     for record in records:
-        assert record == _report.as_record(fitted(record["model"]))
+        assert record == report.as_record(fitted(record["model"]))
 
 
 def test_divergence_says_when_and_what_to_do(tmp_path):
@@ -364,7 +365,7 @@ def test_ctrl_c_keeps_what_was_promised(recipe, tmp_path):
     assert record["stopped"] is True
     assert len((folder / "history.csv").read_text().splitlines()) == epoch + 1
     # From there it goes on to the bits of a fit that nobody stopped.
-    saved = _checkpoint.read(folder)
+    saved = checkpoint.read(folder)
     assert saved.recipe == recipe("f2c", "raw-mean", epochs=400_000)
     longer = dataclasses.replace(saved.recipe, epochs=epoch + 50)
     resumed = train.fit("f2c", recipe=longer, resume=saved.state)
@@ -400,7 +401,7 @@ def test_ctrl_c_ends_after_the_current_epoch(pressed_at, tmp_path):
     assert "stopped after epoch 9 of at most 30,000" in result.output
     assert f"To go on: python -m train --resume {tmp_path}" in result.output
     assert len((tmp_path / "history.csv").read_text().splitlines()) == 10
-    state = _checkpoint.read(tmp_path).state
+    state = checkpoint.read(tmp_path).state
     assert [number for number, *_ in state["epochs"]] == list(range(1, 10))
 
 
@@ -447,14 +448,14 @@ QUICK = [("f2c", "finite-difference"), ("f2c", "raw-diverges"), ("f2c", "raw"), 
 
 
 def only(keys, **changes):
-    rows = {key: _printed.PRINTED[key] for key in keys}
+    rows = {key: tutorials.PRINTED[key] for key in keys}
     for key, row in changes.items():
         rows["f2c", key] = dataclasses.replace(rows["f2c", key], **row)
     return MappingProxyType(rows)
 
 
 def test_the_table_is_printed(monkeypatch):
-    monkeypatch.setattr(_printed, "PRINTED", only(QUICK))
+    monkeypatch.setattr(tutorials, "PRINTED", only(QUICK))
     result = CliRunner().invoke(main, ["--table"])
     assert result.exit_code == 0
     assert result.stderr == ""
@@ -466,7 +467,7 @@ def test_the_table_is_printed(monkeypatch):
 
 
 def test_the_table_fails_if_a_number_is_not_reproduced(monkeypatch):
-    monkeypatch.setattr(_printed, "PRINTED", only(QUICK, raw={"losses": {100: "29.022767"}}))
+    monkeypatch.setattr(tutorials, "PRINTED", only(QUICK, raw={"losses": {100: "29.022767"}}))
     result = CliRunner().invoke(main, ["--table"])
     assert result.exit_code == 1
     assert isinstance(result.exception, SystemExit)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from infer._runtimes._arena import empty
+from infer._runtimes._memory import empty
 from infer._serve._errors import RequestError
 from infer._serve._tensors import DATATYPES
 

@@ -15,9 +15,9 @@ import struct
 from collections.abc import Iterator
 from typing import Any
 
+from infer._files.varint import varint
 from infer._serve._errors import RequestError
 from infer._serve._grpc.messages import Field, schema
-from infer._varint import varint
 
 # Fields in a message with all that is in it. An honest one has about ten.
 _MOST_FIELDS = 1 << 14

@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Protocol
 
-from infer._runtimes._arena import empty
+from infer._runtimes._memory import empty
 from infer._serve._errors import RequestError
 from infer._serve._http.messages import Route
 

@@ -76,11 +76,11 @@ def run():
 
 
 def _journal(source, out):
-    from infer import _store
+    from infer._artifact import store
     from infer._score._journal import Journal
     from infer._score._task import Counts, Task
 
-    card = Path(_store.find("f2c").path("model.json")).read_bytes()
+    card = Path(store.find("f2c").path("model.json")).read_bytes()
     task = Task(str(source / "1.csv"), str(out / "1.csv"), ("x",), "t_c", card, 1)
     journal = Journal(str(out), [task])
     records = (journal._run, journal._record(task, Counts(10, 0, 0)))

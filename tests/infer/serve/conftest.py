@@ -17,8 +17,8 @@ import numpy as np
 import pytest
 
 import infer
-from infer._format import render
-from infer._patterns import specials
+from infer._artifact.format import render
+from infer._ieee.patterns import specials
 
 SHIPPED = Path(__file__).resolve().parents[3] / "artifacts"
 

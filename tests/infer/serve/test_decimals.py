@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from infer._floats import beside, from_bits, from_number, from_text
-from infer._format import render
+from infer._artifact.format import render
+from infer._ieee.floats import beside, from_bits, from_number, from_text
 from infer._serve import _inference
 from infer._serve._catalog import Catalog
 from infer._serve._tensors import from_json, loads, loads_text

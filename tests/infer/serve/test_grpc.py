@@ -21,8 +21,8 @@ from tritonclient.grpc import service_pb2
 from tritonclient.utils import InferenceServerException, np_to_triton_dtype
 
 import infer
+from infer._artifact.format import render
 from infer._files.folder import staged, write_files
-from infer._format import render
 from infer._serve._grpc.service import NAME
 
 SHIPPED = Path(__file__).resolve().parents[3] / "artifacts"

@@ -3,10 +3,10 @@
 import json
 
 from infer import _site
-from infer._format import render
+from infer._artifact.format import render
+from infer._artifact.store import find
 from infer._serve._catalog import Catalog
 from infer._serve._pages import Pages
-from infer._store import find
 
 
 def test_the_page_has_every_file_and_stands_at_the_root(line, write):

@@ -15,8 +15,8 @@ import numpy as np
 import pytest
 
 import infer
+from infer._artifact.format import render
 from infer._files.folder import staged, write_files
-from infer._format import render
 
 HEAD = b"POST /v2/models/own_line/infer HTTP/1.1\r\nhost: localhost\r\n"
 

@@ -9,8 +9,8 @@ from contextlib import closing
 
 import pytest
 
+from infer._artifact.format import render
 from infer._errors import ArtifactError, InferError
-from infer._format import render
 from infer._serve import _catalog, _metadata
 from infer._serve._catalog import Catalog
 from infer._serve._openapi import document

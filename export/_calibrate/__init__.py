@@ -1,0 +1,1 @@
+"""What the command ``calibrate`` reads and prints."""

@@ -1,0 +1,234 @@
+"""What a calibration says: a record for machines, some lines for people."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from export._cards.description import formula, kind, names, terms
+from export._cards.words import labelled, number, plain, with_unit
+from train._calibration.result import Calibration
+
+# An equation longer than this goes on in the next line.
+_WIDTH = 88
+# Where the curve is looked at to see whether it turns.
+_STEPS = 200
+# Numbers with more digits before or behind the point are written with an exponent.
+_LONG = 15
+
+
+def as_record(calibration: Calibration) -> dict[str, Any]:
+    """Return the facts of a calibration as JSON values, all numbers correctly rounded doubles."""
+    return {
+        "name": calibration.name,
+        "degree": calibration.degree,
+        "intercept": calibration.intercept,
+        "features": list(calibration.features),
+        "x": calibration.x_name,
+        "y": calibration.y_name,
+        "unit_x": calibration.unit_x,
+        "unit_y": calibration.unit_y,
+        "n": calibration.n,
+        "domain": [list(pair) for pair in calibration.domain],
+        "coefficients": [
+            {"term": row.term, "value": row.value, "standard_error": row.standard_error}
+            for row in calibration.coefficients
+        ],
+        "residual_sd": calibration.residual_sd,
+        "r2": calibration.r2,
+        "degrees_of_freedom": calibration.degrees_of_freedom,
+        "weighted": calibration.weighted,
+        "typical_sigma": calibration.typical_sigma,
+        "dtype": calibration.dtype,
+        "evaluation_error": {
+            "absolute": calibration.evaluation_error,
+            "ulp": calibration.evaluation_error_ulp,
+        },
+        "data_sha256": calibration.data_sha256,
+        "selection": [
+            {
+                "degree": row.degree,
+                "residual_sd": row.residual_sd,
+                "loo": _finite(row.loo),
+                "aicc": _finite(row.aicc),
+                "chosen": row.chosen,
+                "why": row.why,
+            }
+            for row in calibration.selection
+        ],
+        "largest_residuals": [
+            {
+                **({"file": row.file} if row.file else {}),
+                "row": row.row,
+                "x": list(row.x),
+                "y": row.y,
+                "residual": row.residual,
+                "standardized": row.standardized,
+            }
+            for row in calibration.largest_residuals
+        ],
+        "warnings": list(calibration.warnings),
+    }
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None
+
+
+def facts(calibration: Calibration) -> list[tuple[str, str]]:
+    """Return how good a calibration is, as pairs of a name and a value."""
+    inputs, _ = names(calibration)
+    unit_x, unit_y = calibration.unit_x, calibration.unit_y
+    error = with_unit(number(calibration.evaluation_error, 2), unit_y)
+    degrees = calibration.degrees_of_freedom
+    spread = with_unit(number(calibration.residual_sd, 6), unit_y)
+    if calibration.weighted:
+        spread = f"{number(calibration.residual_sd, 6)} times the stated uncertainties"
+    freedom = f"{degrees:,} degree{'s' * (degrees != 1)} of freedom"
+    rows = [
+        ("residual standard deviation", f"{spread}, {freedom}"),
+        ("R²", number(calibration.r2, 12)),
+        ("readings", f"{calibration.n:,}"),
+    ]
+    rows += [
+        (f"range of {name}", f"{number(low)} to {with_unit(number(high), unit_x)}")
+        for name, (low, high) in zip(inputs, calibration.domain, strict=True)
+    ]
+    rows.append(
+        (
+            f"served in {calibration.dtype}",
+            f"at most {error} ({number(calibration.evaluation_error_ulp, 2)} ulp) from the exact "
+            "curve",
+        )
+    )
+    return rows
+
+
+def as_text(calibration: Calibration, row_word: str = "row") -> str:
+    """Return what people want to know.
+
+    Args:
+        calibration: what to describe.
+        row_word: what a reading's number counts.
+    """
+    inputs, y = names(calibration)
+    unit_x, unit_y = calibration.unit_x, calibration.unit_y
+    shown = ", ".join(labelled(name, unit_x) for name in inputs)
+    head = f"{calibration.name}: {kind(calibration)}, {labelled(y, unit_y)} from {shown}"
+    parts = [head, _indent(_wrapped(formula(calibration))), _indent(_coefficients(calibration))]
+    width = max(len(name) for name, _ in facts(calibration))
+    parts.append("\n".join(f"  {name.ljust(width)}  {value}" for name, value in facts(calibration)))
+    if calibration.selection:
+        parts.append(_indent(degrees(calibration)))
+    if calibration.largest_residuals and calibration.residual_sd:
+        parts.append(_indent(residuals(calibration, row_word)))
+    parts += [f"warning: {sentence}" for sentence in calibration.warnings]
+    return "\n\n".join(parts)
+
+
+def _coefficients(calibration: Calibration) -> str:
+    rows = [
+        (term or "1", number(row.value), number(row.standard_error, 4), unit)
+        for row, (term, unit) in zip(calibration.coefficients, terms(calibration), strict=True)
+    ]
+    shown = 3 if all(unit == "1" for *_, unit in rows) else 4
+    head = ("term", "coefficient", "standard error", "unit")
+    return columns(head[:shown], [row[:shown] for row in rows], right=(1, 2))
+
+
+def degrees(calibration: Calibration) -> str:
+    """Return the table of the degrees that were compared."""
+    head = ("degree", "residual sd", "leave-one-out", "AICc", "")
+    rows = [
+        (
+            str(row.degree),
+            *(number(value, 6) for value in (row.residual_sd, row.loo, row.aicc)),
+            f"{'chosen: ' if row.chosen else ''}{row.why}",
+        )
+        for row in calibration.selection
+    ]
+    return columns(head, rows, right=(0, 1, 2, 3))
+
+
+def residuals(calibration: Calibration, row_word: str) -> str:
+    """Return the table of the readings that are furthest from the curve."""
+    head, rows = residual_cells(calibration, row_word)
+    return f"largest residuals\n{columns(head, rows, right=range(len(head)))}"
+
+
+def residual_cells(
+    calibration: Calibration, row_word: str
+) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+    """Return the head and the rows of that table."""
+    inputs, y = names(calibration)
+    several = any(row.file for row in calibration.largest_residuals)
+    rows = [
+        (
+            *([plain(row.file)] if several else []),
+            f"{row.row:,}",
+            *map(number, row.x),
+            number(row.y),
+            number(row.residual, 4),
+            f"{row.standardized:.2f}",
+        )
+        for row in calibration.largest_residuals
+    ]
+    place = ("file", row_word) if several else (row_word,)
+    return (*place, *inputs, y, "residual", "in sd"), rows
+
+
+def columns(head: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[int]) -> str:
+    """Return a table as text, two spaces between columns; those in ``right`` end in line."""
+    widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
+    lines = [
+        "  ".join(
+            cell.rjust(width) if index in right else cell.ljust(width)
+            for index, (cell, width) in enumerate(zip(cells, widths, strict=True))
+        ).rstrip()
+        for cells in (head, *rows)
+    ]
+    return "\n".join(lines)
+
+
+def _wrapped(text: str) -> str:
+    """Break an equation before a sign where it is too long."""
+    lines = [""]
+    for part in text.replace(" + ", "\n+ ").replace(" - ", "\n- ").split("\n"):
+        if lines[-1] and len(lines[-1]) + len(part) >= _WIDTH:
+            lines.append("   ")
+        lines[-1] += f" {part}" if lines[-1] else part
+    return "\n".join(lines)
+
+
+def _indent(text: str) -> str:
+    return "\n".join(f"  {line}" for line in text.split("\n"))
+
+
+def middle(calibration: Calibration) -> tuple[str, str | None]:
+    """Return an input in the middle of the readings, and its output if one can go back from it.
+
+    Features are separated by commas. There is no way back from several, nor where the curve turns.
+    """
+    inputs = [_short((low + high) / 2, high - low) for low, high in calibration.domain]
+    if calibration.features:
+        return ",".join(inputs), None
+    ((low, high),) = calibration.domain
+    steps = [low + (high - low) * step / _STEPS for step in range(_STEPS + 1)]
+    heights = [calibration.predict(x) for x in steps]
+    rises = {b > a for a, b in itertools.pairwise(heights)}
+    y = calibration.predict(float(inputs[0]))
+    spread = max(heights) - min(heights)
+    return inputs[0], _short(y, spread) if len(rises) == 1 and spread else None
+
+
+def _short(value: float, spread: float) -> str:
+    """Return a number to about three digits of its spread."""
+    if not spread:
+        return repr(value)
+    decimals = 2 - math.floor(math.log10(spread))
+    if not -_LONG < decimals < _LONG:
+        return number(value, 4)
+    text = f"{round(value, decimals):.{max(0, decimals)}f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text

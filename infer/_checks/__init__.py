@@ -1,0 +1,1 @@
+"""Is an artifact what was written, and do all of its runtimes give the same bits?"""

@@ -1,0 +1,192 @@
+"""An answer a line, and what both kinds of lines have in common."""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import click
+
+from infer._artifact.card import ModelCard
+from infer._errors import InputError, printable
+from infer._ieee.floats import DType, from_text
+from infer._ieee.shortest import shortest, shortest_doubles
+from infer._model import Model
+
+
+class Answers(Protocol):
+    """Answers numbers given as text."""
+
+    def print_all(self, texts: Sequence[tuple[str, str]]) -> None:
+        """Print the answer to each text; beside it stands what to call it in an error."""
+        ...
+
+    def print_lines(self, lines: Sequence[bytes], first: int) -> None:
+        """Print the answers to lines of standard input, the first of which has that number."""
+        ...
+
+
+class PlainAnswers:
+    """Computes and prints; remembers whether the note on the range was given."""
+
+    def __init__(self, model: Model, digits: int | None, as_json: bool, quiet: bool) -> None:
+        self._model = model
+        self._card = model.card
+        self._digits = digits
+        self._as_json = as_json
+        self._told = quiet
+
+    def print_all(self, texts: Sequence[tuple[str, str]]) -> None:
+        """Print the answers to numbers as text, each with what to call it in an error."""
+        rows: list[list[float]] = []
+        problem: InputError | None = None
+        for text, where in texts:
+            try:
+                rows.append(self._parse(text, where))
+            except InputError as error:
+                problem = error  # what came before is answered first
+                break
+        if rows:
+            inputs: Any = rows if self._card.features else [row[0] for row in rows]
+            self._print(texts[: len(rows)], rows, self._model(inputs))
+        if problem is not None:
+            raise problem
+
+    def print_lines(self, lines: Sequence[bytes], first: int) -> None:
+        """Print the answers to lines of standard input, the first of which has that number."""
+        values = None if self._as_json or self._card.features else _numbers(lines, self._card.dtype)
+        if values is None:  # one by one: a line is wrong, or an answer is more than a number
+            self.print_all(named_lines(lines, first))
+            return
+        answers = self._model(values)
+        if self._digits is not None:
+            shown = [f"{answer:.{self._digits}f}" for answer in answers]
+        else:
+            doubles = shortest_doubles(answers) if self._card.dtype == "float32" else answers
+            shown = list(map(repr, doubles))
+        self._write(shown)
+        if not self._told:
+            ((low, high),) = self._card.domain
+            for value in [value for value in values if not low <= value <= high][:1]:
+                self._tell(outside_domain(self._card, [value]))
+
+    def _write(self, lines: Sequence[str]) -> None:
+        sys.stdout.write("\n".join(lines) + "\n")
+        sys.stdout.flush()
+
+    def _tell(self, note: str | None) -> None:
+        if note is not None and not self._told:
+            self._told = True  # once is enough, however many there are
+            click.echo(f"note: {printable(note)}", err=True)
+
+    def _print(
+        self,
+        texts: Sequence[tuple[str, str]],
+        rows: Sequence[Sequence[float]],
+        answers: Sequence[float],
+    ) -> None:
+        lines, note = [], None
+        for (text, _), row, answer in zip(texts, rows, answers, strict=True):
+            outside = outside_domain(
+                self._card, [float(part) for part in split_features(text, self._card)]
+            )
+            if self._as_json:
+                lines.append(self._json(row, answer, outside is None))
+            elif self._digits is None:
+                lines.append(shortest(answer, self._card.dtype))
+            else:
+                lines.append(f"{answer:.{self._digits}f}")
+            note = note or outside
+        self._write(lines)
+        self._tell(note)
+
+    def _parse(self, text: str, where: str) -> list[float]:
+        parts = split_features(text, self._card)
+        expected = self._card.features or 1
+        if len(parts) != expected:
+            raise InputError(
+                f"{where} has {len(parts)} numbers; expected {expected}, separated by commas"
+            )
+        try:
+            return [from_text(part, self._card.dtype) for part in parts]
+        except ValueError:
+            if not text.strip():
+                raise InputError(f"{where} is empty; expected a number") from None
+            raise InputError(f"{where} is not a number; expected one such as 98.6") from None
+
+    def _json(self, row: Sequence[float], answer: float, inside: bool) -> str:
+        inputs = [self._json_number(value) for value in row]
+        output = self._json_number(answer)
+        if self._digits is not None and not isinstance(output, str):
+            output = round(answer, self._digits)
+        record = {
+            "model": self._card.name,
+            "runtime": self._model.runtime,
+            "input": inputs if self._card.features else inputs[0],
+            "output": output,
+            "unit": self._card.output.unit,
+            "in_domain": inside,
+        }
+        unicode = sys.stdout.encoding.lower().startswith("utf")
+        return printable(json.dumps(record, ensure_ascii=not unicode))
+
+    def _json_number(self, value: float) -> float | str:
+        # JSON has no infinity and no nan; they are given as text.
+        text = shortest(value, self._card.dtype)
+        return float(text) if math.isfinite(value) else text
+
+
+def _numbers(lines: Sequence[bytes], dtype: DType) -> list[float] | None:
+    """Return the numbers on lines, or None if one of them is not a number.
+
+    A decimal whose double lies halfway between two float32 values, or near a subnormal one, is
+    rounded from its text; the model rounds the others. Without an exponent, and with at most nine
+    characters and so eight decimals, no decimal needs that: it lies halfway itself, or at least
+    1e-8 units of the 25th bit away, where a double reaches to 2**-29.
+    """
+    try:
+        values = list(map(float, lines))
+    except ValueError:
+        return None
+    if dtype == "float64" or (max(map(len, lines)) <= 9 and b"e" not in b"".join(lines).lower()):
+        return values
+    # Twenty-five bits or fewer: v * 2**28 rounds to those, as in infer._program.on_floats.
+    doubtful = [
+        index
+        for index, v in enumerate(values)
+        if v - (big := v * 268435456.0) + big == v or -(2.0**-126) < v < 2.0**-126
+    ]
+    for index in doubtful:
+        values[index] = from_text(_text(lines[index]), dtype)
+    return values
+
+
+def split_features(text: str, card: ModelCard) -> list[str]:
+    """Return the text of each feature."""
+    return text.split(",") if card.features else [text]
+
+
+def outside_domain(card: ModelCard, row: Sequence[float]) -> str | None:
+    """Return a sentence on the first feature outside the domain, None if all are inside."""
+    unit = "" if card.input.unit == "1" else f" {card.input.unit}"
+    for index, (value, (low, high)) in enumerate(zip(row, card.domain, strict=True)):
+        if not low <= value <= high:
+            name = f"{card.input.name}[{index}] = " if card.features else ""
+            return (
+                f"{name}{value:.9g}{unit} is outside the range that the fit saw, "
+                f"{low:.9g} to {high:.9g}{unit}"
+            )
+    return None
+
+
+def named_lines(lines: Sequence[bytes], first: int) -> list[tuple[str, str]]:
+    """Return each line as text, with what to call it in an error."""
+    texts = map(_text, lines)
+    return [(text, f"line {number}: {text!r}") for number, text in enumerate(texts, first)]
+
+
+def _text(line: bytes) -> str:
+    return line.decode(errors="backslashreplace").removesuffix("\r")

@@ -1,0 +1,1 @@
+"""Numbers, lists, arrays and tensors in; the same kind and shape out."""

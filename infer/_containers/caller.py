@@ -1,0 +1,218 @@
+"""A call of a model: a number, a nested list, an array or a tensor in, the same out."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+from infer._artifact.card import ModelCard
+from infer._containers import nested
+from infer._containers.arrays import real_array
+from infer._errors import InputError
+from infer._runtimes._evaluator import Evaluator
+
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
+    from numpy.typing import NDArray
+
+# A list of so many floats is computed on an array, if numpy is loaded; of so many more, numpy is
+# loaded for it: that takes as long as a hundred thousand floats.
+_ARRAY_FROM = 32
+_IMPORT_FROM = 1 << 18
+
+# Rows computed at a time into ``out``: what has to be converted on the way does not grow with them.
+_PIECE = 1 << 22
+
+
+class Caller:
+    """Converts whatever a model is called with to what an evaluator computes on, and back."""
+
+    def __init__(self, card: ModelCard, runtime: str, evaluator: Evaluator) -> None:
+        """Keep what a call needs.
+
+        Args:
+            card: the model's.
+            runtime: the name that the user asked for; "auto" may choose anew for each call.
+            evaluator: computes.
+        """
+        self._card = card
+        self._runtime = runtime
+        self._evaluator = evaluator
+        self._elementwise = card.features is None
+        # The dtype, by numpy's letter, of flat arrays that the evaluator takes as they are.
+        takes_arrays = self._elementwise and evaluator.carrier != "torch"
+        self._ready = {"float32": "f", "float64": "d"}[card.dtype] if takes_arrays else ""
+        # One float on the python runtime needs no container at all.
+        self._floats = getattr(evaluator, "floats", None) if self._elementwise else None
+
+    def call(self, x: Any, *, out: Any = None) -> Any:
+        """See ``Model.__call__``."""
+        if type(x) is float and out is None and self._floats is not None:
+            return self._floats(x)
+        # Only a caller who has imported a library can hold one of its objects.
+        numpy = sys.modules.get("numpy")
+        if numpy is not None and isinstance(x, numpy.ndarray):
+            if type(x) is numpy.ndarray and out is None and self._is_ready(x):
+                return self._evaluator.run(x)
+            return self._call_array(x, out)
+        if out is not None:
+            raise InputError(f"out goes with an ndarray, found {type(x).__name__}")
+        if isinstance(x, nested.Sequence):
+            return self._call_list(x)
+        torch = sys.modules.get("torch")
+        if torch is not None and isinstance(x, torch.Tensor):
+            return self._call_tensor(x)
+        if numpy is not None and isinstance(x, numpy.generic):
+            return self._call_array(numpy.asarray(x))[()]
+        if hasattr(type(x), "__array__"):
+            from infer._containers.arrays import array_of
+
+            return self._call_array(array_of(x))
+        if self._card.features is not None:
+            nested.to_float(x, self._card.dtype)  # what is wrong with x itself comes first
+            raise InputError(self.wrong_axis("a single number"))
+        return self._run_floats([nested.to_float(x, self._card.dtype)])[0]
+
+    def wrong_axis(self, found: str) -> str:
+        """Return what to say about an input without the axis of features."""
+        features = self._card.features
+        return (
+            f"{self._card.name} takes {features} features: expected a last axis of {features}, "
+            f"found {found}"
+        )
+
+    def _call_list(self, x: Any) -> Any:
+        if self._elementwise and len(x) >= _ARRAY_FROM and self._on_array(len(x)):
+            from infer._containers.lists import as_array
+
+            doubles = as_array(x, self._card.dtype)
+            if doubles is not None:
+                return self._call_array(doubles).tolist()
+        flat, shape = nested.flatten(x, self._card.dtype)
+        features = self._card.features
+        if features is not None:
+            if shape[-1] != features:
+                raise InputError(self.wrong_axis(f"shape {shape}"))
+            shape = shape[:-1]
+        return nested.unflatten(self._run_floats(flat), shape)
+
+    def _run_floats(self, flat: list[float]) -> list[float]:
+        if not flat or not self._on_array(len(flat)):
+            from_floats: list[float] = self._evaluator.run(flat) if flat else []
+            return from_floats
+        import numpy as np
+
+        array = np.array(flat, "float64")
+        if self._card.features is not None:
+            array = array.reshape(-1, self._card.features)
+        from_array: list[float] = self._call_array(array).tolist()
+        return from_array
+
+    def _on_array(self, count: int) -> bool:
+        """Tell whether so many floats are computed on an array."""
+        if self._evaluator.carrier != "any":
+            return count > 0
+        # "python" was asked for by name: its floats stay floats.
+        return self._runtime == "auto" and _worth_an_array(count)
+
+    def _call_array(self, x: NDArray[Any], out: Any = None) -> NDArray[np.floating[Any]]:
+        import numpy as np
+
+        x = real_array(x)
+        features, shape = self._card.compiled.features, x.shape
+        if features is not None:
+            if not shape or shape[-1] != features:
+                raise InputError(self.wrong_axis(f"shape {shape}"))
+            shape = shape[:-1]
+        rows = x.reshape(-1) if features is None else x.reshape(-1, features)
+        if out is not None:
+            target = self._checked(out, shape)
+            if np.may_share_memory(rows, target):
+                rows = rows.copy()  # an answer must not overwrite an input that is still needed
+            for start in range(0, len(rows), _PIECE):
+                piece = slice(start, start + _PIECE)
+                self._run_rows(rows[piece], target[piece])
+            return out  # type: ignore[no-any-return]  # checked to be an array
+        if not len(rows):
+            return np.empty(shape, self._card.dtype)
+        return self._run_rows(rows, None).reshape(shape)
+
+    def _is_ready(self, x: NDArray[Any]) -> bool:
+        """Tell whether an array can go to the evaluator as it is."""
+        dtype = x.dtype
+        return (
+            dtype.char == self._ready
+            and dtype.isnative
+            and x.ndim == 1
+            and x.size > 0
+            and x.flags.c_contiguous
+        )
+
+    def _checked(self, out: Any, shape: tuple[int, ...]) -> NDArray[Any]:
+        """Return the array that takes the answers, flat.
+
+        Raises:
+            InputError: it cannot take them.
+        """
+        import numpy as np
+
+        dtype = self._card.dtype
+        if isinstance(out, np.ndarray) and out.flags.c_contiguous and out.flags.writeable:
+            if (out.shape, out.dtype) == (shape, np.dtype(dtype)):
+                return out.reshape(-1)
+            found = f"{out.dtype} {out.shape}"
+        else:
+            found = "a read-only or strided array" if isinstance(out, np.ndarray) else repr(out)
+        raise InputError(
+            f"out: expected a writable C-contiguous array of {dtype} and shape {shape}, "
+            f"found {found}"
+        )
+
+    def _run_rows(self, rows: NDArray[Any], out: Any) -> NDArray[np.floating[Any]]:
+        """Round rows to the model's dtype and compute them."""
+        import numpy as np
+
+        dtype, evaluator = rows.dtype, self._evaluator
+        if dtype != self._card.dtype or not dtype.isnative or not rows.flags.c_contiguous:
+            with np.errstate(all="ignore"):  # too large for the dtype is infinity (IEEE-754)
+                rows = np.asarray(rows, self._card.dtype, order="C")
+        if evaluator.carrier != "torch":
+            answers: NDArray[np.floating[Any]] = evaluator.run(rows, out)
+            return answers
+        import torch
+
+        if not rows.flags.writeable:
+            rows = rows.copy()  # torch has no read-only tensors and warns of them
+        target = None if out is None else torch.from_numpy(out)
+        tensor: torch.Tensor = evaluator.run(torch.from_numpy(rows), target)
+        return tensor.numpy()
+
+    def _call_tensor(self, x: torch.Tensor) -> torch.Tensor:
+        import torch
+
+        if x.is_complex() or x.is_quantized or x.layout != torch.strided:
+            raise InputError(f"expected a dense tensor of real numbers, found {x.dtype} {x.layout}")
+        features, shape = self._card.features, x.shape
+        if features is not None:
+            if not shape or shape[-1] != features:
+                raise InputError(self.wrong_axis(f"shape {tuple(shape)}"))
+            shape = shape[:-1]
+        flat = x.detach().to(getattr(torch, self._card.dtype)).contiguous()
+        flat = flat.reshape(-1) if features is None else flat.reshape(-1, features)
+        if not len(flat):
+            return flat.new_empty(shape)
+        if self._evaluator.carrier == "numpy":
+            answers = torch.from_numpy(self._evaluator.run(flat.cpu().numpy())).to(x.device)
+        else:
+            answers = self._evaluator.run(flat)
+        return answers.reshape(shape)
+
+
+def _worth_an_array(count: int) -> bool:
+    """Tell whether so many floats are computed faster on numpy, imported for them if need be."""
+    if "numpy" in sys.modules:
+        return count >= _ARRAY_FROM
+    from importlib.util import find_spec
+
+    return count >= _IMPORT_FROM and find_spec("numpy") is not None

@@ -1,0 +1,1 @@
+"""What can be asked of a curve besides its value: intervals and inverses."""

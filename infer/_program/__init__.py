@@ -1,0 +1,4 @@
+"""The language of models: how a program is written, computed, bounded and expanded.
+
+All evaluators of a program give the same bits.
+"""

@@ -1,0 +1,273 @@
+"""From readings to a calibration: the exact fit, what is served of it, and how good it is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from train._calibration.advice import find_warnings
+from train._calibration.findings import Block, Findings, Review
+from train._calibration.inputs import check_degree, check_enough, check_names, columns_of, kept
+from train._calibration.residuals import Look
+from train._calibration.result import Calibration, Candidate, Coefficient
+from train._calibration.rounded_curve import serve
+from train._calibration.rounded_loss import served_loss
+from train._calibration.selection import MOST_AUTO, choose
+from train._errors import CalibrationError
+from train._exact.elimination import DependentError
+from train._exact.least_squares import Solution, Uncertainty, solve, term_name, too_few
+from train._exact.moments import Exponents, plane, polynomial
+from train._exact.sums import Sums
+
+_TOO_FAR = "the numbers are too large or too small to be squared in doubles; use other units"
+
+
+def calibrate(
+    x: Any,
+    y: Any,
+    *,
+    degree: int | str = 1,
+    intercept: bool = True,
+    sigma: Any = None,
+    name: str = "calibration",
+    features: Sequence[str] | None = None,
+    x_name: str = "x",
+    y_name: str = "y",
+    unit_x: str = "1",
+    unit_y: str = "1",
+    sigma_name: str | None = None,
+    dtype: str = "float32",
+) -> Calibration:
+    """Fit a curve to readings, exactly.
+
+    The least-squares problem is solved in rational numbers for the numbers that are given: a
+    decimal is that decimal, a double that double. Every coefficient, standard error, the residual
+    standard deviation and R² is the true value, correctly rounded.
+
+    Args:
+        x: n numbers: a list, an array, a series; int, float, Decimal, Fraction or numpy's. For a
+            plane through several features: n rows of k numbers, an array of shape (n, k), or a data
+            frame.
+        y: n numbers.
+        degree: of the polynomial; or "auto", see ``calibrate_from``.
+        intercept: whether the curve has a constant.
+        sigma: the standard uncertainty of each y, n positive numbers. Each reading then counts
+            with the weight 1/sigma²; as in statsmodels' WLS the weights are relative, standard
+            errors are scaled by the residual variance.
+        name: of the artifact, ``<model>`` or ``<model>.<variant>``.
+        features: names of several features; a data frame's columns of these names are taken.
+        x_name: what the input is called in formulas.
+        y_name: what the output is called.
+        unit_x: unit of the input; "1" for none.
+        unit_y: unit of the output.
+        sigma_name: what sigma was called, for the record.
+        dtype: "float32" or "float64", what the artifact computes in.
+
+    Raises:
+        CalibrationError: the readings, or what is asked of them, do not make a calibration.
+    """
+    columns, names = columns_of(x, features)
+    y, sigma = kept(y), kept(sigma)
+    kinds = len(columns) if names else 1
+    wanted = MOST_AUTO if degree == "auto" and kinds == 1 else check_degree(degree, kinds)
+    sums = Sums(wanted, features=kinds, weighted=sigma is not None)
+    block = Block(columns if kinds > 1 else columns[0], y, sigma)
+    sums.add(block.x, block.y, block.sigma)
+    return calibrate_from(
+        sums,
+        degree=degree,
+        intercept=intercept,
+        rows=[block],
+        name=name,
+        features=names,
+        x_name=x_name,
+        y_name=y_name,
+        unit_x=unit_x,
+        unit_y=unit_y,
+        sigma_name=sigma_name or ("sigma" if sigma is not None else None),
+        dtype=dtype,
+    )
+
+
+def calibrate_from(
+    sums: Sums,
+    *,
+    degree: int | str | None = None,
+    intercept: bool = True,
+    rows: Iterable[Block] | Callable[[Look], Findings] | None = None,
+    name: str = "calibration",
+    features: Sequence[str] | None = None,
+    x_name: str = "x",
+    y_name: str = "y",
+    unit_x: str = "1",
+    unit_y: str = "1",
+    sigma_name: str | None = None,
+    dtype: str = "float32",
+    row_word: str = "row",
+) -> Calibration:
+    """Fit a curve to readings of which only exact sums are known.
+
+    "auto" looks at the degrees from 1 to 10, at most the number of different x less 2, as far as
+    the sums reach. It chooses the lowest degree that is as good as any. A degree is not as good if
+    both say so: its mean squared leave-one-out error exceeds the smallest by more than one standard
+    error of the difference (over the readings), and its AICc exceeds the smallest by more than 2.
+    The first asks how well unseen readings are met, the second whether there is evidence for a
+    further term; asking both keeps chance, and single outliers, from adding terms. Degrees for
+    which some reading determines a coefficient alone are left out.
+
+    Args:
+        sums: over the readings; of this degree or a higher one.
+        degree: of the polynomial, or "auto"; by default the sums' own.
+        intercept: whether the curve has a constant.
+        rows: the same readings once more, in blocks, for residuals, leverages and leave-one-out
+            errors; or what looks at them wherever they are. Without them "auto" goes by AICc
+            alone.
+        name: see ``calibrate``; so are all others.
+        features: see there.
+        x_name: see there.
+        y_name: see there.
+        unit_x: see there.
+        unit_y: see there.
+        sigma_name: see there.
+        dtype: see there.
+        row_word: what a reading's number counts, for warnings.
+
+    Raises:
+        CalibrationError: the readings, or what is asked of them, do not make a calibration.
+    """
+    names = check_names(sums.features, name, features, x_name, y_name, unit_x, unit_y, dtype)
+    most = max(map(sum, sums.terms))
+    degree = most if degree is None else degree
+    degree = degree if degree == "auto" else check_degree(degree, sums.features)
+    if degree != "auto" and int(degree) > most:
+        raise CalibrationError(f"the sums reach degree {most}, {degree} was asked for")
+    if not sums.rows:
+        raise CalibrationError("there are no readings; give some")
+    try:
+        domain = tuple((float(low), float(high)) for low, high in sums.domain)
+    except OverflowError:
+        raise CalibrationError("x is too large for doubles; use other units") from None
+    solution, sizes = _solve(sums, degree, names, intercept=intercept)
+    seen = None
+    if rows is not None:
+        seen = _review(rows, Look(solution, sizes, weighted=sums.weighted))
+    selection: tuple[Candidate, ...] = ()
+    chosen = sizes[0]
+    if len(sizes) > 1:
+        chosen, selection = choose(solution, sizes, seen)
+    if chosen < len(solution.powers):
+        solution = solve(sums, solution.powers[:chosen])
+    served = serve(solution.coefficients, solution.powers, sums.domain, dtype)
+    try:
+        values, errors = [float(c) for c in solution.coefficients], solution.standard_errors
+        uncertainty = solution.uncertainty()
+        loss, best_loss = float(served_loss(sums, served)), float(solution.squares)
+    except OverflowError:
+        raise CalibrationError(_TOO_FAR) from None
+    label = None if sums.features == 1 else names
+    return Calibration(
+        name=name,
+        degree=max(map(sum, solution.powers)),
+        intercept=intercept,
+        features=names,
+        x_name=x_name,
+        y_name=y_name,
+        unit_x=unit_x,
+        unit_y=unit_y,
+        n=sums.rows,
+        domain=domain,
+        coefficients=tuple(
+            Coefficient(term_name(powers, label), value, error)
+            for powers, value, error in zip(solution.powers, values, errors, strict=True)
+        ),
+        residual_sd=uncertainty.residual_sd,
+        r2=solution.r2,
+        degrees_of_freedom=solution.degrees_of_freedom,
+        dtype=dtype,
+        data_sha256=sums.sha256,
+        weighted=sums.weighted,
+        sigma_name=sigma_name,
+        typical_sigma=uncertainty.typical_sigma,
+        selection=selection,
+        warnings=tuple(
+            find_warnings(solution, served, seen, selection, row_word, weighted=sums.weighted)
+        ),
+        largest_residuals=seen.largest[chosen] if seen else (),
+        served=served,
+        loss=loss,
+        best_loss=best_loss,
+        uncertainty=uncertainty,
+        x=seen.x if seen else None,
+        y=seen.y if seen else None,
+        sigma=seen.sigma if seen else None,
+        sample=sums.sample.rows(),
+        exact=solution.coefficients,
+        powers=solution.powers,
+    )
+
+
+def uncertainty_of(x: Any, y: Any, powers: Sequence[Sequence[int]]) -> Uncertainty:
+    """Return what intervals follow from, for a fit that is linear in its parameters.
+
+    Args:
+        x: n numbers, or n rows of k numbers.
+        y: n numbers.
+        powers: the exponents of each term, one a feature, as [[0], [1]] for a line.
+
+    Raises:
+        CalibrationError: the readings do not determine the terms and their uncertainty.
+    """
+    terms = tuple(tuple(exponents) for exponents in powers)
+    columns, _ = columns_of(x, None)
+    sums = Sums(terms)
+    sums.add(columns if len(terms[0]) > 1 else columns[0], y)
+    check_enough(sums, len(terms))
+    try:
+        return solve(sums, terms).uncertainty()
+    except DependentError as error:
+        raise too_few(error, terms, sums.rows) from None
+
+
+def _review(rows: Iterable[Block] | Callable[[Look], Findings], look: Look) -> Review:
+    try:
+        return (rows(look) if callable(rows) else look.at(rows)).review()
+    except OverflowError:
+        raise CalibrationError(_TOO_FAR) from None
+
+
+def _solve(
+    sums: Sums, degree: int | str, names: Sequence[str], *, intercept: bool
+) -> tuple[Solution, list[int]]:
+    """Return the solution of the most terms, and the numbers of terms to look at."""
+    auto = degree == "auto" and sums.features == 1
+    most = max(map(sum, sums.terms))
+    terms = plane(sums.features)
+    if sums.features == 1:
+        terms = polynomial(most if auto else int(degree))
+    powers = terms if intercept else terms[1:]
+    if not auto:
+        check_enough(sums, len(powers))
+        try:
+            return solve(sums, powers), [len(powers)]
+        except DependentError as error:
+            raise too_few(error, powers, sums.rows, names) from None
+    # AICc needs two readings more than coefficients and variance; a curve through nearly all
+    # different x cannot be told from noise.
+    check_enough(sums, 1 + intercept)
+    powers = powers[: max(sums.rows - 3, 1 + intercept)]
+    distinct = _rank(sums, powers)
+    if distinct < 1 + intercept:
+        raise too_few(DependentError(distinct), powers[: 1 + intercept], sums.rows)
+    most_terms = len(powers)
+    if distinct < len(powers):
+        most_terms = max(distinct - 2 + intercept, 1 + intercept)
+    powers = powers[:most_terms]
+    return solve(sums, powers), list(range(1 + intercept, len(powers) + 1))
+
+
+def _rank(sums: Sums, powers: Sequence[Exponents]) -> int:
+    try:
+        solve(sums, powers)
+    except DependentError as error:
+        return error.column
+    return len(powers)

@@ -1,0 +1,238 @@
+"""From files of readings to a calibration."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Sequence
+from functools import partial
+from itertools import accumulate
+from typing import NamedTuple
+
+from train._calibration.calibrate import calibrate_from
+from train._calibration.findings import Block as ExactBlock
+from train._calibration.findings import Findings
+from train._calibration.residuals import Look
+from train._calibration.result import Calibration
+from train._calibration.selection import MOST_AUTO
+from train._errors import CalibrationError, ReadingsError
+from train._exact.columns import Decimals
+from train._exact.moments import Exponents
+from train._exact.sums import Sums
+from train._readings import passes
+from train._readings.duplicates import Repeats, about_files, about_rows, repeats
+from train._readings.passes import Here, Mapper, Piece, Read, There, Watcher
+from train._readings.readings import MOST_LISTED, Block, LeftOut, Readings
+from train._readings.table import Numbers
+
+# Names that the served program uses for its own values.
+_TAKEN = re.compile(r"c\d+|s\d+|k\d+|shift\d*|scale")
+
+
+class Fitted(NamedTuple):
+    """What follows from files of readings.
+
+    Attributes:
+        calibration: its rows are those of the files.
+        row_word: what a row's number counts, "line", "row", or either, as the file may be.
+        notes: what to say about the readings.
+        left_out: the first rows that were left out.
+        left_out_count: how many were.
+    """
+
+    calibration: Calibration
+    row_word: str
+    notes: list[str]
+    left_out: list[LeftOut]
+    left_out_count: int
+
+
+class _Summed(NamedTuple):
+    """What a file holds."""
+
+    sums: Sums
+    left_out: list[LeftOut]
+    left_out_count: int
+    repeats: Repeats | None
+
+
+def calibrate_readings(
+    files: Sequence[Readings],
+    *,
+    of: str,
+    degree: int | str,
+    intercept: bool,
+    name: str,
+    unit_x: str,
+    unit_y: str,
+    dtype: str,
+    watch: Watcher,
+    run: Mapper | None = None,
+) -> Fitted:
+    """Fit a curve to the readings of files, in constant memory.
+
+    Args:
+        files: one or more, with the same columns.
+        of: what to call them together in an error.
+        degree: see ``train.calibrate``; so are the others.
+        intercept: see there.
+        name: see there.
+        unit_x: see there.
+        unit_y: see there.
+        dtype: see there.
+        watch: called as the files are read.
+        run: reads each file somewhere; without it they are read here, one after the other. The
+            calibration is the same, bit for bit.
+
+    Raises:
+        ReadingsError: a row is not valid, or there are none.
+        CalibrationError: the readings do not make a calibration.
+    """
+    x_names, weighted = files[0].x_names, files[0].sigma_name is not None
+    most = (MOST_AUTO if len(x_names) == 1 else 1) if degree == "auto" else int(degree)
+    sums = Sums(most, features=len(x_names), weighted=weighted)
+    over = Here(files, watch) if run is None else There(files, watch, run)
+    found = _Found(len(files))
+    pieces = [Piece(place, readings) for place, readings in enumerate(files)]
+    for piece, summed in over("reading", partial(_sum, sums.terms, weighted), pieces):
+        sums.merge(summed.sums)
+        found.add(piece.place, summed)
+    if not sums.rows:
+        left_out = f": all {found.left_out_count:,} were left out" * bool(found.left_out_count)
+        raise ReadingsError(f"{of} holds no readings{left_out or ', only a header'}")
+    before = accumulate(found.rows, initial=0)
+    pieces = [piece._replace(before=rows) for piece, rows in zip(pieces, before, strict=False)]
+
+    def look_again(look: Look) -> Findings:
+        findings = Findings()
+        for piece, part in over("comparing with the curve", partial(_look, look), pieces):
+            if part.fingerprint != found.fingerprints[piece.place]:
+                raise ReadingsError(
+                    f"{piece.readings.name}: held {found.rows[piece.place]:,} readings, then "
+                    f"{part.rows:,}{' others' * (part.rows == found.rows[piece.place])}; it must "
+                    "not change while it is read. Copy it, and read that"
+                )
+            findings.merge(part)
+        return findings
+
+    # Several columns are one input, which none of their names would fit.
+    x_name, y_name = variables(x_names[0] if len(x_names) == 1 else "", files[0].y_name)
+    words = {readings.row_word for readings in files}
+    row_word = " or ".join(sorted(words))
+    try:
+        calibration = calibrate_from(
+            sums,
+            degree=degree,
+            intercept=intercept,
+            rows=look_again,
+            name=name,
+            features=_labels(x_names) if len(x_names) > 1 else None,
+            x_name=x_name,
+            y_name=y_name,
+            unit_x=unit_x,
+            unit_y=unit_y,
+            sigma_name=files[0].sigma_name,
+            dtype=dtype,
+            row_word=row_word,
+        )
+    except CalibrationError as error:
+        raise CalibrationError(f"{of}: {error}") from error
+    notes = about_files(files, found.rows, found.fingerprints) + about_rows(files, found.repeats)
+    left_out_rows = [row for _, row in found.left_out]
+    return Fitted(calibration, row_word, notes, left_out_rows, found.left_out_count)
+
+
+class _Found:
+    """What is known of the files, as they come: in any order, and they may be many."""
+
+    def __init__(self, files: int) -> None:
+        self.rows = [0] * files
+        self.fingerprints = [0] * files
+        self.repeats: dict[int, Repeats] = {}
+        self.left_out: list[tuple[int, LeftOut]] = []
+        self.left_out_count = 0
+
+    def add(self, place: int, summed: _Summed) -> None:
+        self.rows[place] = summed.sums.rows
+        self.fingerprints[place] = summed.sums.fingerprint
+        if summed.repeats is not None:
+            self.repeats[place] = summed.repeats
+        self.left_out_count += summed.left_out_count
+        self.left_out += [(place, row) for row in summed.left_out]
+        self.left_out = sorted(self.left_out)[:MOST_LISTED]
+
+
+def _sum(terms: Sequence[Exponents], weighted: bool, read: Read, piece: Piece) -> _Summed:
+    """Read a file for the first time."""
+    sums = Sums(terms, weighted=weighted)
+    kept: list[Block] | None = []
+    for block in read(piece):
+        exact = _exact(block)
+        sums.add(exact.x, exact.y, exact.sigma)
+        if kept is not None:
+            kept.append(block)
+            kept = kept if sums.rows * (sums.features + 1) <= passes.MOST_KEPT else None
+    return _Summed(
+        sums,
+        piece.readings.left_out,
+        piece.readings.left_out_count,
+        repeats(kept) if kept and sums.rows else None,
+    )
+
+
+def _look(look: Look, read: Read, piece: Piece) -> Findings:
+    """Read a file once more, beside the curve."""
+    blocks = (_exact(block, piece.readings.label) for block in read(piece))
+    return look.at(blocks, piece.before)
+
+
+def _exact(block: Block, file: str = "") -> ExactBlock:
+    x = [_column(column) for column in block.x]
+    return ExactBlock(
+        x[0] if len(x) == 1 else x,
+        _column(block.y),
+        None if block.sigma is None else _column(block.sigma),
+        block.rows.tolist(),
+        file,
+    )
+
+
+def _column(numbers: Numbers) -> object:
+    if numbers.places is None:
+        return numbers.values
+    return Decimals(numbers.values, numbers.places)
+
+
+def _labels(names: tuple[str, ...]) -> list[str]:
+    return [name or f"x{index}" for index, name in enumerate(names, start=1)]
+
+
+def variables(x: str, y: str) -> tuple[str, str]:
+    """Return what input and output are called in a program, from the names of their columns."""
+    left, right = _variable(x, "x"), _variable(y, "y")
+    return left, right if right != left else f"{right}_out"
+
+
+def _variable(name: str, otherwise: str) -> str:
+    plain = _ascii(name)
+    if not plain:
+        return otherwise
+    if not plain[0].isalpha() or _TAKEN.fullmatch(plain):
+        return f"{otherwise}_{plain}"
+    return plain
+
+
+def artifact_name(text: str) -> str:
+    """Return a valid name for an artifact, from a file's name without its ending."""
+    plain = _ascii(text)
+    return plain if plain[:1].isalpha() else f"calibration_{plain}".rstrip("_")
+
+
+def _ascii(text: str) -> str:
+    """Return a text in lowercase letters, digits and _: accents go, all else becomes _.
+
+    It is cut to 100 characters: a card's names have at most 200.
+    """
+    letters = unicodedata.normalize("NFKD", text.lower())
+    plain = "".join(letter for letter in letters if not unicodedata.combining(letter))
+    return re.sub(r"[^a-z0-9]+", "_", plain).strip("_")[:100].rstrip("_")

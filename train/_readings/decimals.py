@@ -1,0 +1,106 @@
+"""From text to numbers without rounding: a column of decimals as whole numbers and their places.
+
+0.1 in a file is one tenth, not the double nearest to it; ``[0.1, 2.35]`` becomes ``[10, 235]`` with
+2 decimal places.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+import numpy as np
+
+from train._readings.table import NO_FLAWS, Numbers, integers
+
+_PLAIN = frozenset("0123456789+-.")
+_NUMBER = re.compile(r"([+-]?)(?:(\d+)\.?(\d*)|\.(\d+))(?:[eE]([+-]?\d+))?", re.ASCII)
+# Powers of ten up to this one are doubles. A decimal of up to 15 digits comes back whole from its
+# double: two roundings of 2**-53 each move a number below 1e15 by less than a quarter.
+_MOST_PLACES = 22
+_EXACT = 1e15
+# Longer texts are no readings, and Python converts no more than some thousand digits.
+_LONGEST = 300
+_MISSING = frozenset({"", "-", "--", "?", "n/a", "na", "#n/a", "null", "none", "<na>", "missing"})
+_NAN = frozenset({"nan", "+nan", "-nan", "#num!", "#div/0!"})
+_INFINITE = frozenset({sign + word for sign in ("", "+", "-") for word in ("inf", "infinity")})
+
+
+def parse(texts: Sequence[str], *, comma: bool = False) -> Numbers:
+    """Return a column of decimals, exactly.
+
+    Args:
+        texts: such as ``-1.50`` or ``2e-3``; blanks around them do not matter.
+        comma: whether the decimal separator is a comma.
+    """
+    whole = _parse_plain(texts, "," if comma else ".")
+    return _parse_each(texts, comma=comma) if whole is None else whole
+
+
+def _parse_plain(texts: Sequence[str], point: str) -> Numbers | None:
+    """Read digits with a sign and a point, the usual case; None if there is anything else."""
+    if not set("".join(texts)) <= (_PLAIN if point == "." else _PLAIN - {"."} | {","}):
+        return None
+    digits = [text.partition(point)[2] for text in texts]
+    places = len(max(digits, key=len, default=""))
+    if point == ",":
+        texts = "\n".join(texts).replace(",", ".").split("\n") if texts else []
+    try:
+        near = np.array(list(map(float, texts)), dtype=np.float64)
+    except ValueError:
+        return None
+    if places > _MOST_PLACES or not np.all(np.abs(near) * 10.0**places < _EXACT):
+        return None
+    return Numbers(np.rint(near * 10.0**places).astype(np.int64), places)
+
+
+def _parse_each(texts: Sequence[str], *, comma: bool) -> Numbers:
+    found: list[tuple[int, int]] = []
+    flaws: dict[int, str] = {}
+    for index, text in enumerate(texts):
+        number = _parse_one(text, comma=comma)
+        if isinstance(number, str):
+            flaws[index] = number
+            number = (0, 0)
+        found.append(number)
+    places = max((own for _, own in found), default=0)
+    values = [value * 10 ** (places - own) if value else 0 for value, own in found]
+    return Numbers(integers(values), places, flaws or NO_FLAWS)
+
+
+def _parse_one(text: str, *, comma: bool) -> tuple[int, int] | str:
+    """Return a whole number and its decimal places, or what is wrong."""
+    plain = text.strip().replace("\u2212", "-")
+    if comma:
+        # A point would be a thousands separator, or a sign that the file mixes both.
+        plain = plain.replace(".", "\0").replace(",", ".")
+    match = _NUMBER.fullmatch(plain) if len(plain) <= _LONGEST else None
+    if match is None:
+        return describe(text)
+    sign, whole, after, alone, exponent = match.groups()
+    digits = after if alone is None else alone
+    value = int(sign + (whole or "") + digits)
+    if not value:
+        return 0, 0
+    size = abs(float(plain))
+    if size == float("inf"):
+        return f"{plain} is too large for a double"
+    if size == 0.0:
+        return f"{plain} is too small for a double"
+    places = len(digits) - int(exponent or 0)
+    return (value, places) if places >= 0 else (value * 10**-places, 0)
+
+
+def describe(text: str) -> str:
+    """Return what is wrong with a text that is no finite number."""
+    plain = text.strip().lower()
+    if plain in _MISSING:
+        return "missing"
+    if plain in _NAN:
+        return "nan, not a number"
+    if plain in _INFINITE:
+        return "infinite"
+    shown = text.strip()
+    # A lone surrogate stands for a byte that is not in the file's encoding.
+    shown = shown.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    return f"text {shown if len(shown) <= 40 else shown[:39] + '…'!r}, expected a number"
