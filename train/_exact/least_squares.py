@@ -229,9 +229,7 @@ def solve(sums: Sums, powers: Sequence[Exponents]) -> Solution:
         Fraction(found.products[k][size], minors[k] * scales[k]) * y_unit * weight_unit
         for k in range(size)
     )
-    curve = tuple(
-        Fraction(-found.rows[size][j] * scales[j], minors[size]) * y_unit for j in range(size)
-    )
+    curve = tuple(c * scale * y_unit for c, scale in zip(found.coefficients, scales, strict=True))
     plain = [_plain(e, frames) for e in powers]
     diagonal = []
     for e in powers:
