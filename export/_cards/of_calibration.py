@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
 from typing import Any
 
 from torch import nn
@@ -77,7 +76,7 @@ def document(
             "versions": dict(versions),
         },
         "files": {},
-        "uncertainty": asdict(calibration.uncertainty),
+        "uncertainty": calibration.uncertainty._asdict(),
         "evaluation_error": {
             "absolute": calibration.evaluation_error,
             "ulp": calibration.evaluation_error_ulp,

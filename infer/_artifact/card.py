@@ -37,7 +37,7 @@ class FileRecord(NamedTuple):
     sha256: str
 
 
-class Dataset(NamedTuple):
+class DatasetRecord(NamedTuple):
     """The data of a fit: name, number of rows, SHA-256 over its float64 values."""
 
     name: str
@@ -59,7 +59,7 @@ class Training(NamedTuple):
 
     recipe: str
     settings: Mapping[str, str | float | bool]
-    dataset: Dataset
+    dataset: DatasetRecord
     loss: float
     best_loss: float
     versions: Mapping[str, str]
@@ -93,7 +93,7 @@ class Uncertainty(NamedTuple):
     typical_sigma: float
 
 
-class Readings(NamedTuple):
+class ReadingsSample(NamedTuple):
     """Some of the rows that a model was fitted to, to be drawn beside its curve.
 
     Attributes:
@@ -164,7 +164,7 @@ class ModelCard:
     evaluation_error: EvaluationError | None
     digest: str
     compiled: Program
-    readings: Readings | None = None
+    readings: ReadingsSample | None = None
 
     @property
     def input(self) -> Port:

@@ -5,17 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+from infer._artifact.card import Uncertainty
 from train._calibration.advice import find_warnings
-from train._calibration.findings import Block, Findings, Review
+from train._calibration.findings import Findings, ReadingsBlock, Review
 from train._calibration.inputs import check_degree, check_enough, check_names, columns_of, kept
-from train._calibration.residuals import Look
+from train._calibration.residuals import SecondPass
 from train._calibration.result import Calibration, Candidate, Coefficient
 from train._calibration.rounded_curve import serve
 from train._calibration.rounded_loss import served_loss
 from train._calibration.selection import MOST_AUTO, choose
 from train._errors import CalibrationError
 from train._exact.elimination import DependentError
-from train._exact.least_squares import Solution, Uncertainty, solve, term_name, too_few
+from train._exact.least_squares import Solution, solve, term_name, too_few
 from train._exact.moments import Exponents, plane, polynomial
 from train._exact.sums import Sums
 
@@ -71,7 +72,7 @@ def calibrate(
     kinds = len(columns) if names else 1
     wanted = MOST_AUTO if degree == "auto" and kinds == 1 else check_degree(degree, kinds)
     sums = Sums(wanted, features=kinds, weighted=sigma is not None)
-    block = Block(columns if kinds > 1 else columns[0], y, sigma)
+    block = ReadingsBlock(columns if kinds > 1 else columns[0], y, sigma)
     sums.add(block.x, block.y, block.sigma)
     return calibrate_from(
         sums,
@@ -94,7 +95,7 @@ def calibrate_from(
     *,
     degree: int | str | None = None,
     intercept: bool = True,
-    rows: Iterable[Block] | Callable[[Look], Findings] | None = None,
+    rows: Iterable[ReadingsBlock] | Callable[[SecondPass], Findings] | None = None,
     name: str = "calibration",
     features: Sequence[str] | None = None,
     x_name: str = "x",
@@ -150,7 +151,7 @@ def calibrate_from(
     solution, sizes = _solve(sums, degree, names, intercept=intercept)
     seen = None
     if rows is not None:
-        seen = _review(rows, Look(solution, sizes, weighted=sums.weighted))
+        seen = _review(rows, SecondPass(solution, sizes, weighted=sums.weighted))
     selection: tuple[Candidate, ...] = ()
     chosen = sizes[0]
     if len(sizes) > 1:
@@ -228,9 +229,11 @@ def uncertainty_of(x: Any, y: Any, powers: Sequence[Sequence[int]]) -> Uncertain
         raise too_few(error, terms, sums.rows) from None
 
 
-def _review(rows: Iterable[Block] | Callable[[Look], Findings], look: Look) -> Review:
+def _review(
+    rows: Iterable[ReadingsBlock] | Callable[[SecondPass], Findings], second: SecondPass
+) -> Review:
     try:
-        return (rows(look) if callable(rows) else look.at(rows)).review()
+        return (rows(second) if callable(rows) else second.over(rows)).review()
     except OverflowError:
         raise CalibrationError(_TOO_FAR) from None
 

@@ -10,9 +10,8 @@ from itertools import accumulate
 from typing import NamedTuple
 
 from train._calibration.calibrate import calibrate_from
-from train._calibration.findings import Block as ExactBlock
-from train._calibration.findings import Findings
-from train._calibration.residuals import Look
+from train._calibration.findings import Findings, ReadingsBlock
+from train._calibration.residuals import SecondPass
 from train._calibration.result import Calibration
 from train._calibration.selection import MOST_AUTO
 from train._errors import CalibrationError, ReadingsError
@@ -103,9 +102,9 @@ def calibrate_readings(
     before = accumulate(found.rows, initial=0)
     pieces = [piece._replace(before=rows) for piece, rows in zip(pieces, before, strict=False)]
 
-    def look_again(look: Look) -> Findings:
+    def read_again(second: SecondPass) -> Findings:
         findings = Findings()
-        for piece, part in over("comparing with the curve", partial(_look, look), pieces):
+        for piece, part in over("comparing with the curve", partial(_review, second), pieces):
             if part.fingerprint != found.fingerprints[piece.place]:
                 raise ReadingsError(
                     f"{piece.readings.name}: held {found.rows[piece.place]:,} readings, then "
@@ -124,7 +123,7 @@ def calibrate_readings(
             sums,
             degree=degree,
             intercept=intercept,
-            rows=look_again,
+            rows=read_again,
             name=name,
             features=_labels(x_names) if len(x_names) > 1 else None,
             x_name=x_name,
@@ -180,15 +179,15 @@ def _sum(terms: Sequence[Exponents], weighted: bool, read: Read, piece: Piece) -
     )
 
 
-def _look(look: Look, read: Read, piece: Piece) -> Findings:
-    """Read a file once more, beside the curve."""
+def _review(second: SecondPass, read: Read, piece: Piece) -> Findings:
+    """Read a file for the second time, to compare it with the curve."""
     blocks = (_exact(block, piece.readings.label) for block in read(piece))
-    return look.at(blocks, piece.before)
+    return second.over(blocks, piece.before)
 
 
-def _exact(block: Block, file: str = "") -> ExactBlock:
+def _exact(block: Block, file: str = "") -> ReadingsBlock:
     x = [_column(column) for column in block.x]
-    return ExactBlock(
+    return ReadingsBlock(
         x[0] if len(x) == 1 else x,
         _column(block.y),
         None if block.sigma is None else _column(block.sigma),

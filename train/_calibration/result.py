@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from infer._artifact.card import Uncertainty
 from train._calibration.findings import Residual
-from train._calibration.rounded_curve import Served
+from train._calibration.rounded_curve import RoundedCurve
 from train._errors import CalibrationError
-from train._exact.least_squares import Uncertainty
 from train._exact.moments import Exponents
 from train._exact.sample import Rows
 
@@ -125,7 +125,7 @@ class Calibration:
     selection: tuple[Candidate, ...]
     warnings: tuple[str, ...]
     largest_residuals: tuple[Residual, ...]
-    served: Served
+    served: RoundedCurve
     loss: float
     best_loss: float
     uncertainty: Uncertainty

@@ -40,7 +40,7 @@ _TOO_LARGE = {"float32": 2.0**127, "float64": 2.0**1023}
 
 
 @dataclass(frozen=True)
-class Served:
+class RoundedCurve:
     """What is computed for an input, every number a value of the dtype.
 
     For one feature, u = (x - shift)·scale, and y is a polynomial of u in Horner form. For several,
@@ -79,7 +79,7 @@ def serve(
     powers: Sequence[Exponents],
     domain: Sequence[tuple[Fraction, Fraction]],
     dtype: str,
-) -> Served:
+) -> RoundedCurve:
     """Choose the form and round it.
 
     Args:
@@ -128,7 +128,7 @@ def _polynomial(
     dtype: str,
     *,
     centered: bool,
-) -> Served:
+) -> RoundedCurve:
     (low, high), degree = domain[0], max(power for (power,) in exact)
     plain = [exact.get((power,), Fraction(0)) for power in range(degree + 1)]
     shift, scale = 0.0, 1.0
@@ -169,11 +169,11 @@ def _served(
     error: Doubles,
     peak: float,
     features: int = 1,
-) -> Served:
+) -> RoundedCurve:
     worst = float(np.max(error)) * _SLACK
     exponent = max(math.frexp(peak)[1], -125 if dtype == "float32" else -1021)
     ulp = math.ldexp(1.0, exponent - _PRECISION[dtype])
-    return Served(dtype, shift, scale, tuple(coefficients), worst, worst / ulp, features)
+    return RoundedCurve(dtype, shift, scale, tuple(coefficients), worst, worst / ulp, features)
 
 
 def _taylor(coefficients: Sequence[Fraction], at: Fraction) -> list[Fraction]:
@@ -237,7 +237,7 @@ def _hyperplane(
     dtype: str,
     *,
     centered: bool,
-) -> Served:
+) -> RoundedCurve:
     features = len(domain)
     none = (0,) * features
     slopes = [exact[tuple(int(i == k) for i in range(features))] for k in range(features)]

@@ -5,12 +5,12 @@ from __future__ import annotations
 from fractions import Fraction
 from math import comb
 
-from train._calibration.rounded_curve import Served
+from train._calibration.rounded_curve import RoundedCurve
 from train._exact.moments import Exponents, plus
 from train._exact.sums import Sums
 
 
-def served_loss(sums: Sums, served: Served) -> Fraction:
+def served_loss(sums: Sums, served: RoundedCurve) -> Fraction:
     """Return the (weighted) sum of squared residuals of a served curve, its steps not rounded.
 
     Args:
@@ -29,7 +29,7 @@ def served_loss(sums: Sums, served: Served) -> Fraction:
     return loss
 
 
-def _plain(served: Served) -> dict[Exponents, Fraction]:
+def _plain(served: RoundedCurve) -> dict[Exponents, Fraction]:
     """Return the served curve in plain powers."""
     coefficients = [Fraction(value) for value in served.coefficients]
     shift = [Fraction(value) for value in served.shift or (0.0,) * served.features]

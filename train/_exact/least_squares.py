@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import TypeVar
 
+from infer._artifact.card import Uncertainty
 from train._errors import CalibrationError
 from train._exact.elimination import DependentError, orthogonalize
 from train._exact.moments import Exponents, plus
@@ -18,36 +19,6 @@ Number = TypeVar("Number", int, Fraction)
 
 # Significant bits of the half width, so that numbers around the center stay short.
 _BITS = 8
-
-
-@dataclass(frozen=True)
-class Uncertainty:
-    """What confidence and prediction intervals follow from, all in doubles.
-
-    With u = (x - center) / half_width for each feature, t_j = Π u_i^powers[j][i], the curve is
-    Σ curve[j]·t_j, and its variance is residual_sd²·h with h = Σ_k (Σ_j factor[k][j]·t_j)². A
-    single reading of the standard uncertainty sigma varies by residual_sd²·(sigma² + h) around the
-    curve; sigma is 1 in a fit without weights.
-
-    Attributes:
-        residual_sd: residual standard deviation.
-        degrees_of_freedom: of Student's t.
-        center: subtracted, for each feature.
-        half_width: divided by, for each feature.
-        powers: the exponents of each term, one a feature.
-        curve: the coefficient of each term.
-        factor: rows of coefficients of each term, lower triangular.
-        typical_sigma: root mean square of the readings' standard uncertainties; 1 without weights.
-    """
-
-    residual_sd: float
-    degrees_of_freedom: int
-    center: tuple[float, ...]
-    half_width: tuple[float, ...]
-    powers: tuple[Exponents, ...]
-    curve: tuple[float, ...]
-    factor: tuple[tuple[float, ...], ...]
-    typical_sigma: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -125,7 +96,7 @@ class Solution:
         return left
 
     def uncertainty(self) -> Uncertainty:
-        """Return what intervals follow from, each number rounded once."""
+        """Return what intervals are computed from, each number rounded once."""
         powers, curve, rows = self._around_middle()
         factor = tuple(
             tuple(
