@@ -158,6 +158,23 @@ def test_a_room_says_what_it_is_for_and_imports_nothing(name):
     assert len(tree.body) == 1
 
 
+def class_names(tree):
+    """Return the classes that a module defines at its top, without those private to it."""
+    return [
+        node.name
+        for node in tree.body
+        if isinstance(node, ast.ClassDef) and not node.name.startswith("_")
+    ]
+
+
+def test_a_class_name_stands_for_one_thing():
+    homes = {}
+    for name, path in MODULES.items():
+        for found in class_names(ast.parse(path.read_text("utf-8"))):
+            homes.setdefault(found, []).append(name)
+    assert {found: names for found, names in homes.items() if len(names) > 1} == {}
+
+
 # Imports each module in a process of its own that has nothing of ours imported yet (a fork is
 # cheap, and torch is there already), and tells which of the heavy ones came with it.
 EACH_FIRST = """

@@ -76,7 +76,7 @@ def work(settings: Settings, listener: socket.socket, ready: Callable[[], None])
     import orjson  # noqa: F401
 
     from infer._runtimes._threads import threads
-    from infer._serve._application import Application
+    from infer._serve._application import InferenceApplication
     from infer._serve._http.hosts import Hosts
     from infer._serve._http.server import Server
     from infer._serve._log import Handler, Log
@@ -100,7 +100,7 @@ def work(settings: Settings, listener: socket.socket, ready: Callable[[], None])
     hosts = Hosts(settings.host, listener.getsockname()[0], settings.allowed_hosts)
     pool = ThreadPoolExecutor(threads(), thread_name_prefix="samebits-large")
     with closing(_event_loop()) as loop:
-        application = Application(catalog, pages, settings, metrics, log, pool)
+        application = InferenceApplication(catalog, pages, settings, metrics, log, pool)
         server = Server(application, settings, hosts, loop)
         stop_watching = catalog.watch(reloaded)
         # What was made so far stays: a full collection need not look at it again and again.

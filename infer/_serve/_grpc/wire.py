@@ -17,7 +17,7 @@ from typing import Any
 
 from infer._files.varint import varint
 from infer._serve._errors import RequestError
-from infer._serve._grpc.messages import Field, schema
+from infer._serve._grpc.messages import MessageField, schema
 
 # Fields in a message with all that is in it. An honest one has about ten.
 _MOST_FIELDS = 1 << 14
@@ -225,7 +225,7 @@ class _Reader:
             raise _no_message("a group does not end")
 
 
-def _wire(field: Field) -> int:
+def _wire(field: MessageField) -> int:
     return _WIRE.get(field.kind, _VARINT if field.kind in schema().enums else _LENGTH)
 
 
