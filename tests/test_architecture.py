@@ -158,6 +158,16 @@ def test_a_room_says_what_it_is_for_and_imports_nothing(name):
     assert len(tree.body) == 1
 
 
+def test_only_the_models_and_their_table_know_the_tutorials():
+    room = "train._learn.tutorials"
+    outside = [name for name in MODULES if not name.startswith(room)]
+    known = {name: arrows(name) & {f"{room}.printed", f"{room}.recipes"} for name in outside}
+    assert {name: found for name, found in known.items() if found} == {
+        "train._cli": {f"{room}.printed"},
+        "train._learn.models": {f"{room}.recipes"},
+    }
+
+
 def class_names(tree):
     """Return the classes that a module defines at its top, without those private to it."""
     return [

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from train._calibration.calibrate import calibrate_from
 from train._calibration.findings import Findings, ReadingsBlock
+from train._calibration.inputs import RESERVED
 from train._calibration.residuals import SecondPass
 from train._calibration.result import Calibration
 from train._calibration.selection import MOST_AUTO
@@ -23,9 +24,6 @@ from train._readings.duplicates import Repeats, about_files, about_rows, repeats
 from train._readings.passes import Here, Mapper, Piece, Read, There, Watcher
 from train._readings.readings import MOST_LISTED, Block, LeftOut, Readings
 from train._readings.table import Numbers
-
-# Names that the served program uses for its own values.
-_TAKEN = re.compile(r"c\d+|s\d+|k\d+|shift\d*|scale")
 
 
 class Fitted(NamedTuple):
@@ -216,7 +214,7 @@ def _variable(name: str, otherwise: str) -> str:
     plain = _ascii(name)
     if not plain:
         return otherwise
-    if not plain[0].isalpha() or _TAKEN.fullmatch(plain):
+    if not plain[0].isalpha() or RESERVED.fullmatch(plain):
         return f"{otherwise}_{plain}"
     return plain
 

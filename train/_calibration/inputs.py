@@ -14,8 +14,8 @@ from train._exact.sums import Sums
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*(\.[a-z0-9_]+)?")
 _VARIABLE = re.compile(r"[a-z][a-z0-9_]*")
-# What the served program calls its own values.
-_TAKEN = re.compile(r"c\d+|s\d+|k\d+|shift\d*|scale")
+# Names that the served program uses for its own values.
+RESERVED = re.compile(r"c\d+|s\d+|k\d+|shift\d*|scale")
 
 
 def kept(values: Any) -> Any:
@@ -103,7 +103,7 @@ def check_names(
         if (
             not isinstance(variable, str)
             or not _VARIABLE.fullmatch(variable)
-            or _TAKEN.fullmatch(variable)
+            or RESERVED.fullmatch(variable)
         ):
             raise CalibrationError(
                 f"{what} is {variable!r}; give lowercase letters, digits and _, beginning with a "
