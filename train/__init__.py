@@ -20,12 +20,12 @@ if TYPE_CHECKING:
     from train._calibration.calibrate import calibrate as calibrate
     from train._calibration.calibrate import calibrate_from as calibrate_from
     from train._calibration.calibrate import uncertainty_of as uncertainty_of
+    from train._calibration.families.family import RoundedCurve as RoundedCurve
     from train._calibration.findings import ReadingsBlock as ReadingsBlock
     from train._calibration.findings import Residual as Residual
     from train._calibration.result import Calibration as Calibration
     from train._calibration.result import Candidate as Candidate
     from train._calibration.result import Coefficient as Coefficient
-    from train._calibration.rounded_curve import RoundedCurve as RoundedCurve
     from train._errors import CalibrationError as CalibrationError
     from train._errors import TrainError as TrainError
     from train._errors import UnknownNameError as UnknownNameError
@@ -65,7 +65,7 @@ __getattr__, __dir__, __all__ = attach(
         "ReadingsBlock": "_calibration.findings",
         "Recipe": "_learn.recipes",
         "Residual": "_calibration.findings",
-        "RoundedCurve": "_calibration.rounded_curve",
+        "RoundedCurve": "_calibration.families.family",
         "StoppedError": "_learn.fit",
         "Sums": "_exact.sums",
         "TrainError": "_errors",

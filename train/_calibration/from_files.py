@@ -10,11 +10,11 @@ from itertools import accumulate
 from typing import NamedTuple
 
 from train._calibration.calibrate import calibrate_from
+from train._calibration.families.table import highest_degree
 from train._calibration.findings import Findings, ReadingsBlock
 from train._calibration.inputs import RESERVED
 from train._calibration.residuals import SecondPass
 from train._calibration.result import Calibration
-from train._calibration.selection import MOST_AUTO
 from train._errors import CalibrationError, ReadingsError
 from train._exact.columns import Decimals
 from train._exact.moments import Exponents
@@ -86,8 +86,7 @@ def calibrate_readings(
         CalibrationError: the readings do not make a calibration.
     """
     x_names, weighted = files[0].x_names, files[0].sigma_name is not None
-    most = (MOST_AUTO if len(x_names) == 1 else 1) if degree == "auto" else int(degree)
-    sums = Sums(most, features=len(x_names), weighted=weighted)
+    sums = Sums(highest_degree(degree, len(x_names)), features=len(x_names), weighted=weighted)
     over = Here(files, watch) if run is None else There(files, watch, run)
     found = _Found(len(files))
     pieces = [Piece(place, readings) for place, readings in enumerate(files)]

@@ -23,21 +23,6 @@ def kept(values: Any) -> Any:
     return list(values) if isinstance(values, Iterator) else values
 
 
-def check_degree(degree: int | str, features: int) -> int:
-    """Return the degree that is meant."""
-    if features > 1 and degree in (1, "auto"):
-        return 1
-    if isinstance(degree, np.integer):
-        degree = int(degree)
-    if isinstance(degree, bool) or not isinstance(degree, int) or degree < 1:
-        raise CalibrationError(f'degree is {degree!r}; give a whole number from 1, or "auto"')
-    if features > 1:
-        raise CalibrationError(
-            f"degree is {degree} with {features} features; several features make a plane, degree 1"
-        )
-    return degree
-
-
 def columns_of(x: Any, features: Sequence[str] | None) -> tuple[list[Any], tuple[str, ...]]:
     """Return the columns of x, and their names if there are several."""
     if isinstance(x, Decimals):

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from infer._artifact.card import Uncertainty
+from train._calibration.families.family import Family, RoundedCurve
 from train._calibration.findings import Residual
-from train._calibration.rounded_curve import RoundedCurve
 from train._errors import CalibrationError
 from train._exact.moments import Exponents
 from train._exact.sample import Rows
@@ -65,8 +65,7 @@ class Calibration:
 
     Attributes:
         name: of the artifact.
-        degree: of the polynomial; 1 with several features.
-        intercept: whether the curve has a constant.
+        family: the kind of curve.
         features: names of the features; empty if x is one number.
         x_name: name of the input.
         y_name: name of the output.
@@ -104,8 +103,7 @@ class Calibration:
     """
 
     name: str
-    degree: int
-    intercept: bool
+    family: Family
     features: tuple[str, ...]
     x_name: str
     y_name: str
@@ -135,6 +133,16 @@ class Calibration:
     sample: Rows | None = field(repr=False)
     exact: tuple[Fraction, ...] = field(repr=False)
     powers: tuple[Exponents, ...] = field(repr=False)
+
+    @property
+    def degree(self) -> int:
+        """Degree of the polynomial; 1 with several features."""
+        return self.family.degree
+
+    @property
+    def intercept(self) -> bool:
+        """Whether the curve has a constant."""
+        return self.family.intercept
 
     @property
     def evaluation_error(self) -> float:

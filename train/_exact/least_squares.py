@@ -9,8 +9,7 @@ from fractions import Fraction
 from typing import TypeVar
 
 from infer._artifact.card import Uncertainty
-from train._errors import CalibrationError
-from train._exact.elimination import DependentError, orthogonalize
+from train._exact.elimination import orthogonalize
 from train._exact.moments import Exponents, plus
 from train._exact.rational import floor_log2, power_of_two, root
 from train._exact.sums import Sums
@@ -287,28 +286,6 @@ def _plain(
         line(Fraction(1), *frame)[2] ** e for frame, e in zip(frames, exponents, strict=True)
     )
     return {lower: Fraction(c, gamma) for lower, c in whole.items()}
-
-
-def too_few(
-    error: DependentError,
-    powers: Sequence[Exponents],
-    rows: int,
-    names: Sequence[str] | None = None,
-) -> CalibrationError:
-    """Say what the readings lack."""
-    features = len(powers[0])
-    if features > 1:
-        name = term_name(powers[error.column], names)
-        return CalibrationError(
-            f"the readings do not determine the coefficient of {name} beside those before it: that "
-            "feature is constant, or a combination of the others; leave it out"
-        )
-    distinct = error.column + (not any(powers[0]) and 0)
-    needed = len(powers)
-    return CalibrationError(
-        f"{rows:,} readings at {distinct} different x cannot determine {needed} coefficients; give "
-        f"readings at {needed} different x or more, or a lower degree"
-    )
 
 
 def term_name(exponents: Exponents, features: Sequence[str] | None) -> str:

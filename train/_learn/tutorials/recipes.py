@@ -8,7 +8,7 @@ from types import MappingProxyType
 from train._learn.recipes import Draw, Recipe
 
 _NORMAL_START = {name: Draw("normal") for name in "abcd"}
-_UNIFORM_START = {"w": Draw("uniform"), "b": 0.0}
+_UNIFORM_START: Mapping[str, float | Draw] = {"w": Draw("uniform"), "b": 0.0}
 _RAW = {"scale": 1.0}
 
 RECIPES: Mapping[str, tuple[Recipe, ...]] = MappingProxyType(
