@@ -1,1 +1,1 @@
-"""What a card says, for a fit and for a calibration."""
+"""The cards of fits and calibrations."""

@@ -7,17 +7,24 @@ from collections.abc import Sequence
 from infer._errors import printable
 
 
-def table(head: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> str:
+def table(
+    head: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    right: Sequence[int] = (),
+    *,
+    rule: bool = True,
+) -> str:
     """Return a table as text, two spaces between columns; a terminal obeys nothing in a cell.
 
     Args:
         head: the columns' titles.
         rows: the cells.
         right: indexes of the columns that are aligned to the right.
+        rule: whether a line is drawn below the titles.
     """
     rows = [[printable(cell) for cell in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
-    rule = ["-" * width for width in widths]
+    lines = [["-" * width for width in widths]] * rule
 
     def line(cells: Sequence[str]) -> str:
         padded = (
@@ -26,4 +33,4 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[in
         )
         return "  ".join(padded).rstrip()
 
-    return "\n".join(map(line, (head, rule, *rows)))
+    return "\n".join(map(line, (head, *lines, *rows)))

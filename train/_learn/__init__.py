@@ -1,1 +1,1 @@
-"""Torch models that learn by recipes, and the judge that says whether they got there."""
+"""Torch models trained by recipes, and the judge that computes the exact optimum."""
