@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from export._cli import main
-from infer._writers import onnx
+from infer._operations import OPERATIONS
 
 
 def run(*arguments, folder):
@@ -147,7 +147,7 @@ def test_a_refusal_is_a_message_and_an_exit_code(tmp_path, monkeypatch):
     assert isinstance(result.exception, SystemExit)  # a message, and no traceback
     assert "holds 'thesis.tex'" in result.output
 
-    monkeypatch.setattr(onnx, "_OPERATIONS", onnx._OPERATIONS | {"+": "Sub"})
+    monkeypatch.setitem(OPERATIONS, "+", OPERATIONS["+"]._replace(onnx="Sub"))
     result = CliRunner().invoke(main, ["f2c", "--out", str(tmp_path / "new")])
     assert result.exit_code == 1
     assert "Error: f2c was not written: " in result.output
