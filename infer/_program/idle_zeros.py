@@ -16,8 +16,8 @@ def zeros(step: Step, program: Program) -> Zeros:
     return step.operation.zeros(*map(program.constants.get, step.operands))
 
 
-def without_idle_zeros(program: Program) -> Program:
-    """Return a program with the same bits that leaves out additions of zero that nobody can see."""
+def idle_targets(program: Program) -> set[str]:
+    """Return the targets of additions of zero that nobody can see."""
     visible = {program.output}
     idle = set()
     for step in reversed(program.steps):
@@ -27,6 +27,12 @@ def without_idle_zeros(program: Program) -> Program:
             idle.add(step.target)
         elif sign == "anywhere" or (seen and sign == "zero"):
             visible.update(step.operands)
+    return idle
+
+
+def without_idle_zeros(program: Program) -> Program:
+    """Return a program with the same bits that leaves out additions of zero that nobody can see."""
+    idle = idle_targets(program)
     same: dict[str, str] = {}
     steps = []
     for step in program.steps:

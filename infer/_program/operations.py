@@ -91,6 +91,8 @@ class Operation(NamedTuple):
         polynomial: the method of ``infer._program.polynomial.Expander`` that carries it out.
         zeros: from each operand, None if it is not a constant, to what the step does with zeros.
         picks: whether it picks a feature of the input, and computes nothing.
+        minus_zero: for each operand, how to compute the step without -0.0 if that operand is -0.0:
+            the operation on the other operand and 0.0, and whether the other one is negated first.
     """
 
     name: str
@@ -110,6 +112,7 @@ class Operation(NamedTuple):
     torchexport_reversed: str | None = None
     zeros: Callable[..., Zeros] = lambda *_: Zeros()
     picks: bool = False
+    minus_zero: tuple[tuple[str, bool], ...] | None = None
 
 
 def operation(operator: str) -> Operation:
@@ -147,8 +150,9 @@ def _sum_zeros(a: float | None, b: float | None) -> Zeros:
 
 def _difference_zeros(a: float | None, b: float | None) -> Zeros:
     keeps = _beside_zero(a, b)
+    clears = str(b) == "-0.0"
     # Zero minus b is -b, not b.
-    return Zeros(keeps, keeps == 0, sign="nowhere" if a or b else "zero")
+    return Zeros(keeps, keeps == 0, clears, "nowhere" if clears or a or b else "zero")
 
 
 def _beside_zero(a: float | None, b: float | None) -> int | None:
@@ -220,6 +224,7 @@ OPERATIONS = {
             interval=_sum_interval,
             polynomial="add",
             zeros=_sum_zeros,
+            minus_zero=(("-", False), ("-", False)),
         ),
         Operation(
             name="-",
@@ -238,6 +243,7 @@ OPERATIONS = {
             interval=lambda a, b: _sum_interval(a, _negative_interval(b)),
             polynomial="subtract",
             zeros=_difference_zeros,
+            minus_zero=(("-", True), ("+", False)),
         ),
         Operation(
             name="*",
@@ -255,6 +261,7 @@ OPERATIONS = {
             magnitude=_product_magnitude,
             interval=_product_interval,
             polynomial="multiply",
+            minus_zero=(("*", True), ("*", True)),
         ),
         Operation(
             name="neg",
