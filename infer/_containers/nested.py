@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 from operator import countOf
-from typing import Any
 
 from infer._errors import InputError
-from infer._ieee.floats import DType, from_number
+from infer._ieee.floats import from_number
+
+TYPE_CHECKING = False
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from infer._ieee.floats import DType
 
 Sequence = (list, tuple)
 
