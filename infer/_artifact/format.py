@@ -26,6 +26,7 @@ from infer._artifact.sha256 import sha256
 from infer._errors import ArtifactError
 from infer._ieee.floats import is_representable
 from infer._program.program import ProgramError, parse
+from infer._text import shortened
 
 TYPE_CHECKING = False
 
@@ -76,7 +77,7 @@ class _InvalidError(Exception):
     """A value at a key is not what the format asks for."""
 
     def __init__(self, key: str, expected: str, found: str) -> None:
-        super().__init__(f"key {_shortened(key)!r}: expected {expected}, found {found}")
+        super().__init__(f"key {shortened(key)!r}: expected {expected}, found {found}")
 
 
 def render(document: Mapping[str, Any]) -> bytes:
@@ -194,7 +195,7 @@ def _read_document(document: Any) -> ModelCard:
             dtype=dtype,
         )
     except ProgramError as error:
-        line = _shortened(fields["program"][error.line])
+        line = shortened(fields["program"][error.line])
         raise _InvalidError(f"program[{error.line}]", str(error), repr(line)) from None
     return ModelCard(**fields, compiled=program)
 
@@ -248,13 +249,9 @@ def _is_bool(value: Any) -> bool:
     return isinstance(value, bool)
 
 
-def _shortened(text: str) -> str:
-    return text if len(text) <= 60 else f"{text[:57]}…"
-
-
 def _show(value: Any) -> str:
     try:
-        return _shortened(json.dumps(value))
+        return shortened(json.dumps(value))
     except RecursionError:
         return "something nested deeply"
 

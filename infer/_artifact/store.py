@@ -12,9 +12,10 @@ from os.path import isdir, isfile, join
 from infer._artifact.card import ModelCard
 from infer._artifact.format import CARD_FILE, MAX_CARD_BYTES, NAME_PATTERN, read_card
 from infer._artifact.sha256 import sha256
-from infer._errors import ArtifactError, ModelNotFoundError, suggest
+from infer._errors import ArtifactError, ModelNotFoundError
 from infer._files.regular_file import read_regular_file
 from infer._record import Record
+from infer._text import suggest
 
 TYPE_CHECKING = False
 

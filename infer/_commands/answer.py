@@ -14,6 +14,7 @@ from infer._commands.plain_lines import PlainAnswers, named_values
 from infer._errors import InputError
 from infer._model import load
 from infer._runtimes._registry import RUNTIMES
+from infer._text import nearest
 
 # Bytes read at a time from a pipe. What has arrived is answered at once, so a program that waits
 # for each answer gets it, and a file is still read in large pieces.
@@ -168,8 +169,5 @@ def _refuse_unknown_options(values: Sequence[str]) -> None:
     known = [name for option in context.command.get_params(context) for name in option.opts]
     for value in values:
         if value.startswith("--"):
-            from difflib import get_close_matches
-
-            raise click.NoSuchOption(
-                value, possibilities=get_close_matches(value.partition("=")[0], known), ctx=context
-            )
+            near = nearest(value.partition("=")[0], known)
+            raise click.NoSuchOption(value, possibilities=near, ctx=context)

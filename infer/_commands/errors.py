@@ -9,7 +9,8 @@ from contextlib import contextmanager, suppress
 import click
 
 from infer._commands.interrupts import INTERRUPTED
-from infer._errors import InferError, printable
+from infer._errors import InferError
+from infer._text import printable, shortened
 
 # Characters of a message: a card can hold a key of a million.
 _LONGEST_MESSAGE = 4000
@@ -20,14 +21,10 @@ class Failure(click.ClickException):
 
     def __init__(self, *messages: str, exit_code: int = 1) -> None:
         """Make each message safe for a terminal, whatever names it repeats."""
-        super().__init__("\n".join(_shown(message) for message in messages))
+        super().__init__(
+            "\n".join(printable(shortened(message, _LONGEST_MESSAGE)) for message in messages)
+        )
         self.exit_code = exit_code  # type: ignore[misc]  # click reads it from the instance
-
-
-def _shown(message: str) -> str:
-    if len(message) > _LONGEST_MESSAGE:
-        message = f"{message[:_LONGEST_MESSAGE]}…"
-    return printable(message)
 
 
 @contextmanager

@@ -9,10 +9,11 @@ import json
 import math
 import sys
 
-from infer._errors import InputError, printable
+from infer._errors import InputError
 from infer._ieee.floats import from_text
 from infer._ieee.shortest import shortest, shortest_doubles
 from infer._model import load
+from infer._text import printable
 
 TYPE_CHECKING = False
 

@@ -6,6 +6,7 @@ from operator import countOf
 
 from infer._errors import InputError
 from infer._ieee.floats import from_number
+from infer._text import shortened
 
 TYPE_CHECKING = False
 
@@ -114,5 +115,4 @@ def unflatten(flat: list[float], shape: tuple[int, ...]) -> Any:
 
 
 def _show(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 40 else f"{text[:37]}..."
+    return shortened(repr(value), 40)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import sys
 
-from infer._errors import RuntimeUnavailableError, suggest
+from infer._errors import RuntimeUnavailableError
 from infer._record import Record
+from infer._text import suggest
 
 TYPE_CHECKING = False
 
