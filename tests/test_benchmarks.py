@@ -48,14 +48,11 @@ def test_a_benchmark_runs_at_a_small_size(name, tmp_path):
 @pytest.mark.parametrize("path", BENCHMARKS, ids=lambda path: path.name)
 def test_a_benchmark_without_its_packages_says_what_to_type(path, tmp_path):
     result = run("-S", path, "--help", cwd=tmp_path)  # finds no installed package
-    if path.name == "startup.py":  # needs none: it makes an environment of its own
-        assert result.returncode == 0, result.stderr
-    else:
-        assert result.returncode == 1
-        assert re.fullmatch(
-            rf"{path.name} needs [a-z, ]*numpy[a-z, ]*; type: pip install 'samebits\[bench\]'\n",
-            result.stderr,
-        )
+    assert result.returncode == 1
+    assert re.fullmatch(
+        rf"{path.name} needs [a-z, ]*numpy[a-z, ]*; type: pip install 'samebits\[bench\]'\n",
+        result.stderr,
+    )
 
 
 def test_only_what_is_missing_is_named():

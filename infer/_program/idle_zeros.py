@@ -7,8 +7,11 @@ leave the step out and return the same bits.
 
 from __future__ import annotations
 
-from infer._program.operations import Zeros
-from infer._program.program import Program, Step
+TYPE_CHECKING = False
+
+if TYPE_CHECKING:
+    from infer._program.operations import Zeros
+    from infer._program.program import Program, Step
 
 
 def zeros(step: Step, program: Program) -> Zeros:

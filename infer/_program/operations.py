@@ -7,32 +7,36 @@ The page's JavaScript has a table of its own with the same rows, in page/evaluat
 To add an operation, add a row here and a row there.
 """
 
-# No "from __future__ import annotations": NamedTuple compiles annotations that are text,
-# which takes a quarter of a millisecond at every start.
-from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from __future__ import annotations
 
 from infer._errors import ArtifactError
+from infer._record import Record
+
+TYPE_CHECKING = False
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from typing import Any, TypeAlias
 
 # Exponents of float32's smallest normal number, of its smallest number, and of its largest power
 # of two.
 SMALLEST_NORMAL, SMALLEST, LARGEST = -126, -149, 127
 
 # The least value, the greatest value, and how far a computed value may be from the exact one.
-Interval = tuple[float, float, float]
+Interval: TypeAlias = "tuple[float, float, float]"
 
 # A node of a graph: its operator, its inputs, its attributes. An input is the name of a value, a
 # whole number, or another node; a node that is the input of several others is computed once.
-Node = tuple[str, tuple[Any, ...], Mapping[str, int]]
+Node: TypeAlias = "tuple[str, tuple[Any, ...], Mapping[str, int]]"
 # From a step and its program to the node that computes it.
-Expansion = Callable[[Any, Any], Node]
+Expansion: TypeAlias = "Callable[[Any, Any], Node]"
 
 
 class OperationError(ArtifactError):
     """A program has an operation that is not in the table, or that a consumer does not support."""
 
 
-class Range(NamedTuple):
+class Range(Record):
     """The magnitudes of a value: 2**low <= abs(value) <= 2**high, or it is zero.
 
     Attributes:
@@ -50,7 +54,7 @@ class Range(NamedTuple):
     constant: float | None = None
 
 
-class Zeros(NamedTuple):
+class Zeros(Record):
     """What a step does with zeros, given those of its operands that are constants.
 
     Attributes:
@@ -67,7 +71,7 @@ class Zeros(NamedTuple):
     sign: str = "zero"
 
 
-class Operation(NamedTuple):
+class Operation(Record):
     """One operation. Whatever is None is not supported, and refused by name.
 
     Attributes:

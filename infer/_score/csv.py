@@ -15,6 +15,7 @@ from infer._ieee.shortest import shortest
 from infer._score._records import Block, blocks, fields, record_ends, value_of
 from infer._score._task import Column, Counts, Look, Task, Tick
 from infer._score._values import Scorer
+from infer._text import shortened
 
 if TYPE_CHECKING:
     import numpy as np
@@ -216,7 +217,7 @@ def _text(field: bytes) -> str:
 
 
 def _shown(text: str) -> str:
-    return repr(text) if len(text) <= 40 else f"{text[:37]!r}..."
+    return repr(shortened(text, 40))
 
 
 def _records(block: Block) -> Iterator[bytes]:

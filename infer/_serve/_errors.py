@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-# Characters of a value that a message repeats, and items of a list that it looks at.
-_LONGEST = 60
-_ITEMS = 8
+from infer._text import outline, shortened
 
 RETRY = (b"retry-after", b"1")
 
@@ -34,27 +32,6 @@ class DisconnectedError(Exception):
     """The client has gone; nobody waits for an answer."""
 
 
-def brief(value: Any, depth: int = 3) -> Any:
-    """Return a small stand-in for a parsed JSON value, whatever its size, length and depth.
-
-    ``repr`` and ``json.dumps`` of the value itself take as long as it is large, and fail if it is
-    nested deeply.
-    """
-    if isinstance(value, str):
-        return value[:_LONGEST]
-    if isinstance(value, (list, tuple)):
-        return [brief(item, depth - 1) for item in value[:_ITEMS]] if depth else []
-    if isinstance(value, dict):
-        items = [*value.items()][:_ITEMS] if depth else []
-        return {key[:_LONGEST]: brief(item, depth - 1) for key, item in items}
-    return value
-
-
 def show(value: Any) -> str:
     """Return how an error repeats a parsed JSON value: as Python spells it, cut short."""
-    return cut(repr(brief(value)))
-
-
-def cut(text: str, longest: int = _LONGEST) -> str:
-    """Return text of at most that many characters."""
-    return text if len(text) <= longest else f"{text[: longest - 3]}…"
+    return shortened(repr(outline(value)))

@@ -7,9 +7,9 @@ from collections.abc import Callable
 
 from infer._artifact.store import Artifact
 from infer._serve._catalog import Catalog, Served
-from infer._serve._errors import cut
 from infer._serve._openapi import document, page
 from infer._site import INDEX, files
+from infer._text import shortened
 
 # Content type, content.
 Page = tuple[str, bytes]
@@ -63,7 +63,7 @@ def _attempt(
     try:
         return make(served)
     except Exception as error:  # noqa: BLE001 - whatever a card holds, the server goes on
-        problems.append(cut(f"a page cannot be made: {type(error).__name__}: {error}", 500))
+        problems.append(shortened(f"a page cannot be made: {type(error).__name__}: {error}", 500))
         return {}
 
 

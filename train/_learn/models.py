@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from infer._text import suggest
 from train._errors import UnknownNameError
 from train._learn.modules import (
     SCALE,
@@ -317,8 +318,4 @@ def find_recipe(model: ModelSpec, name: str | None) -> Recipe:
 
 def unknown(kind: str, name: str, known: list[str]) -> str:
     """Return the message for a name that is not in a table, with the nearest that are."""
-    from difflib import get_close_matches
-
-    near = get_close_matches(name, known, n=1)
-    hint = f" Did you mean {near[0]!r}?" if near else ""
-    return f"no {kind} named {name!r}.{hint} Known: {', '.join(known)}."
+    return f"no {kind} named {name!r}.{suggest(name, known, 1)} Known: {', '.join(known)}."
