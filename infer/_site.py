@@ -25,7 +25,8 @@ INDEX = "index.html"
 
 _PAGE = join(dirname(os.path.abspath(__file__)), "page")
 _TYPES = {"html": "text/html", "css": "text/css", "js": "text/javascript"}
-_ASSETS = (INDEX, "page.css", "evaluate.js", "page.js")
+_SCRIPTS = ("bits.js", "calls.js", "card.js", "evaluate.js", "inputs.js", "page.js", "plot.js")
+_ASSETS = (INDEX, "page.css", *_SCRIPTS)
 _MODELS = "models"
 _PLACE = "<!-- data -->"
 # Tells a folder that `infer site` wrote from one that it must not replace.
