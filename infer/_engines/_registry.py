@@ -47,7 +47,7 @@ class Engine(Protocol):
         ...
 
 
-class _Row(NamedTuple):
+class _EngineRow(NamedTuple):
     """A row of the table: what a user types, and what must be installed by which extra."""
 
     name: str
@@ -55,7 +55,7 @@ class _Row(NamedTuple):
     extra: str = ""
 
 
-ENGINES = (_Row("local"), _Row("ray", ("ray", "pandas"), "ray"))
+ENGINES = (_EngineRow("local"), _EngineRow("ray", ("ray", "pandas"), "ray"))
 
 
 def load_engine(name: str, address: str | None = None, *, holds_lock: bool = False) -> Engine:

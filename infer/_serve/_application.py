@@ -9,10 +9,9 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from infer._serve import _metadata
-from infer._serve._catalog import Catalog, Served
+from infer._serve._catalog import Catalog, ServedModel
 from infer._serve._encodings import check_coding, unpack
 from infer._serve._errors import RETRY, RequestError
-from infer._serve._http.memory import Share
 from infer._serve._http.messages import (
     JSON,
     SMALL,
@@ -24,6 +23,7 @@ from infer._serve._http.messages import (
     too_long,
 )
 from infer._serve._inference import Answer, Limits, infer
+from infer._serve._memory import Share
 from infer._serve._pages import Pages
 from infer._serve._settings import Settings
 from infer._serve._tensors import dumps, loads
@@ -108,7 +108,7 @@ class Application:
                 error=reply.error,
             )
 
-    def _find(self, parts: list[str]) -> tuple[Served, str]:
+    def _find(self, parts: list[str]) -> tuple[ServedModel, str]:
         """Return model and action of a path /v2/models/NAME[/versions/VERSION][/ACTION]."""
         rest = parts[4:]
         versioned = rest[:1] == ["versions"] and len(rest) > 1
@@ -117,7 +117,7 @@ class Application:
             rest = rest[2:]
         return served, "/".join(rest)
 
-    def _of_model(self, served: Served, action: str, request: Request) -> Route:
+    def _of_model(self, served: ServedModel, action: str, request: Request) -> Route:
         name = served.card.name
         if action == "infer":
             _allow(request, "POST")
@@ -169,7 +169,7 @@ class Application:
         return Route(answer, model=model)
 
     def _infer(
-        self, served: Served, coding: bytes, json_size: int | None, body: Body, share: Share
+        self, served: ServedModel, coding: bytes, json_size: int | None, body: Body, share: Share
     ) -> Reply | Awaitable[Reply]:
         arguments = (served, coding, json_size, body, share, perf_counter())
         json_bytes = len(body) if json_size is None else json_size
@@ -188,7 +188,7 @@ class Application:
 
     def _compute(
         self,
-        served: Served,
+        served: ServedModel,
         coding: bytes,
         json_size: int | None,
         body: Body,
@@ -269,7 +269,7 @@ _OF_SERVER: Mapping[str, Callable[[], dict[str, Any]]] = {
     "/v2/health/live": _metadata.server_live,
     "/v2/health/ready": _metadata.server_ready,
 }
-_OF_MODEL: Mapping[str, Callable[[Served], dict[str, Any]]] = {
+_OF_MODEL: Mapping[str, Callable[[ServedModel], dict[str, Any]]] = {
     "": _metadata.model,
     "ready": _metadata.model_ready,
     "config": _metadata.config,

@@ -24,7 +24,7 @@ _LONGEST = 500
 Stamp = tuple[int, int, int]
 
 
-class Served(NamedTuple):
+class ServedModel(NamedTuple):
     """A model as it was read at one time. A request keeps the one that it began with.
 
     Attributes:
@@ -53,7 +53,7 @@ class Catalog:
         Raises:
             InferError: one cannot be read, or two have one name.
         """
-        self._names: dict[str, Served] = {}
+        self._names: dict[str, ServedModel] = {}
         self._aliases: dict[str, str] = {}
         # Of replacements that could not be read: so that each is tried and told once.
         self._refused: dict[str, Stamp | None] = {}
@@ -69,15 +69,15 @@ class Catalog:
             if served.card.default_variant:
                 self._aliases[name.partition(".")[0]] = name
 
-    def __iter__(self) -> Iterator[Served]:
+    def __iter__(self) -> Iterator[ServedModel]:
         """Yield the models in the order of their names."""
         return iter([served for _, served in sorted(self._names.items())])
 
-    def get(self, name: str) -> Served | None:
+    def get(self, name: str) -> ServedModel | None:
         """Return the model of that name; a bare name means its default variant."""
         return self._names.get(name) or self._names.get(self._aliases.get(name, ""))
 
-    def find(self, name: str, version: str | None = None) -> Served:
+    def find(self, name: str, version: str | None = None) -> ServedModel:
         """Return the model of that name, of a certain version if one is given.
 
         Raises:
@@ -93,7 +93,7 @@ class Catalog:
             )
         return served
 
-    def refresh(self) -> list[Served]:
+    def refresh(self) -> list[ServedModel]:
         """Read again what was replaced; return these, or what is kept with the problem.
 
         What cannot be read, or is a model of another name, does not take a model's place.
@@ -119,7 +119,7 @@ class Catalog:
             changed.append(found)
         return changed
 
-    def watch(self, tell: Callable[[Served], None]) -> Callable[[], None]:
+    def watch(self, tell: Callable[[ServedModel], None]) -> Callable[[], None]:
         """Refresh in a thread, and tell what changed; return a function that ends it."""
         stop = threading.Event()
 
@@ -132,14 +132,16 @@ class Catalog:
         return stop.set
 
 
-def _served(artifact: Artifact) -> Served:
+def _served(artifact: Artifact) -> ServedModel:
     # The stamp comes first: what is replaced while it is read is read again.
     stamp = _stamp(artifact.folder)
     fresh = open_folder(artifact.folder)
     if stamp is None:
         raise ArtifactError(f"{artifact.folder}: the folder was removed while it was read")
     model = open_model(fresh, "auto", "cpu")
-    return Served(model, fresh.card, fresh.card.digest[:12], os.path.abspath(fresh.folder), stamp)
+    return ServedModel(
+        model, fresh.card, fresh.card.digest[:12], os.path.abspath(fresh.folder), stamp
+    )
 
 
 @contextmanager

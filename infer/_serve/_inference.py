@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from infer._errors import InferError, InputError
 from infer._ieee.floats import float32, may_be_halfway
-from infer._serve._catalog import Served
+from infer._serve._catalog import ServedModel
 from infer._serve._errors import RETRY, RequestError, show
 from infer._serve._tensors import (
     OF_DTYPE,
@@ -52,7 +52,7 @@ class Answer(NamedTuple):
 
 
 def infer(
-    served: Served, body: bytes | memoryview, json_size: int | None, limits: Limits
+    served: ServedModel, body: bytes | memoryview, json_size: int | None, limits: Limits
 ) -> Answer:
     """Answer a request.
 
@@ -71,7 +71,7 @@ def infer(
         raise RequestError(503, "not enough memory for this request; try again", RETRY) from None
 
 
-def compute(served: Served, x: Any) -> Any:
+def compute(served: ServedModel, x: Any) -> Any:
     """Call the model; what it raises becomes an answer.
 
     Raises:
@@ -88,7 +88,7 @@ def compute(served: Served, x: Any) -> Any:
 
 
 def _infer(
-    served: Served, body: bytes | memoryview, json_size: int | None, limits: Limits
+    served: ServedModel, body: bytes | memoryview, json_size: int | None, limits: Limits
 ) -> Answer:
     size = len(body) if json_size is None else json_size
     if size > limits.max_json:
@@ -154,7 +154,7 @@ def _is_told_by_double(x: float) -> bool:
 
 
 def _read_input(
-    request: dict[str, Any], served: Served, most: int
+    request: dict[str, Any], served: ServedModel, most: int
 ) -> tuple[dict[str, Any], str, list[int], int]:
     """Return the one input, its datatype and shape, and how many numbers that makes."""
     inputs = request.get("inputs")
@@ -169,7 +169,7 @@ def _read_input(
     return tensor, datatype, shape, count
 
 
-def _wants_binary(request: dict[str, Any], served: Served) -> bool:
+def _wants_binary(request: dict[str, Any], served: ServedModel) -> bool:
     """Tell whether the answer's tensor goes after the JSON, as bytes."""
     binary = _flag(parameters_of(request, "the request"), "binary_data_output", default=False)
     outputs = request.get("outputs")
@@ -229,7 +229,9 @@ def _binary_input(
     return from_binary(memoryview(body)[json_size or len(body) :], datatype, shape, count)
 
 
-def _document(served: Served, request_id: str | None, output: dict[str, Any]) -> dict[str, Any]:
+def _document(
+    served: ServedModel, request_id: str | None, output: dict[str, Any]
+) -> dict[str, Any]:
     document: dict[str, Any] = {"model_name": served.card.name, "model_version": served.version}
     if request_id is not None:
         document["id"] = request_id
@@ -237,13 +239,13 @@ def _document(served: Served, request_id: str | None, output: dict[str, Any]) ->
     return document
 
 
-def _output(served: Served, shape: list[int]) -> dict[str, Any]:
+def _output(served: ServedModel, shape: list[int]) -> dict[str, Any]:
     card = served.card
     return {"name": card.output.name, "datatype": OF_DTYPE[card.dtype], "shape": shape}
 
 
 def _json_head(
-    served: Served, request_id: str | None, shape: list[int], answers: list[float]
+    served: ServedModel, request_id: str | None, shape: list[int], answers: list[float]
 ) -> bytes:
     output = _output(served, shape)
     output["data"] = answers
@@ -251,7 +253,7 @@ def _json_head(
 
 
 def _binary_answer(
-    served: Served, request_id: str | None, answers: NDArray[Any], count: int
+    served: ServedModel, request_id: str | None, answers: NDArray[Any], count: int
 ) -> Answer:
     tail = to_binary(answers)
     output = _output(served, [*answers.shape])

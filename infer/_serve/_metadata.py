@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
-from infer._serve._catalog import Served
+from infer._serve._catalog import ServedModel
 from infer._serve._tensors import OF_DTYPE
 
 EXTENSIONS = ["binary_tensor_data", "model_configuration", "model_repository(index)"]
@@ -36,12 +36,12 @@ def server_ready() -> dict[str, Any]:
     return {"ready": True, "live": True}
 
 
-def model_ready(served: Served) -> dict[str, Any]:
+def model_ready(served: ServedModel) -> dict[str, Any]:
     """Return that a model is ready."""
     return {"name": served.card.name, "ready": True}
 
 
-def facts(served: Served) -> dict[str, str]:
+def facts(served: ServedModel) -> dict[str, str]:
     """Return what the protocol has no field for, by name: a parameter's value is a scalar.
 
     Shapes are as in the card: the dots stand for any leading axes, also none.
@@ -59,7 +59,7 @@ def facts(served: Served) -> dict[str, str]:
     }
 
 
-def model(served: Served) -> dict[str, Any]:
+def model(served: ServedModel) -> dict[str, Any]:
     """Return a model's metadata.
 
     -1 stands for any length. The protocol has no word for any number of axes, which is what a
@@ -77,7 +77,7 @@ def model(served: Served) -> dict[str, Any]:
     }
 
 
-def config(served: Served) -> dict[str, Any]:
+def config(served: ServedModel) -> dict[str, Any]:
     """Return a model's configuration, as Triton's extension has it."""
     card = served.card
     data_type = f"TYPE_{OF_DTYPE[card.dtype]}"
@@ -91,7 +91,7 @@ def config(served: Served) -> dict[str, Any]:
     }
 
 
-def index(models: Iterable[Served]) -> list[dict[str, str]]:
+def index(models: Iterable[ServedModel]) -> list[dict[str, str]]:
     """Return the repository's index; a reason tells of a replacement that is refused."""
     return [
         {
@@ -104,6 +104,6 @@ def index(models: Iterable[Served]) -> list[dict[str, str]]:
     ]
 
 
-def _shape(served: Served) -> list[int]:
+def _shape(served: ServedModel) -> list[int]:
     features = served.card.features
     return [-1] if features is None else [-1, features]

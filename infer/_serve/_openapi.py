@@ -8,7 +8,7 @@ from html import escape
 from http import HTTPStatus
 from typing import Any
 
-from infer._serve._catalog import Served
+from infer._serve._catalog import ServedModel
 from infer._serve._tensors import DATATYPES, OF_DTYPE
 
 _REF = "#/components/schemas/"
@@ -19,7 +19,7 @@ _ALWAYS = (400, 405, 408, 413, 417, 421, 431, 503)
 _SHAPE = {"type": "array", "items": {"type": "integer", "minimum": 0}}
 
 
-def document(models: Iterable[Served]) -> dict[str, Any]:
+def document(models: Iterable[ServedModel]) -> dict[str, Any]:
     """Return the OpenAPI document for the models that are served."""
     from importlib.metadata import version
 
@@ -133,7 +133,7 @@ def _in_path(name: str, schema: dict[str, Any]) -> dict[str, Any]:
     return {"name": name, "in": "path", "required": True, "schema": schema}
 
 
-def _example(served: Served) -> dict[str, Any]:
+def _example(served: ServedModel) -> dict[str, Any]:
     card = served.card
     middle = [low / 2 + high / 2 for low, high in card.domain]
     shape = [1] if card.features is None else [1, card.features]

@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable
 
 from infer._artifact.store import Artifact
-from infer._serve._catalog import Catalog, Served
+from infer._serve._catalog import Catalog, ServedModel
 from infer._serve._errors import cut
 from infer._serve._openapi import document, page
 from infer._site import INDEX, files
@@ -57,7 +57,9 @@ class Pages:
 
 
 def _attempt(
-    make: Callable[[list[Served]], dict[str, Page]], served: list[Served], problems: list[str]
+    make: Callable[[list[ServedModel]], dict[str, Page]],
+    served: list[ServedModel],
+    problems: list[str],
 ) -> dict[str, Page]:
     """Return pages, or none and add why."""
     try:
@@ -67,7 +69,7 @@ def _attempt(
         return {}
 
 
-def _described(served: list[Served]) -> dict[str, Page]:
+def _described(served: list[ServedModel]) -> dict[str, Page]:
     described = document(served)
     return {
         "/docs": ("text/html; charset=utf-8", page(described).encode()),
@@ -75,7 +77,7 @@ def _described(served: list[Served]) -> dict[str, Page]:
     }
 
 
-def _site(served: list[Served]) -> dict[str, Page]:
+def _site(served: list[ServedModel]) -> dict[str, Page]:
     found = files([Artifact(one.folder, one.card) for one in served])
     pages = {f"/{name}": (file.content_type, file.data) for name, file in found.items()}
     return {**pages, "/": pages[f"/{INDEX}"]}

@@ -11,7 +11,7 @@ from contextlib import closing
 from functools import partial
 
 from infer._errors import InferError, RuntimeUnavailableError
-from infer._serve._catalog import Catalog, Served
+from infer._serve._catalog import Catalog, ServedModel
 from infer._serve._grpc.server import grpc_server, reserved
 from infer._serve._settings import Settings
 from infer._serve._supervisor import handling, supervise
@@ -80,6 +80,7 @@ def work(settings: Settings, listener: socket.socket, ready: Callable[[], None])
     from infer._serve._http.hosts import Hosts
     from infer._serve._http.server import Server
     from infer._serve._log import Handler, Log
+    from infer._serve._memory import Budget
     from infer._serve._metrics import Metrics
     from infer._serve._pages import Pages
 
@@ -91,21 +92,22 @@ def work(settings: Settings, listener: socket.socket, ready: Callable[[], None])
     metrics = Metrics([served.card.name for served in catalog])
     pages = Pages(catalog, lambda problem: log.tell("page", {"problem": problem}))
 
-    def reloaded(served: Served) -> None:
+    def reloaded(served: ServedModel) -> None:
         name, problem = served.card.name, served.problem
         metrics.reloaded(name, "refused" if problem else "replaced")
         log.tell("reload", {"model": name, "version": served.version, "problem": problem})
         pages.refresh()
 
     hosts = Hosts(settings.host, listener.getsockname()[0], settings.allowed_hosts)
+    budget = Budget(settings.max_memory)
     pool = ThreadPoolExecutor(threads(), thread_name_prefix="samebits-large")
     with closing(_event_loop()) as loop:
         application = Application(catalog, pages, settings, metrics, log, pool)
-        server = Server(application, settings, hosts, loop)
+        server = Server(application, settings, hosts, budget, loop)
         stop_watching = catalog.watch(reloaded)
         # What was made so far stays: a full collection need not look at it again and again.
         gc.freeze()
-        with grpc_server(settings, catalog, metrics, log, pool) as stop_grpc:
+        with grpc_server(settings, budget, catalog, metrics, log, pool) as stop_grpc:
 
             def stop(*_: object) -> None:
                 server.stop()

@@ -11,7 +11,7 @@ import struct
 from infer._artifact.card import ModelCard, Port
 from infer._files.varint import varint
 from infer._program.operations import Node
-from infer._writers.nodes import in_order
+from infer._writers.linearize import linearize
 
 # Opset 9 (2018), unless an operation needs a later one: runtimes from then on load the file. IR 4
 # is the version that belongs to it.
@@ -62,7 +62,7 @@ def _graph(card: ModelCard) -> bytes:
     for number, step in enumerate(program.steps, 1):
         found, last = step.rule("onnx"), f"_{number}"
         root = (found, step.operands, {}) if isinstance(found, str) else found(step, program)
-        for name, node in in_order(root, last):
+        for name, node in linearize(root, last):
             nodes.append(_node(node, f"step{name[1:]}", step.target if name == last else name))
             for value in node[1]:
                 if isinstance(value, int):

@@ -16,8 +16,8 @@ from infer._artifact.sha256 import sha256
 from infer._program.operations import Node
 from infer._program.program import Program
 from infer._writers.archive import pack
-from infer._writers.argument import argument
-from infer._writers.nodes import in_order
+from infer._writers.input_name import input_name
+from infer._writers.linearize import linearize
 
 _DTYPES = {"float32": 7, "float64": 8}
 # One tensor in and one out, as torch.utils._pytree describes it.
@@ -47,7 +47,7 @@ def render(card: ModelCard) -> bytearray:
 def _graph(card: ModelCard) -> Iterator[bytes]:
     """Yield the graph as JSON, in pieces: in one it would be held twice."""
     program = card.compiled
-    names = {program.input: argument(program.input)}
+    names = {program.input: input_name(program.input)}
     nodes = _nodes(program, names)
     # torch.export derives the symbol for the length from the place where it finds it.
     place = f"L['{names[program.input]}'].size()[0]"
@@ -84,7 +84,7 @@ def _nodes(program: Program, names: dict[str, str]) -> list[tuple[str, Node]]:
         else:
             root = overload(step, program)
         names[step.target] = name
-        found += in_order(root, name)
+        found += linearize(root, name)
     return found
 
 

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 
 from infer._artifact.card import ModelCard
 from infer._writers.archive import pack
-from infer._writers.argument import argument
+from infer._writers.input_name import input_name
 
 _CLASS = "__torch__.samebits.Model"
 _STORAGES = {"float32": ("<f", b"FloatStorage"), "float64": ("<d", b"DoubleStorage")}
@@ -39,7 +39,7 @@ def render(card: ModelCard) -> bytes | bytearray:
 
 
 def _code(card: ModelCard) -> str:
-    program, x = card.compiled, argument(card.input.name)
+    program, x = card.compiled, input_name(card.input.name)
     # No name in a card begins like those of the steps.
     names = {name: f"CONSTANTS.c{index}" for index, name in enumerate(sorted(program.constants))}
     names[program.input] = x

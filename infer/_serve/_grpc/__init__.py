@@ -15,7 +15,7 @@ One file, one job:
     wire                  Protobuf's wire format to plain values and back, by these tables
     numbers               typed contents of a tensor to an array
     inference             one ModelInferRequest to its ModelInferResponse: plain functions
-    room                  how much may be in flight, and for how long
+    limits                how much memory calls may use, and how long they may wait
     service               the calls
     server                the threads that they run in, and the port
 """

@@ -12,7 +12,7 @@ from infer._serve._tensors import OF_DTYPE, from_binary, to_binary
 from infer._serve._validation import check_input, check_output
 
 if TYPE_CHECKING:
-    from infer._serve._catalog import Served
+    from infer._serve._catalog import ServedModel
 
 # Bytes of a shape on the wire: more than any has that is taken.
 _MOST_SHAPE = 320
@@ -27,13 +27,13 @@ class Inference(NamedTuple):
         elements: how many numbers were computed on.
     """
 
-    served: Served
+    served: ServedModel
     message: bytes
     elements: int
 
 
 def infer(
-    served: Served, fields: dict[str, Any], max_elements: int, *, final: bool = False
+    served: ServedModel, fields: dict[str, Any], max_elements: int, *, final: bool = False
 ) -> Inference:
     """Answer a request, raw if its values are raw, and typed if they are typed.
 
@@ -52,7 +52,9 @@ def infer(
         raise RequestError(503, "not enough memory for this request; try again", RETRY) from None
 
 
-def _infer(served: Served, fields: dict[str, Any], max_elements: int, *, final: bool) -> Inference:
+def _infer(
+    served: ServedModel, fields: dict[str, Any], max_elements: int, *, final: bool
+) -> Inference:
     card = served.card
     parameters_of(fields, "the request")
     inputs, outputs = fields.get("inputs", []), fields.get("outputs", [])

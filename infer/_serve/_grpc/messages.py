@@ -13,7 +13,7 @@ _FIELD = re.compile(r"(?:(repeated) |(map)<string, )?(\w+)>? (\w+) = (\d+);")
 _ENUM = re.compile(r"(\w+) = (\d+);")
 
 
-class Field(NamedTuple):
+class MessageField(NamedTuple):
     """A field of a message.
 
     Attributes:
@@ -34,7 +34,7 @@ class Field(NamedTuple):
 class Schema(NamedTuple):
     """All messages, by name and then by the number of the field, and all enumerations."""
 
-    messages: dict[str, dict[int, Field]]
+    messages: dict[str, dict[int, MessageField]]
     enums: dict[str, dict[str, int]]
 
 
@@ -59,7 +59,9 @@ def schema() -> Schema:
                 message = next(name for kind, name in reversed(within) if kind == "message")
                 oneof = within[-1][1] if within[-1][0] == "oneof" else ""
                 label = repeated or mapped or ""
-                found.messages[message][int(number)] = Field(int(number), name, kind, label, oneof)
+                found.messages[message][int(number)] = MessageField(
+                    int(number), name, kind, label, oneof
+                )
             elif value := _ENUM.fullmatch(line):
                 found.enums[within[-1][1]][value[1]] = int(value[2])
     return found

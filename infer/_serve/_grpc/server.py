@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from infer._errors import InferError
 from infer._serve._log import Handler
+from infer._serve._memory import Budget
 from infer._serve._settings import Settings
 
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ def reserved(settings: Settings) -> Iterator[Settings]:
 
 @contextmanager
 def grpc_server(
-    settings: Settings, catalog: Catalog, metrics: Metrics, log: Log, pool: Executor
+    settings: Settings, budget: Budget, catalog: Catalog, metrics: Metrics, log: Log, pool: Executor
 ) -> Iterator[Callable[[], None]]:
     """Take calls beside what else this process does; yield what stops that, from any thread.
 
@@ -97,7 +98,7 @@ def grpc_server(
     # The library calls it an error that a client sends a header in no encoding.
     handler.addFilter(lambda record: not record.getMessage().startswith("Invalid encoding"))
     logger.handlers, logger.propagate = [handler], False
-    service = Service(catalog, settings, metrics, log, pool)
+    service = Service(catalog, settings, budget, metrics, log, pool)
     calls = settings.max_queue + _CALLS
     with _threads(calls) as threads:
         server = grpc.server(
@@ -109,7 +110,7 @@ def grpc_server(
 
         def look() -> None:
             while not stopped.wait(_LOOK):
-                service.room.check()
+                service.limits.check()
 
         def stop() -> None:
             server.stop(settings.grace)

@@ -15,7 +15,8 @@ from infer._serve import _metadata
 from infer._serve._encodings import unpack
 from infer._serve._errors import DisconnectedError, RequestError, cut
 from infer._serve._grpc import inference, wire
-from infer._serve._grpc.room import Hold, Room
+from infer._serve._grpc.limits import CallLimits, CallState
+from infer._serve._memory import Budget
 from infer._serve._settings import Settings
 
 if TYPE_CHECKING:
@@ -89,17 +90,23 @@ class _Call:
 
 Messages = Iterator[bytes]
 # Makes the answer to a call from what the call holds and from its messages.
-_Answer = Callable[[_Call, Hold, Messages], bytes]
+_Answer = Callable[[_Call, CallState, Messages], bytes]
 
 
 class Service:
     """The service of one worker. Each call runs in a thread of its own."""
 
     def __init__(
-        self, catalog: Catalog, settings: Settings, metrics: Metrics, log: Log, pool: Executor
+        self,
+        catalog: Catalog,
+        settings: Settings,
+        budget: Budget,
+        metrics: Metrics,
+        log: Log,
+        pool: Executor,
     ) -> None:
         """Put the parts together; the pool computes what is large."""
-        self.room = Room(settings)
+        self.limits = CallLimits(settings, budget)
         self._catalog = catalog
         self._settings = settings
         self._metrics = metrics
@@ -141,27 +148,27 @@ class Service:
         self, call: _Call, context: grpc.ServicerContext, messages: Messages, answer: _Answer
     ) -> bytes:
         """Return the answer to a call; its errors become its status."""
-        hold = self.room.open(context)
+        state = self.limits.open(context)
 
         def end() -> None:
             """Note that the call is over: its answer was taken, or never will be."""
-            self.room.leave(hold)
+            self.limits.close(state)
             if call.answered:
-                if hold.error is not None:
-                    self._failed(call, hold.error)
+                if state.error is not None:
+                    self._failed(call, state.error)
                 self._tell(call)
 
         if not context.add_callback(end):  # it is over already
-            self.room.leave(hold)
+            self.limits.close(state)
         try:
             with self._errors(call, context):
-                found = answer(call, hold, messages)
-                self.room.take(hold, len(found))
-                self.room.wait(hold, self._settings.timeout)
+                found = answer(call, state, messages)
+                state.memory.take(len(found))
+                self.limits.wait(state, self._settings.timeout)
                 call.size, call.answered = len(found), True
                 return found
         finally:
-            self.room.leave(hold)
+            self.limits.close(state)
 
     @contextmanager
     def _errors(self, call: _Call, context: grpc.ServicerContext) -> Iterator[None]:
@@ -191,9 +198,9 @@ class Service:
     def _simple(self, answer: Callable[[dict[str, Any]], dict[str, Any]]) -> _Answer:
         """Return a call of a function from the fields of its request to those of its answer."""
 
-        def run(call: _Call, hold: Hold, messages: Messages) -> bytes:
-            message = self._read(hold, messages)
-            found = answer(wire.decode(self._plain(hold, message), f"{call.method}Request"))
+        def run(call: _Call, state: CallState, messages: Messages) -> bytes:
+            message = self._read(state, messages)
+            found = answer(wire.decode(self._plain(state, message), f"{call.method}Request"))
             return wire.encode(found, f"{call.method}Response")
 
         return run
@@ -216,51 +223,55 @@ class Service:
             raise RequestError(404, "there is one repository, which has no name")
         return {"models": _metadata.index(self._catalog)}
 
-    def _infer(self, call: _Call, hold: Hold, messages: Messages) -> bytes:
-        return self._compute(call, hold, self._read(hold, messages))
+    def _infer(self, call: _Call, state: CallState, messages: Messages) -> bytes:
+        return self._compute(call, state, self._read(state, messages))
 
     def _stream(self, messages: Messages, context: grpc.ServicerContext) -> Iterator[bytes]:
         """Answer one request after the other; an error is an answer, and does not end the call."""
-        hold, idle = self.room.open(context), self._settings.idle
-        if not context.add_callback(lambda: self.room.leave(hold)):
-            self.room.leave(hold)
+        state, idle = self.limits.open(context), self._settings.idle
+        if not context.add_callback(lambda: self.limits.close(state)):
+            self.limits.close(state)
         try:
             with self._errors(_Call("ModelStreamInfer", context), context):
-                while (message := self.room.receive(hold, messages, idle)) is not None:
-                    yield from self._part(_Call("ModelStreamInfer", context), hold, message)
-                    self.room.give(hold)
+                while (message := self.limits.receive(state, messages, idle)) is not None:
+                    yield from self._part(_Call("ModelStreamInfer", context), state, message)
+                    self.limits.reset(state)
         finally:
-            self.room.leave(hold)
+            self.limits.close(state)
 
-    def _part(self, call: _Call, hold: Hold, message: bytes) -> Iterator[bytes]:
+    def _part(self, call: _Call, state: CallState, message: bytes) -> Iterator[bytes]:
         """Yield the answer to one message of a stream; return when it was taken."""
         try:
-            inner = self._compute(call, hold, message, stream=True)
-            self.room.take(hold, len(inner))
+            inner = self._compute(call, state, message, stream=True)
+            state.memory.take(len(inner))
         except RequestError as error:
             self._failed(call, error)
             inner = wire.encode({"id": call.request_id}, "ModelInferResponse")
         answer = {"error_message": call.error, "infer_response": inner}
         found = wire.encode(answer, "ModelStreamInferResponse")
         call.size = len(found)
-        self.room.wait(hold, self._settings.timeout)
+        self.limits.wait(state, self._settings.timeout)
         try:
             yield found
         finally:
-            if hold.error is not None:
-                self._failed(call, hold.error)
+            if state.error is not None:
+                self._failed(call, state.error)
             self._tell(call)
 
-    def _compute(self, call: _Call, hold: Hold, message: bytes, *, stream: bool = False) -> bytes:
+    def _compute(
+        self, call: _Call, state: CallState, message: bytes, *, stream: bool = False
+    ) -> bytes:
         """Return the answer to a message; of the large ones, few are computed at a time."""
         began = perf_counter()
         if len(message) <= _SMALL and not _coding(message):
-            found = self._answer(call, hold, message, stream=stream)
+            found = self._answer(call, state, message, stream=stream)
         elif not self._queue.acquire(blocking=False):
             raise RequestError(503, "too many large requests wait; try again")
         else:
             try:
-                found = self._pool.submit(self._answer, call, hold, message, stream=stream).result()
+                found = self._pool.submit(
+                    self._answer, call, state, message, stream=stream
+                ).result()
             finally:
                 self._queue.release()
         call.elements = found.elements
@@ -268,9 +279,9 @@ class Service:
         return found.message
 
     def _answer(
-        self, call: _Call, hold: Hold, message: bytes, *, stream: bool
+        self, call: _Call, state: CallState, message: bytes, *, stream: bool
     ) -> inference.Inference:
-        fields = wire.decode(self._plain(hold, message), "ModelInferRequest")
+        fields = wire.decode(self._plain(state, message), "ModelInferRequest")
         call.request_id = fields.get("id", "")
         name, version = fields.get("model_name", ""), fields.get("model_version") or None
         served = self._catalog.find(name, version)
@@ -279,21 +290,21 @@ class Service:
         final = stream and asked.get("bool_param", False)
         return inference.infer(served, fields, self._settings.max_elements, final=final)
 
-    def _plain(self, hold: Hold, message: bytes) -> bytes:
+    def _plain(self, state: CallState, message: bytes) -> bytes:
         """Return a message unpacked, if it is compressed."""
         coding = _coding(message)
         if not coding:
             return message
         most = self._settings.max_body
-        return bytes(unpack(message, coding, most, lambda size: self.room.take(hold, size)))
+        return bytes(unpack(message, coding, most, state.memory.take))
 
-    def _read(self, hold: Hold, messages: Messages) -> bytes:
+    def _read(self, state: CallState, messages: Messages) -> bytes:
         """Return the one message of a call."""
-        message = self.room.receive(hold, messages, self._settings.timeout)
+        message = self.limits.receive(state, messages, self._settings.timeout)
         if message is None:
             # The library takes one that is too large for the end, and then cancels the call.
             time.sleep(_CANCELLED_WITHIN)
-            if not hold.context.is_active():
+            if not state.context.is_active():
                 raise DisconnectedError
             raise RequestError(400, "expected a message, found none")
         return message

@@ -17,7 +17,7 @@ from typing import Any
 
 from infer._files.varint import varint
 from infer._serve._errors import RequestError
-from infer._serve._grpc.messages import Field, schema
+from infer._serve._grpc.messages import MessageField, schema
 
 # Fields in a message with all that is in it. An honest one has about ten.
 _MOST_FIELDS = 1 << 14
@@ -47,7 +47,7 @@ def decode(data: bytes, message: str) -> dict[str, Any]:
         RequestError: the bytes are no such message, or have very many fields.
     """
     found: dict[str, Any] = {}
-    _Reader(data).read(message, 0, len(data), found)
+    _MessageReader(data).read(message, 0, len(data), found)
     return found
 
 
@@ -115,7 +115,7 @@ def _payload(value: Any, kind: str) -> bytes | memoryview:
     return _to_varint(int(value))
 
 
-class _Reader:
+class _MessageReader:
     """Reads one message, and counts its fields."""
 
     def __init__(self, data: bytes) -> None:
@@ -225,7 +225,7 @@ class _Reader:
             raise _no_message("a group does not end")
 
 
-def _wire(field: Field) -> int:
+def _wire(field: MessageField) -> int:
     return _WIRE.get(field.kind, _VARINT if field.kind in schema().enums else _LENGTH)
 
 

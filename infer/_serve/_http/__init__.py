@@ -18,7 +18,6 @@ One file, one job:
     hosts       which Host a request may ask for
     chunks      a chunked body
     filling     a long body, received straight into its memory
-    memory      what all requests together may hold
     connection  one connection, from its first byte to its last
     server      all of them: accepting, deadlines, stopping
 

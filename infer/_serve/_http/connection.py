@@ -15,17 +15,17 @@ from infer._serve._errors import RequestError
 from infer._serve._http import head
 from infer._serve._http.chunks import Chunks
 from infer._serve._http.filling import Filling
-from infer._serve._http.memory import Budget, Share, too_much
 from infer._serve._http.messages import (
     SMALL,
     STATUS_LINES,
-    Application,
     Body,
     Reply,
     Request,
+    RequestHandler,
     Route,
     refusal,
 )
+from infer._serve._memory import Budget, Share, out_of_memory
 from infer._serve._settings import Settings
 
 # Seconds that a client's requests are answered before other connections get their turn.
@@ -60,7 +60,7 @@ def _nothing() -> bool:
 class Owner(Protocol):
     """What a connection belongs to and shares with all others; see ``server.Server``."""
 
-    application: Application
+    application: RequestHandler
     settings: Settings
     loop: asyncio.AbstractEventLoop
     budget: Budget
@@ -297,7 +297,7 @@ class Connection(asyncio.Protocol):
             try:
                 filling = Filling(self, route, length, self._share.take)
             except MemoryError:
-                self.body_refused(too_much(), route.model, length)
+                self.body_refused(out_of_memory(), route.model, length)
                 return
             if filling.begin(self._buffer):
                 self._transport.set_protocol(filling)

@@ -8,7 +8,7 @@ from http import HTTPStatus
 from typing import NamedTuple, Protocol
 
 from infer._serve._errors import RequestError
-from infer._serve._http.memory import Share
+from infer._serve._memory import Share
 
 Body = bytes | memoryview
 
@@ -85,8 +85,8 @@ class Route(NamedTuple):
     model: str = ""
 
 
-class Application(Protocol):
-    """What answers requests."""
+class RequestHandler(Protocol):
+    """The application that answers requests."""
 
     def route(self, request: Request) -> Route | Reply:
         """Decide where a request goes, or refuse it before its body has come; never raises."""

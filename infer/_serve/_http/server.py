@@ -13,8 +13,8 @@ from infer._serve._errors import RETRY, RequestError
 from infer._serve._http import head
 from infer._serve._http.connection import Connection
 from infer._serve._http.hosts import Hosts
-from infer._serve._http.memory import Budget
-from infer._serve._http.messages import Application
+from infer._serve._http.messages import RequestHandler
+from infer._serve._memory import Budget
 from infer._serve._settings import Settings
 
 # Seconds between two looks at the deadlines.
@@ -35,9 +35,10 @@ class Server:
 
     def __init__(
         self,
-        application: Application,
+        application: RequestHandler,
         settings: Settings,
         hosts: Hosts,
+        budget: Budget,
         loop: asyncio.AbstractEventLoop,
     ) -> None:
         """Put the parts together."""
@@ -46,7 +47,7 @@ class Server:
         # Requests of one client have nearly always the same head.
         self.parse = lru_cache(_HEADS)(partial(head.parse, hosts=hosts))
         self.loop = loop
-        self.budget = Budget(settings.max_memory)
+        self.budget = budget
         self.stopping = False
         self.date = b""
         self._connections: set[Connection] = set()

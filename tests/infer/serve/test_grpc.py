@@ -509,10 +509,12 @@ from concurrent.futures import ThreadPoolExecutor
 from infer._serve._catalog import Catalog
 from infer._serve._grpc.server import grpc_server, reserved
 from infer._serve._log import Log
+from infer._serve._memory import Budget
 from infer._serve._metrics import Metrics
 from infer._serve._settings import Settings
+budget = Budget(1 << 20)
 with reserved(Settings(("f2c",), grpc_port=0)) as settings, ThreadPoolExecutor(1) as pool:
-    with grpc_server(settings, Catalog(("f2c",)), Metrics(["f2c"]), Log(), pool):
+    with grpc_server(settings, budget, Catalog(("f2c",)), Metrics(["f2c"]), Log(), pool):
         from tritonclient import grpc
         with grpc.InferenceServerClient(f"127.0.0.1:{settings.grpc_port}") as client:
             x = np.array([50.0], "f4")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from infer._program.operations import Node
 
 
-def in_order(root: Node, name: str) -> list[tuple[str, Node]]:
+def linearize(root: Node, name: str) -> list[tuple[str, Node]]:
     """Return a node after the nodes that it needs, each with a name for its value.
 
     Args:

@@ -22,6 +22,6 @@ _OVERLOADS = {
 _STEP = re.compile(rf"({'|'.join(_OVERLOADS)})(_[0-9]+)?")
 
 
-def argument(name: str) -> str:
+def input_name(name: str) -> str:
     """Return the card's name of the input, followed by an underscore if torch cannot use it."""
     return f"{name}_" if _RESERVED.fullmatch(name) or _STEP.fullmatch(name) else name
