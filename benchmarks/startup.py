@@ -1,4 +1,4 @@
-"""How long a whole process takes to answer one number, as ratios in the same run.
+"""Time of a whole process that answers one number, as ratios in the same run.
 
     python benchmarks/startup.py [--runs N]
 

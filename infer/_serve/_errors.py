@@ -1,10 +1,10 @@
-"""What a request did wrong, in the protocol's terms."""
+"""Errors in requests, as HTTP statuses and messages."""
 
 from __future__ import annotations
 
 from typing import Any
 
-# Characters of a value that a message repeats, and items of a list that it looks at.
+# A message quotes at most so many characters of a value, and so many items of a list.
 _LONGEST = 60
 _ITEMS = 8
 
@@ -12,12 +12,12 @@ RETRY = (b"retry-after", b"1")
 
 
 class RequestError(Exception):
-    """A request that gets an error as its answer.
+    """A request that is answered with an error.
 
     Attributes:
         status: HTTP status.
-        headers: more headers of the answer.
-        reason: what the log is told and the client is not, or nothing.
+        headers: additional headers of the answer.
+        reason: what is logged but not sent to the client; may be empty.
     """
 
     def __init__(
@@ -31,14 +31,14 @@ class RequestError(Exception):
 
 
 class DisconnectedError(Exception):
-    """The client has gone; nobody waits for an answer."""
+    """The client has disconnected, so it gets no answer."""
 
 
 def brief(value: Any, depth: int = 3) -> Any:
-    """Return a small stand-in for a parsed JSON value, whatever its size, length and depth.
+    """Return a small excerpt of a parsed JSON value of any size, length and depth.
 
-    ``repr`` and ``json.dumps`` of the value itself take as long as it is large, and fail if it is
-    nested deeply.
+    For the whole value, ``repr`` and ``json.dumps`` would be slow if it is large, and fail if it
+    is nested deeply.
     """
     if isinstance(value, str):
         return value[:_LONGEST]
@@ -51,10 +51,10 @@ def brief(value: Any, depth: int = 3) -> Any:
 
 
 def show(value: Any) -> str:
-    """Return how an error repeats a parsed JSON value: as Python spells it, cut short."""
+    """Return an excerpt of a parsed JSON value for an error message, in Python notation."""
     return cut(repr(brief(value)))
 
 
 def cut(text: str, longest: int = _LONGEST) -> str:
-    """Return text of at most that many characters."""
+    """Truncate text to that many characters."""
     return text if len(text) <= longest else f"{text[: longest - 3]}…"

@@ -1,4 +1,4 @@
-"""Every page that is not the protocol's: the one table where they are mounted."""
+"""The table of all pages that are not part of the protocol."""
 
 from __future__ import annotations
 
@@ -16,29 +16,30 @@ Page = tuple[str, bytes]
 
 
 class Pages:
-    """The pages by path. They follow the catalog, as they show the cards."""
+    """The pages by path. They show the cards, so they change with the catalog."""
 
-    def __init__(self, catalog: Catalog, tell: Callable[[str], None] = lambda _: None) -> None:
-        """Make the pages of a catalog.
+    def __init__(self, catalog: Catalog, report: Callable[[str], None] = lambda _: None) -> None:
+        """Create the pages of a catalog.
 
         Args:
-            catalog: of the models.
-            tell: is told why a page cannot be made. Nothing else depends on a page.
+            catalog: the models.
+            report: called with the reason if a page cannot be created. Nothing else depends on
+                a page.
         """
         self._catalog = catalog
-        self._tell = tell
+        self._report = report
         self._versions: list[str] = []
         self._pages: dict[str, Page] = {}
         self.refresh()
 
     def get(self, path: str) -> Page | None:
-        """Return the page at a path, None if there is none. It takes no time."""
+        """Return the page at a path, or None; does not block."""
         return self._pages.get(path)
 
     def refresh(self) -> None:
-        """Make the pages again if the models have changed; may run beside ``get``.
+        """Recreate the pages if the models have changed; ``get`` may be called meanwhile.
 
-        A model whose page cannot be made is left out.
+        A model that the page cannot show is left out.
         """
         served = list(self._catalog)
         versions = [one.version for one in served]
@@ -53,7 +54,7 @@ class Pages:
         self._pages = {**found, **site}
         self._versions = [] if problems else versions
         for problem in problems:
-            self._tell(problem)
+            self._report(problem)
 
 
 def _attempt(
@@ -61,11 +62,11 @@ def _attempt(
     served: list[ServedModel],
     problems: list[str],
 ) -> dict[str, Page]:
-    """Return pages, or none and add why."""
+    """Return pages; if that fails, return none and append the reason."""
     try:
         return make(served)
-    except Exception as error:  # noqa: BLE001 - whatever a card holds, the server goes on
-        problems.append(cut(f"a page cannot be made: {type(error).__name__}: {error}", 500))
+    except Exception as error:  # noqa: BLE001 - no card may stop the server
+        problems.append(cut(f"a page cannot be created: {type(error).__name__}: {error}", 500))
         return {}
 
 

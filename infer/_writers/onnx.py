@@ -1,7 +1,7 @@
-"""``model.onnx``: the program of a card, one node for each step, or several.
+"""``model.onnx``: the program of a card as an ONNX graph, with one or more nodes per step.
 
-Written as protocol buffers, field by field in the order of their numbers: what the package onnx
-writes for the same model. The numbers stand in onnx.proto of https://github.com/onnx/onnx.
+The file consists of protocol buffers, with fields in the order of their numbers: the same bytes as
+the package onnx writes. The numbers are those in onnx.proto of https://github.com/onnx/onnx.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from infer._files.varint import varint
 from infer._program.operations import Node
 from infer._writers.linearize import linearize
 
-# Opset 9 (2018), unless an operation needs a later one: runtimes from then on load the file. IR 4
-# is the version that belongs to it.
+# Opset 9 (2018), unless an operation needs a later one, so that old runtimes load the file too. It
+# belongs to IR version 4.
 OPSET = 9
 IR_VERSION = 4
 _ELEMENT_TYPES = {"float32": 1, "float64": 11}
@@ -27,7 +27,7 @@ def render(card: ModelCard) -> bytes:
     """Return the bytes of an ONNX model with one input and one output of dynamic length.
 
     Args:
-        card: its program becomes the nodes; its names, units and formula the documentation.
+        card: its program becomes the nodes; its names, units and formula become documentation.
     """
     source, target = card.input, card.output
     opsets = [step.operation.opset for step in card.compiled.steps]
@@ -94,7 +94,7 @@ def _node(node: Node, name: str, target: str) -> bytes:
 
 
 def _index(value: int) -> str:
-    """Return the name of a whole number; no name in a card begins like this."""
+    """Return the name of an integer constant; no name in a card starts with an underscore."""
     return f"_{value}"
 
 
@@ -107,7 +107,8 @@ def _value(port: Port, element_type: int, shape: bytes) -> bytes:
     )
 
 
-# Protocol buffers: a field is its number and kind, then a number or a length and so many bytes.
+# Protocol buffers: a field is its number and wire type, then a number, or a length and that many
+# bytes.
 
 
 def _number(field: int, value: int) -> bytes:

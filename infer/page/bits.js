@@ -28,7 +28,7 @@ function compare(answer) {
   const { card } = model;
   const here = samebits.bits(answer, card.dtype);
   $("bits").replaceChildren(cells("this browser", here));
-  if (!site.server) return verdict("No server here: this page computed alone.", "alone");
+  if (!site.server) return verdict("No server here: only this page computed.", "alone");
   verdict("asking the server…", "alone");
   const question = {};
   asked = question;

@@ -133,7 +133,7 @@ function update() {
   $("rounded").textContent =
     odd < 0
       ? ""
-      : `${texts[odd].trim()} is no ${card.dtype}; computed on ${samebits.repr(values[odd])}.`;
+      : `${texts[odd].trim()} is not a ${card.dtype}; computed with ${samebits.repr(values[odd])}.`;
   compare(answer);
   calls();
   steps(at);

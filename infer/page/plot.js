@@ -119,7 +119,7 @@ function draw() {
   const shade = path(around.filter(([, y]) => Number.isFinite(y)));
   const touches = ([at, y]) => !(Math.abs(py(y) - py(compute(along(at)).answer)) > 3);
   if (!difference && dots.length && dots.every(touches)) {
-    const close = "They lie too close to the curve to be told from it";
+    const close = "They are too close to the curve to distinguish";
     $("data").textContent += ` ${close}: choose “difference from the model”.`;
   }
   const visible = near && Number.isFinite(answer);

@@ -162,7 +162,7 @@ def test_the_command_replaces_nothing_else(site, tmp_path):
     (foreign / "chapter1.tex").write_text("precious")
     code, output = site(foreign, "f2c")
     assert code == 2
-    assert "holds 'chapter1.tex', which `infer site` did not write" in output
+    assert "contains 'chapter1.tex', which `infer site` did not write" in output
     assert "--force" in output
     assert (foreign / "chapter1.tex").read_text() == "precious"
     assert site(foreign, "f2c", "--force")[0] == 0
@@ -173,12 +173,12 @@ def test_somebody_elses_page_of_the_same_file_names_is_kept(site, tmp_path):
     (tmp_path / "index.html").write_text("<!doctype html>mine")
     code, output = site(tmp_path, "f2c")
     assert code == 2
-    assert "holds 'index.html'" in output
+    assert "contains 'index.html'" in output
     file = tmp_path / "file"
     file.write_text("mine")
     code, output = site(file, "f2c")
     assert code == 2
-    assert "in the way" in output
+    assert "is not a folder" in output
 
 
 def test_what_cannot_be_written_leaves_the_old_page(site, tmp_path, monkeypatch):

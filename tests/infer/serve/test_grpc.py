@@ -418,14 +418,14 @@ def tensor(**contents):
         (
             one_value(inputs=[tensor(datatype="INT8", int_contents=[-129])], raw_input_contents=[]),
             "INVALID_ARGUMENT",
-            "-129 in 'int_contents' is no INT8",
+            "-129 in 'int_contents' is not a valid INT8",
         ),
         (
             one_value(
                 inputs=[tensor(datatype="UINT16", uint_contents=[1 << 16])], raw_input_contents=[]
             ),
             "INVALID_ARGUMENT",
-            "65,536 in 'uint_contents' is no UINT16",
+            "65,536 in 'uint_contents' is not a valid UINT16",
         ),
     ],
 )
@@ -665,7 +665,7 @@ def test_a_port_in_use_is_named(workers, both, command):
     result = command("infer", "serve", "f2c", *options)
     assert result.returncode == 1
     error = result.stderr.decode()
-    assert f"cannot listen at 127.0.0.1 port {port}: " in error
+    assert f"cannot listen on 127.0.0.1 port {port}: " in error
     assert "try another --grpc-port" in error
 
 

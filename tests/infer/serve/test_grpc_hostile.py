@@ -374,7 +374,7 @@ def test_large_requests_have_a_queue(start):
         client.start()
     for client in clients:
         client.join()
-    assert found == {True, ("UNAVAILABLE", "too many large requests wait; try again")}
+    assert found == {True, ("UNAVAILABLE", "too many large requests are waiting; try again")}
     assert server.stop() == 0
     assert server.log() == []
 
