@@ -2,6 +2,7 @@
 
 import ast
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ("export", "infer", "train")
-# What each package may import of the three; DESIGN's arrows.
+# What each package may import of the three.
 ALLOWED = {
     "infer": {"infer"},
     "train": {"infer", "train"},
@@ -156,6 +157,28 @@ def test_a_room_says_what_it_is_for_and_imports_nothing(name):
     tree = ast.parse(MODULES[name].read_text("utf-8"))
     assert ast.get_docstring(tree)
     assert len(tree.body) == 1
+
+
+def test_every_room_is_in_the_overview():
+    overview = (ROOT / "ARCHITECTURE.md").read_text("utf-8")
+    rooms = {path.parent for path in MODULES.values()} - {ROOT / name for name in PACKAGES}
+    rooms.add(ROOT / "infer" / "page")
+    rows = re.findall(r"^\| `(.+?)/` \|", overview, re.MULTILINE)
+    assert sorted(rows) == sorted(room.relative_to(ROOT).as_posix() for room in rooms)
+
+
+def test_every_path_in_the_overview_exists():
+    overview = (ROOT / "ARCHITECTURE.md").read_text("utf-8")
+    room, missing = "", []
+    for line in overview.splitlines():
+        if row := re.match(r"\| `(.+?/)` \|", line):
+            room = row[1]
+        # In the row of a room, a file is named without its folder.
+        for path in re.findall(r"`([\w/.]+(?:/|\.(?:py|js|md)))`", line):
+            if not (ROOT / path).exists() and not (ROOT / room / path).exists():
+                missing.append(path)
+        room = room if line.startswith("|") else ""
+    assert missing == []
 
 
 # Imports each module in a process of its own that has nothing of ours imported yet (a fork is

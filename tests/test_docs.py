@@ -101,6 +101,7 @@ def test_what_a_page_shows_is_what_happens(page, shell, served, tmp_path):
 
 
 def test_links_between_pages_lead_somewhere():
-    for page in [*PAGES, ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md"]:
+    others = ("ARCHITECTURE.md", "CHANGELOG.md", "CONTRIBUTING.md")
+    for page in [*PAGES, *(ROOT / name for name in others)]:
         for target in re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text(encoding="utf-8")):
             assert (page.parent / target).exists(), f"{page.name} links to {target}"

@@ -1,4 +1,4 @@
-"""What a request did wrong, in the protocol's terms."""
+"""Errors in requests, as HTTP statuses and messages."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ RETRY = (b"retry-after", b"1")
 
 
 class RequestError(Exception):
-    """A request that gets an error as its answer.
+    """A request that is answered with an error.
 
     Attributes:
         status: HTTP status.
-        headers: more headers of the answer.
-        reason: what the log is told and the client is not, or nothing.
+        headers: additional headers of the answer.
+        reason: what is logged but not sent to the client; may be empty.
     """
 
     def __init__(
@@ -29,9 +29,9 @@ class RequestError(Exception):
 
 
 class DisconnectedError(Exception):
-    """The client has gone; nobody waits for an answer."""
+    """The client has disconnected, so it gets no answer."""
 
 
 def show(value: Any) -> str:
-    """Return how an error repeats a parsed JSON value: as Python spells it, cut short."""
+    """Return an excerpt of a parsed JSON value for an error message, in Python notation."""
     return shortened(repr(outline(value)))

@@ -13,15 +13,15 @@ _FIELD = re.compile(r"(?:(repeated) |(map)<string, )?(\w+)>? (\w+) = (\d+);")
 _ENUM = re.compile(r"(\w+) = (\d+);")
 
 
-class Field(NamedTuple):
+class MessageField(NamedTuple):
     """A field of a message.
 
     Attributes:
         number: on the wire.
         name: in the message.
         kind: a scalar type, or the name of a message or an enumeration.
-        label: "repeated", "map" (from text), or nothing.
-        oneof: the name of the group of which one field is set at a time, or nothing.
+        label: "repeated", "map" (with string keys), or empty.
+        oneof: the name of its oneof group, or empty.
     """
 
     number: int
@@ -32,15 +32,15 @@ class Field(NamedTuple):
 
 
 class Schema(NamedTuple):
-    """All messages, by name and then by the number of the field, and all enumerations."""
+    """All messages, by name and field number, and all enumerations, by name."""
 
-    messages: dict[str, dict[int, Field]]
+    messages: dict[str, dict[int, MessageField]]
     enums: dict[str, dict[str, int]]
 
 
 @cache
 def schema() -> Schema:
-    """Return what the file declares."""
+    """Parse the file."""
     found = Schema({}, {})
     within: list[tuple[str, str]] = []
     with open(_PATH, encoding="utf-8") as file:
@@ -59,7 +59,9 @@ def schema() -> Schema:
                 message = next(name for kind, name in reversed(within) if kind == "message")
                 oneof = within[-1][1] if within[-1][0] == "oneof" else ""
                 label = repeated or mapped or ""
-                found.messages[message][int(number)] = Field(int(number), name, kind, label, oneof)
+                found.messages[message][int(number)] = MessageField(
+                    int(number), name, kind, label, oneof
+                )
             elif value := _ENUM.fullmatch(line):
                 found.enums[within[-1][1]][value[1]] = int(value[2])
     return found

@@ -38,7 +38,7 @@ from infer._program.polynomial import ExpansionError, of_program, value_at
 from infer._program.program import Program, Step, parse
 from infer._runtimes import _pieces
 from infer._runtimes.python import PythonEvaluator
-from infer._writers.nodes import in_order
+from infer._writers.linearize import linearize
 from infer._writers.siblings import content
 
 PAGE = Path(infer.__file__).parent / "page" / "evaluate.js"
@@ -323,7 +323,7 @@ def test_what_is_no_polynomial_is_refused_by_name(name):
 def test_nodes_come_after_those_that_they_need():
     shared = ("Neg", ("x",), {})
     root = ("Add", (shared, ("Mul", (shared, "c", 2), {"k": 1})), {})
-    assert in_order(root, "_3") == [
+    assert linearize(root, "_3") == [
         ("_3_0", ("Neg", ("x",), {})),
         ("_3_1", ("Mul", ("_3_0", "c", 2), {"k": 1})),
         ("_3", ("Add", ("_3_0", "_3_1"), {})),

@@ -30,7 +30,7 @@ from infer._artifact.store import find
 from infer._ieee.patterns import inputs
 from infer._program.program import parse
 from infer._writers.archive import pack
-from infer._writers.argument import argument
+from infer._writers.input_name import input_name
 from infer._writers.siblings import content, read
 
 needs_torchscript = pytest.mark.skipif(
@@ -356,7 +356,7 @@ def test_any_name_of_the_input_will_do(run, line, patterns):
         with np.errstate(all="ignore"):
             right = np.float32(1) - (np.float32(0.5) + x) * x
         assert np.array_equal(patterns(run(card)(x)), patterns(right)), word
-    assert (argument("mul_1"), argument("in"), argument("t_u")) == ("mul_1_", "in_", "t_u")
+    assert (input_name("mul_1"), input_name("in"), input_name("t_u")) == ("mul_1_", "in_", "t_u")
 
 
 @needs_torchscript
