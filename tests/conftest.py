@@ -13,6 +13,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 import tempfile
 from functools import cache
 from importlib.util import find_spec
@@ -105,6 +106,29 @@ def memory(tmp_path):
         return
     with tempfile.TemporaryDirectory(dir="/dev/shm") as folder:
         yield Path(folder)
+
+
+@pytest.fixture(scope="session")
+def warm():
+    """Return a folder of commands for PATH that do not wait for torch: see ``warm_server.py``.
+
+    They are for tests of what a command does. What it imports and how it starts is tested by
+    ``test_entry.py``, ``test_architecture.py`` and ``test_packaging.py``.
+    """
+    here = Path(__file__).parent
+    with tempfile.TemporaryDirectory() as name:  # a socket's path must be short
+        folder = Path(name)
+        client = (here / "warm_client.py").read_text("utf-8")
+        for command in ("calibrate", "f2c", "infer", "python"):
+            (folder / command).write_text(f"#!{sys.executable} -IS\n{client}", "utf-8")
+            (folder / command).chmod(0o755)
+        command = [sys.executable, here / "warm_server.py", folder / "socket"]
+        with subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True
+        ) as server:
+            assert server.stdout.readline() == "ready\n"
+            yield folder
+            server.kill()
 
 
 def pytest_ignore_collect(collection_path):

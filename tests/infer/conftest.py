@@ -4,7 +4,6 @@ import copy
 import os
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -166,16 +165,14 @@ def million():
 
 
 @pytest.fixture
-def command(tmp_path):
-    """Return a function that runs an installed command in an empty folder."""
+def command(tmp_path, warm):
+    """Return a function that runs a command in an empty folder; see ``warm``."""
     folder = tmp_path / "cwd"
     folder.mkdir()
 
     def run(name, *arguments, stdin="", **variables):
-        path = shutil.which(name, path=str(Path(sys.executable).parent))
-        assert path is not None, f"{name} is not installed beside {sys.executable}"
         return subprocess.run(
-            [path, *map(str, arguments)],
+            [warm / name, *map(str, arguments)],
             input=stdin.encode() if isinstance(stdin, str) else stdin,
             capture_output=True,
             cwd=folder,
