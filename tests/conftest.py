@@ -145,9 +145,25 @@ def pytest_ignore_collect(collection_path):
     return True if found & without else None
 
 
+# Files of few and long tests, or of many and short ones; the others stand between.
+FIRST = ("test_docs.py", "test_ray.py", "test_examples.py", "test_benchmarks.py", "test_page.py")
+LAST = ("test_architecture.py", "test_model.py")
+
+
 def pytest_collection_modifyitems(items):
     """Begin with the longest tests, so that parallel workers end together."""
-    items.sort(key=lambda item: item.path.name not in ("test_docs.py", "test_ray.py"))
+    items.sort(key=lambda item: (item.path.name in LAST) - (item.path.name in FIRST))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """Give each worker its share at once, in order: what a file's tests share is started once.
+
+    A worker that has done its share takes from what another one has left.
+    """
+    from xdist.scheduler import WorkStealingScheduling
+
+    return WorkStealingScheduling(config, log)
 
 
 def pytest_runtest_setup(item):

@@ -30,6 +30,9 @@ HEAVY = (
 
 def run(program, *arguments):
     """Do what a new Python does with a command line."""
+    if arguments[:2] == ("-W", "error"):
+        warnings.simplefilter("error")
+        arguments = arguments[2:]
     if program != "python":
         package = "export" if program == "calibrate" else "infer"
         sys.argv = [program, *arguments]

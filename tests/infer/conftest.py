@@ -142,18 +142,18 @@ def patterns():
 
 
 @pytest.fixture
-def million():
-    """Return a function from a card to inputs: the specials, then a million random bit patterns.
+def random_inputs():
+    """Return a function from a card and a count to the specials, then so many random bit patterns.
 
     They are an array of shape (n,), or (n, k) for k features.
     """
 
-    def make(card):
+    def make(card, count):
         width = card.features or 1
         unsigned = {"float32": np.uint32, "float64": np.uint64}[card.dtype]
         generator = np.random.default_rng(20_260)
         patterns = generator.integers(
-            0, np.iinfo(unsigned).max, (1_000_000, width), unsigned, endpoint=True
+            0, np.iinfo(unsigned).max, (count, width), unsigned, endpoint=True
         )
         corners = np.array(specials(card.dtype), card.dtype)[:, None]
         if card.features:
