@@ -9,6 +9,7 @@ import re
 import runpy
 import shutil
 import subprocess
+import sys
 from fractions import Fraction
 from pathlib import Path
 
