@@ -186,6 +186,33 @@ def test_every_path_in_the_overview_exists():
     assert missing == []
 
 
+def test_only_the_models_and_their_table_know_the_tutorials():
+    room = "train._learn.tutorials"
+    outside = [name for name in MODULES if not name.startswith(room)]
+    known = {name: arrows(name) & {f"{room}.printed", f"{room}.recipes"} for name in outside}
+    assert {name: found for name, found in known.items() if found} == {
+        "train._cli": {f"{room}.printed"},
+        "train._learn.models": {f"{room}.recipes"},
+    }
+
+
+def class_names(tree):
+    """Return the classes that a module defines at its top, without those private to it."""
+    return [
+        node.name
+        for node in tree.body
+        if isinstance(node, ast.ClassDef) and not node.name.startswith("_")
+    ]
+
+
+def test_a_class_name_stands_for_one_thing():
+    homes = {}
+    for name, path in MODULES.items():
+        for found in class_names(ast.parse(path.read_text("utf-8"))):
+            homes.setdefault(found, []).append(name)
+    assert {found: names for found, names in homes.items() if len(names) > 1} == {}
+
+
 # Imports each module in a process of its own that has nothing of ours imported yet (a fork is
 # cheap, and torch is there already), and tells which of the heavy ones came with it.
 EACH_FIRST = """

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -51,7 +50,7 @@ def bands(calibration: Calibration, x: Doubles, t: float) -> Bands:
         x: inputs of shape (n, k), or (n,) for one feature.
         t: quantile of Student's distribution.
     """
-    found = Uncertainty(**asdict(calibration.uncertainty))
+    found = Uncertainty(**calibration.uncertainty._asdict())
     columns = x.reshape(len(x), -1).T
     scale = t * found.residual_sd
     curve, confidence = Band(found, scale, 0.0).curve_and_half(*columns)

@@ -36,7 +36,7 @@ class FileRecord(Record):
     sha256: str
 
 
-class Dataset(Record):
+class DatasetRecord(Record):
     """The data of a fit: name, number of rows, SHA-256 over its float64 values."""
 
     name: str
@@ -58,7 +58,7 @@ class Training(Record):
 
     recipe: str
     settings: Mapping[str, str | float | bool]
-    dataset: Dataset
+    dataset: DatasetRecord
     loss: float
     best_loss: float
     versions: Mapping[str, str]
@@ -92,7 +92,7 @@ class Uncertainty(Record):
     typical_sigma: float
 
 
-class Readings(Record):
+class ReadingsSample(Record):
     """Some of the rows that a model was fitted to, to be drawn beside its curve.
 
     Attributes:
@@ -162,7 +162,7 @@ class ModelCard(Record):
     evaluation_error: EvaluationError | None
     digest: str
     compiled: Program
-    readings: Readings | None = None
+    readings: ReadingsSample | None = None
 
     @property
     def input(self) -> Port:

@@ -12,12 +12,12 @@ import re
 import sys
 
 from infer._artifact.card import (
-    Dataset,
+    DatasetRecord,
     EvaluationError,
     FileRecord,
     ModelCard,
     Port,
-    Readings,
+    ReadingsSample,
     Training,
     Uncertainty,
 )
@@ -223,7 +223,7 @@ def _check_uncertainty(found: Uncertainty, features: int) -> None:
                 )
 
 
-def _check_readings(found: Readings | None, features: int | None, rows: int) -> None:
+def _check_readings(found: ReadingsSample | None, features: int | None, rows: int) -> None:
     if found is None:
         return
     if len(found.x) != len(found.y):
@@ -466,7 +466,7 @@ _DOCUMENT: Mapping[str, Reader[Any]] = {
         {
             "recipe": _text,
             "settings": _mapping(_setting, r"[a-z][a-z0-9_]*", "a lower-case name"),
-            "dataset": _record(Dataset, {"name": _text, "rows": _count, "sha256": _sha256}),
+            "dataset": _record(DatasetRecord, {"name": _text, "rows": _count, "sha256": _sha256}),
             "loss": _at_least_zero,
             "best_loss": _at_least_zero,
             "versions": _mapping(_text, r"[A-Za-z0-9_.-]+", "a package name"),
@@ -497,5 +497,5 @@ _DOCUMENT: Mapping[str, Reader[Any]] = {
         _record(EvaluationError, {"absolute": _at_least_zero, "ulp": _at_least_zero})
     ),
     "digest": _sha256,
-    "readings": _record(Readings, {"x": _inputs, "y": _numbers(MAX_READINGS)}),
+    "readings": _record(ReadingsSample, {"x": _inputs, "y": _numbers(MAX_READINGS)}),
 }

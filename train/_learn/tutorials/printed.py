@@ -1,6 +1,6 @@
 """What the tutorials printed, beside what the recipes obtain.
 
-The numbers are those of SEEDS, as text, so that their digits are known. A tutorial that counts its
+The numbers are text, so that their digits are known. A tutorial that counts its
 steps from 0 prints "step t" for what is epoch t + 1 here.
 """
 
