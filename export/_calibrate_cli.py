@@ -17,7 +17,6 @@ from export._calibrate.files import layout_of, mapper_for, name_for, open_all
 from export._calibrate.output import (
     left_out_text,
     next_commands,
-    printable,
     record_of,
     write_artifact,
     write_plot,
@@ -25,7 +24,7 @@ from export._calibrate.output import (
 )
 from infer._commands import errors
 from infer._commands.interrupts import CleanInterrupts
-from infer._files.walk import few
+from infer._text import listed, printable
 from train import _cli
 
 _PLOTS = (".png", ".svg", ".pdf")
@@ -177,7 +176,7 @@ def main(
         layout = layout_of(files)
         if not quiet:
             if others:
-                click.echo(f"note: left out: {few(others)}", err=True)
+                click.echo(f"note: left out: {printable(listed(others, 3))}", err=True)
             assumed = f"; {files[0].assumed}" if files[0].assumed else ""
             click.echo(printable(f"{origin}: {layout}{assumed}"), err=True)
         run = mapper_for(engine, address, file, files)

@@ -16,7 +16,8 @@ from infer._commands.errors import Failure, errors_for_people
 from infer._commands.interrupts import CleanInterrupts
 from infer._commands.score import score
 from infer._commands.table import table
-from infer._errors import printable_lines
+from infer._serve._settings import Settings
+from infer._text import printable_lines
 
 if TYPE_CHECKING:
     from infer._checks.parity import Parity
@@ -200,6 +201,9 @@ def site(out: str, names: tuple[str, ...], force: bool) -> None:
     click.echo(f"wrote {os.path.join(out, _site.INDEX)}")
 
 
+_UNITS = {"G": 30, "M": 20, "K": 10}
+
+
 class _Size(click.ParamType):  # type: ignore[type-arg]  # generic from click 8.4 on
     """A number of bytes or of elements: 1000, 64K, 16M, 1G; units are powers of 1,024."""
 
@@ -210,15 +214,26 @@ class _Size(click.ParamType):  # type: ignore[type-arg]  # generic from click 8.
     ) -> int:
         """Return the number."""
         text = str(value).upper()
-        number, unit = (text[:-1], text[-1:]) if text[-1:] in {*"KMG"} else (text, "")
+        number, unit = (text[:-1], text[-1:]) if text[-1:] in _UNITS else (text, "")
         if not number.isdecimal() or not int(number):
-            self.fail(f"{value!r} is no size; type for example 64M.", param, ctx)
-        return int(number) << {"": 0, "K": 10, "M": 20, "G": 30}[unit]
+            self.fail(f"{value!r} is not a valid size; use e.g. 64M.", param, ctx)
+        return int(number) << _UNITS.get(unit, 0)
+
+
+def _with_unit(size: int) -> str:
+    """Return a size as an option spells it, in the largest unit that divides it."""
+    for unit, power in _UNITS.items():
+        if size % (1 << power) == 0:
+            return f"{size >> power}{unit}"
+    return str(size)
+
+
+_DEFAULTS = Settings()
 
 
 @main.command()
 @click.argument("models", nargs=-1, metavar="[MODEL]...")
-@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen at.")
+@click.option("--host", default=_DEFAULTS.host, show_default=True, help="Address to listen at.")
 @click.option(
     "--allowed-host",
     "allowed_hosts",
@@ -229,7 +244,7 @@ class _Size(click.ParamType):  # type: ignore[type-arg]  # generic from click 8.
 @click.option(
     "--port",
     type=click.IntRange(0, 65535),
-    default=8000,
+    default=_DEFAULTS.port,
     show_default=True,
     help="0 takes one that is free.",
 )
@@ -239,62 +254,78 @@ class _Size(click.ParamType):  # type: ignore[type-arg]  # generic from click 8.
     help="Port for gRPC beside HTTP; 0 takes one that is free. Without it there is no gRPC.",
 )
 @click.option(
-    "--workers", type=click.IntRange(1, 256), default=1, show_default=True, help="Processes."
+    "--workers",
+    type=click.IntRange(1, 256),
+    default=_DEFAULTS.workers,
+    show_default=True,
+    help="Processes.",
 )
 @click.option(
-    "--max-body", type=_Size(), default="64M", show_default=True, help="Bytes of a request."
+    "--max-body",
+    type=_Size(),
+    default=_with_unit(_DEFAULTS.max_body),
+    show_default=True,
+    help="Bytes of a request.",
 )
 @click.option(
-    "--max-json", type=_Size(), default="8M", show_default=True, help="Bytes of JSON in a request."
+    "--max-json",
+    type=_Size(),
+    default=_with_unit(_DEFAULTS.max_json),
+    show_default=True,
+    help="Bytes of JSON in a request.",
 )
 @click.option(
-    "--max-elements", type=_Size(), default="16M", show_default=True, help="Numbers in a request."
+    "--max-elements",
+    type=_Size(),
+    default=_with_unit(_DEFAULTS.max_elements),
+    show_default=True,
+    help="Numbers in a request.",
 )
 @click.option(
     "--max-memory",
     type=_Size(),
-    default="1G",
+    default=_with_unit(_DEFAULTS.max_memory),
     show_default=True,
     help="Bytes of all bodies and answers in flight, a worker.",
 )
 @click.option(
     "--max-connections",
     type=click.IntRange(1),
-    default=512,
+    default=_DEFAULTS.max_connections,
     show_default=True,
     help="A worker; for one more, the one that has been idle longest is closed.",
 )
 @click.option(
     "--max-queue",
     type=click.IntRange(1),
-    default=64,
+    default=_DEFAULTS.max_queue,
     show_default=True,
     help="Large requests, a worker, that compute or wait for it.",
 )
 @click.option(
     "--timeout",
     type=click.FloatRange(0, min_open=True),
-    default=30.0,
+    default=_DEFAULTS.timeout,
     show_default=True,
     help="Seconds for a request to arrive, and for its answer to be taken.",
 )
 @click.option(
     "--idle",
     type=click.FloatRange(0, min_open=True),
-    default=60.0,
+    default=_DEFAULTS.idle,
     show_default=True,
     help="Seconds between two requests on a connection.",
 )
 @click.option(
     "--grace",
     type=click.FloatRange(0),
-    default=30.0,
+    default=_DEFAULTS.grace,
     show_default=True,
     help="Seconds for what is in flight at SIGTERM.",
 )
 @click.option(
     "--access-log/--no-access-log",
-    default=True,
+    default=_DEFAULTS.access_log,
     show_default=True,
     help="A JSON line on standard error for each request.",
 )

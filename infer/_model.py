@@ -3,26 +3,29 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any, overload
 
-from infer._artifact.card import ModelCard
-from infer._artifact.store import Artifact, find
+from infer._artifact.store import find
 from infer._containers.caller import Caller
 from infer._program.idle_zeros import without_idle_zeros
 from infer._program.on_floats import compile_call
-from infer._runtimes._evaluator import Evaluator
 from infer._runtimes._registry import list_runtimes, load_runtime
+
+TYPE_CHECKING = False
 
 if TYPE_CHECKING:
     from inspect import Signature
+    from typing import Any, overload
 
     import numpy as np
     import torch
     from numpy.typing import NDArray
 
+    from infer._artifact.card import ModelCard
+    from infer._artifact.store import Artifact
     from infer._curve.interval import Band, Interval, Kind
     from infer._curve.inverse import Inverse
     from infer._curve.inverse_interval import Finder
+    from infer._runtimes._evaluator import Evaluator
 
 
 # What "auto" means on a device: the first that is usable, else the last.
@@ -254,13 +257,12 @@ class Model:
     def beyond(self) -> Model:
         """Return the model with ten times its domain on either side; for the package itself."""
         import sys
-        from dataclasses import replace
 
         most = sys.float_info.max
         domain = tuple(
             (max(a - 10 * (b - a), -most), min(b + 10 * (b - a), most)) for a, b in self.card.domain
         )
-        artifact = self._artifact._replace(card=replace(self.card, domain=domain))
+        artifact = self._artifact._replace(card=self.card._replace(domain=domain))
         return Model(artifact, self._runtime, self._device, self._evaluator)
 
     def ready_inverse(self) -> Inverse:

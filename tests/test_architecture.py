@@ -5,6 +5,7 @@ import json
 import re
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -35,6 +36,11 @@ def modules():
 MODULES = modules()
 
 
+@cache
+def tree_of(name):
+    return ast.parse(MODULES[name].read_text("utf-8"))
+
+
 def imports(nodes, *, at_import_time):
     """Yield the dotted names that statements import.
 
@@ -63,8 +69,7 @@ def mentions_type_checking(test):
 
 
 def imports_of(name, *, at_import_time):
-    tree = ast.parse(MODULES[name].read_text("utf-8"))
-    return set(imports(tree.body, at_import_time=at_import_time))
+    return set(imports(tree_of(name).body, at_import_time=at_import_time))
 
 
 def tops(names):
@@ -102,7 +107,7 @@ def arrows(name):
     they give public names to others.
     """
     found = set()
-    for node in ast.walk(ast.parse(MODULES[name].read_text("utf-8"))):
+    for node in ast.walk(tree_of(name)):
         if isinstance(node, ast.Import):
             found.update(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -154,7 +159,7 @@ def test_a_package_itself_imports_its_lazy_loader_alone():
     "name", [n for n in MODULES if "." in n and MODULES[n].name == "__init__.py"]
 )
 def test_a_room_says_what_it_is_for_and_imports_nothing(name):
-    tree = ast.parse(MODULES[name].read_text("utf-8"))
+    tree = tree_of(name)
     assert ast.get_docstring(tree)
     assert len(tree.body) == 1
 
@@ -181,13 +186,42 @@ def test_every_path_in_the_overview_exists():
     assert missing == []
 
 
+def test_only_the_models_and_their_table_know_the_tutorials():
+    room = "train._learn.tutorials"
+    outside = [name for name in MODULES if not name.startswith(room)]
+    known = {name: arrows(name) & {f"{room}.printed", f"{room}.recipes"} for name in outside}
+    assert {name: found for name, found in known.items() if found} == {
+        "train._cli": {f"{room}.printed"},
+        "train._learn.models": {f"{room}.recipes"},
+    }
+
+
+def class_names(tree):
+    """Return the classes that a module defines at its top, without those private to it."""
+    return [
+        node.name
+        for node in tree.body
+        if isinstance(node, ast.ClassDef) and not node.name.startswith("_")
+    ]
+
+
+def test_a_class_name_stands_for_one_thing():
+    homes = {}
+    for name, path in MODULES.items():
+        for found in class_names(ast.parse(path.read_text("utf-8"))):
+            homes.setdefault(found, []).append(name)
+    assert {found: names for found, names in homes.items() if len(names) > 1} == {}
+
+
 # Imports each module in a process of its own that has nothing of ours imported yet (a fork is
 # cheap, and torch is there already), and tells which of the heavy ones came with it.
 EACH_FIRST = """
-import importlib, json, os, sys
+import gc, importlib, json, os, sys
 heavy = ["numpy", "torch", "onnx", "onnxruntime", "matplotlib", "mpmath", "openpyxl", "pyarrow"]
 for name in json.loads(sys.argv[2]):
     importlib.import_module(name)
+gc.collect()
+gc.freeze()  # so that a fork does not copy all pages to look for garbage
 for name in json.loads(sys.argv[1]):
     child = os.fork()
     if not child:

@@ -16,20 +16,20 @@ from infer._lazy import attach
 TYPE_CHECKING = False
 
 if TYPE_CHECKING:
+    from infer._artifact.card import Uncertainty as Uncertainty
     from train._calibration.calibrate import calibrate as calibrate
     from train._calibration.calibrate import calibrate_from as calibrate_from
     from train._calibration.calibrate import uncertainty_of as uncertainty_of
-    from train._calibration.findings import Block as Block
+    from train._calibration.families.family import RoundedCurve as RoundedCurve
+    from train._calibration.findings import ReadingsBlock as ReadingsBlock
     from train._calibration.findings import Residual as Residual
     from train._calibration.result import Calibration as Calibration
     from train._calibration.result import Candidate as Candidate
     from train._calibration.result import Coefficient as Coefficient
-    from train._calibration.rounded_curve import Served as Served
     from train._errors import CalibrationError as CalibrationError
     from train._errors import TrainError as TrainError
     from train._errors import UnknownNameError as UnknownNameError
     from train._exact.columns import Decimals as Decimals
-    from train._exact.least_squares import Uncertainty as Uncertainty
     from train._exact.sums import Sums as Sums
     from train._learn.datasets import Dataset as Dataset
     from train._learn.fit import DivergedError as DivergedError
@@ -49,7 +49,6 @@ if TYPE_CHECKING:
 __getattr__, __dir__, __all__ = attach(
     __name__,
     {
-        "Block": "_calibration.findings",
         "Calibration": "_calibration.result",
         "CalibrationError": "_errors",
         "Candidate": "_calibration.result",
@@ -63,9 +62,10 @@ __getattr__, __dir__, __all__ = attach(
         "ModelSpec": "_learn.spec",
         "NotAtOptimumError": "_learn.fit",
         "Quantity": "_learn.spec",
+        "ReadingsBlock": "_calibration.findings",
         "Recipe": "_learn.recipes",
         "Residual": "_calibration.findings",
-        "Served": "_calibration.rounded_curve",
+        "RoundedCurve": "_calibration.families.family",
         "StoppedError": "_learn.fit",
         "Sums": "_exact.sums",
         "TrainError": "_errors",

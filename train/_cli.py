@@ -321,11 +321,11 @@ def _report(fit: Fit, files: _Files, *, as_json: bool) -> None:
 def _run_table() -> None:
     """Run every recipe and print the table; exits with 1 if a printed number is not reproduced."""
     import train
-    from train._learn import tutorials
+    from train._learn.tutorials import printed
 
     fits = {}
     with click.progressbar(
-        tutorials.PRINTED,
+        printed.PRINTED,
         label="running",
         file=sys.stderr,
         hidden=not sys.stderr.isatty(),
@@ -336,8 +336,8 @@ def _run_table() -> None:
                 fits[model, recipe] = train.fit(model, recipe=recipe)
             except train.DivergedError as error:
                 fits[model, recipe] = error.fit
-    click.echo(tutorials.table(fits))
-    if any(tutorials.disagreements(fit, tutorials.PRINTED[key]) for key, fit in fits.items()):
+    click.echo(printed.table(fits))
+    if any(printed.disagreements(fit, printed.PRINTED[key]) for key, fit in fits.items()):
         sys.exit(1)
 
 

@@ -12,6 +12,7 @@ import click
 
 from infer._artifact.format import NAME_PATTERN
 from infer._files.walk import walk
+from infer._text import nearest
 
 if TYPE_CHECKING:
     from train._readings.passes import Mapper
@@ -94,11 +95,9 @@ def _path(file: str) -> Path:
     """Return the path of a file that is there."""
     path = Path(file)
     if not path.exists():
-        from difflib import get_close_matches
-
         with_name = path.parent if path.parent.is_dir() else Path()
         beside = [other.name for other in with_name.iterdir()]
-        near = get_close_matches(path.name, beside, n=1)
-        hint = f" Did you mean {str(with_name / near[0])!r}?" if near else ""
+        near = [str(with_name / name) for name in nearest(path.name, beside, 1)]
+        hint = f" Did you mean {near[0]!r}?" if near else ""
         raise click.UsageError(f"{file!r}: no such file.{hint}")
     return path

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Sequence
 from typing import Any
 
 from export._cards.description import formula, kind, names, terms
 from export._cards.words import labelled, number, plain, with_unit
+from infer._commands.table import table
 from train._calibration.result import Calibration
 
 # An equation longer than this goes on in the next line.
@@ -135,7 +135,7 @@ def _coefficients(calibration: Calibration) -> str:
     ]
     shown = 3 if all(unit == "1" for *_, unit in rows) else 4
     head = ("term", "coefficient", "standard error", "unit")
-    return columns(head[:shown], [row[:shown] for row in rows], right=(1, 2))
+    return table(head[:shown], [row[:shown] for row in rows], (1, 2), underlined=False)
 
 
 def degrees(calibration: Calibration) -> str:
@@ -149,13 +149,13 @@ def degrees(calibration: Calibration) -> str:
         )
         for row in calibration.selection
     ]
-    return columns(head, rows, right=(0, 1, 2, 3))
+    return table(head, rows, (0, 1, 2, 3), underlined=False)
 
 
 def residuals(calibration: Calibration, row_word: str) -> str:
     """Return the table of the readings that are furthest from the curve."""
     head, rows = residual_cells(calibration, row_word)
-    return f"largest residuals\n{columns(head, rows, right=range(len(head)))}"
+    return f"largest residuals\n{table(head, rows, range(len(head)), underlined=False)}"
 
 
 def residual_cells(
@@ -177,19 +177,6 @@ def residual_cells(
     ]
     place = ("file", row_word) if several else (row_word,)
     return (*place, *inputs, y, "residual", "in sd"), rows
-
-
-def columns(head: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[int]) -> str:
-    """Return a table as text, two spaces between columns; those in ``right`` end in line."""
-    widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
-    lines = [
-        "  ".join(
-            cell.rjust(width) if index in right else cell.ljust(width)
-            for index, (cell, width) in enumerate(zip(cells, widths, strict=True))
-        ).rstrip()
-        for cells in (head, *rows)
-    ]
-    return "\n".join(lines)
 
 
 def _wrapped(text: str) -> str:

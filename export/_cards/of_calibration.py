@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
 from typing import Any
 
 from torch import nn
 
 from export._cards.description import kind, names
-from export._cards.words import plain, raised, with_unit
-from export._tracing import TracedProgram, trace
+from export._cards.words import plain, with_unit
+from export._tracing import trace
 from infer._artifact.format import FORMAT_VERSION
 from train._calibration.result import Calibration
 
@@ -37,7 +36,8 @@ def document(
         "default_variant": True,
         "title": _title(calibration),
         "description": _description(calibration),
-        "formula": formula(calibration, traced),
+        "formula": f"{calibration.y_name} = "
+        + calibration.family.served_formula(calibration.x_name, traced.constants),
         "dtype": calibration.dtype,
         "inputs": [
             {
@@ -77,34 +77,12 @@ def document(
             "versions": dict(versions),
         },
         "files": {},
-        "uncertainty": asdict(calibration.uncertainty),
+        "uncertainty": calibration.uncertainty._asdict(),
         "evaluation_error": {
             "absolute": calibration.evaluation_error,
             "ulp": calibration.evaluation_error_ulp,
         },
     }
-
-
-def formula(calibration: Calibration, traced: TracedProgram) -> str:
-    """Return the served form with the names of the program, such as ``y = c0 + c1·x``."""
-    shifted = [key for key in traced.constants if key.startswith("shift")]
-    x = calibration.x_name
-    if calibration.features:
-        inputs = [f"{x}{index}" for index in range(len(calibration.features))]
-        if shifted:
-            inputs = [f"({name} - shift{index})" for index, name in enumerate(inputs)]
-        written = [(f"c{index}", name) for index, name in enumerate(["", *inputs])]
-        where = ""
-    else:
-        variable = "u" if shifted else x
-        written = [
-            (f"c{power}", f"{variable}{raised(power)}" if power else "")
-            for power in range(calibration.degree + 1)
-        ]
-        scaled = "·scale" if "scale" in traced.constants else ""
-        where = f", u = ({x} - shift){scaled}" if shifted else ""
-    terms = [f"{key}·{term}" if term else key for key, term in written if key in traced.constants]
-    return f"{calibration.y_name} = {' + '.join(terms)}{where}"
 
 
 def _title(calibration: Calibration) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from train import uncertainty_of
@@ -16,4 +15,4 @@ def uncertainty(fit: Fit) -> dict[str, Any] | None:
     if not fit.model.measured:
         return None
     powers = sorted({e for basis in fit.model.variants[-1].terms.values() for e in basis})
-    return asdict(uncertainty_of(fit.dataset.x, fit.dataset.y, powers))
+    return uncertainty_of(fit.dataset.x, fit.dataset.y, powers)._asdict()

@@ -4,12 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-_RAISED = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
-
-
-def raised(power: int) -> str:
-    """Return an exponent in raised digits; nothing for 1."""
-    return "" if power == 1 else str(power).translate(_RAISED)
+from train._calibration.families.family import raised
 
 
 def with_unit(text: str, unit: str) -> str:

@@ -1,20 +1,19 @@
-"""The model card: what ``model.json`` says, as frozen records.
-
-The parts are named tuples: making a dataclass takes half a millisecond, and a command line that
-multiplies two numbers notices six of them.
-"""
+"""The model card: what ``model.json`` says, as records that never change."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import NamedTuple
-
-from infer._ieee.floats import DType
 from infer._program.program import Program
+from infer._record import Record
+
+TYPE_CHECKING = False
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from infer._ieee.floats import DType
 
 
-class Port(NamedTuple):
+class Port(Record):
     """An input or the output of a model.
 
     Attributes:
@@ -30,14 +29,14 @@ class Port(NamedTuple):
     unit: str
 
 
-class FileRecord(NamedTuple):
+class FileRecord(Record):
     """Size in bytes and SHA-256 in lowercase hex of a file beside ``model.json``."""
 
     size: int
     sha256: str
 
 
-class Dataset(NamedTuple):
+class DatasetRecord(Record):
     """The data of a fit: name, number of rows, SHA-256 over its float64 values."""
 
     name: str
@@ -45,7 +44,7 @@ class Dataset(NamedTuple):
     sha256: str
 
 
-class Training(NamedTuple):
+class Training(Record):
     """How the parameters were found.
 
     Attributes:
@@ -59,13 +58,13 @@ class Training(NamedTuple):
 
     recipe: str
     settings: Mapping[str, str | float | bool]
-    dataset: Dataset
+    dataset: DatasetRecord
     loss: float
     best_loss: float
     versions: Mapping[str, str]
 
 
-class Uncertainty(NamedTuple):
+class Uncertainty(Record):
     """What the readings of a fit tell about its curve.
 
     With u_j = (x_j - center_j) / half_width_j and the terms t_i = Π_j u_j^powers[i][j], the curve
@@ -93,7 +92,7 @@ class Uncertainty(NamedTuple):
     typical_sigma: float
 
 
-class Readings(NamedTuple):
+class ReadingsSample(Record):
     """Some of the rows that a model was fitted to, to be drawn beside its curve.
 
     Attributes:
@@ -105,7 +104,7 @@ class Readings(NamedTuple):
     y: tuple[float, ...]
 
 
-class EvaluationError(NamedTuple):
+class EvaluationError(Record):
     """How far the served answer is from the exact curve, at worst over the domain.
 
     Attributes:
@@ -117,8 +116,7 @@ class EvaluationError(NamedTuple):
     ulp: float
 
 
-@dataclass(frozen=True)
-class ModelCard:
+class ModelCard(Record):
     """Everything that ``model.json`` holds; docs/artifact-format.md describes each field.
 
     Attributes:
@@ -164,7 +162,7 @@ class ModelCard:
     evaluation_error: EvaluationError | None
     digest: str
     compiled: Program
-    readings: Readings | None = None
+    readings: ReadingsSample | None = None
 
     @property
     def input(self) -> Port:

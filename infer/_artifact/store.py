@@ -7,15 +7,20 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
 from os.path import isdir, isfile, join
-from typing import NamedTuple
 
 from infer._artifact.card import ModelCard
 from infer._artifact.format import CARD_FILE, MAX_CARD_BYTES, NAME_PATTERN, read_card
 from infer._artifact.sha256 import sha256
-from infer._errors import ArtifactError, ModelNotFoundError, suggest
+from infer._errors import ArtifactError, ModelNotFoundError
 from infer._files.regular_file import read_regular_file
+from infer._record import Record
+from infer._text import suggest
+
+TYPE_CHECKING = False
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 ENVIRONMENT_VARIABLE = "SAMEBITS_ARTIFACTS"
 
@@ -24,7 +29,7 @@ _PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 SHIPPED = join(os.path.dirname(_PACKAGE), "artifacts")
 
 
-class Artifact(NamedTuple):
+class Artifact(Record):
     """A folder whose card was read and checked."""
 
     folder: str

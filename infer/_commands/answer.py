@@ -5,15 +5,16 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, BinaryIO, TypeVar
+from typing import Any, BinaryIO, Protocol, TypeVar
 
 import click
 
 from infer._commands.errors import Failure, errors_for_people
-from infer._commands.plain_lines import Answers, PlainAnswers
+from infer._commands.plain_lines import PlainAnswers, named_values
 from infer._errors import InputError
 from infer._model import load
 from infer._runtimes._registry import RUNTIMES
+from infer._text import nearest
 
 # Bytes read at a time from a pipe. What has arrived is answered at once, so a program that waits
 # for each answer gets it, and a file is still read in large pieces.
@@ -21,6 +22,18 @@ _CHUNK = 1 << 16
 _LONGEST_LINE = 1 << 16
 
 Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+class Answers(Protocol):
+    """Answers numbers given as text."""
+
+    def print_all(self, texts: Sequence[tuple[str, str]]) -> None:
+        """Print the answer to each text; the second of each pair names it in errors."""
+        ...
+
+    def print_lines(self, lines: Sequence[bytes], first: int) -> None:
+        """Print the answers to lines of standard input, the first of which has that number."""
+        ...
 
 
 class NumbersCommand(click.Command):
@@ -114,15 +127,15 @@ def answer_all(
         if len(given) < len(values) - 1:
             raise InputError("standard input (-) can be read once only")
         if len(given) == len(values) and values:
-            answers.print_all([(value, f"value {value!r}") for value in values])
+            answers.print_all(named_values(values))
             return
         before = values.index("-") if values else 0
-        answers.print_all([(value, f"value {value!r}") for value in values[:before]])
+        answers.print_all(named_values(values[:before]))
         first = 1
         for batch in _lines(sys.stdin.buffer):
             answers.print_lines(batch, first)
             first += len(batch)
-        answers.print_all([(value, f"value {value!r}") for value in values[before + 1 :]])
+        answers.print_all(named_values(values[before + 1 :]))
 
 
 def _lines(stream: BinaryIO) -> Iterator[list[bytes]]:
@@ -156,8 +169,5 @@ def _refuse_unknown_options(values: Sequence[str]) -> None:
     known = [name for option in context.command.get_params(context) for name in option.opts]
     for value in values:
         if value.startswith("--"):
-            from difflib import get_close_matches
-
-            raise click.NoSuchOption(
-                value, possibilities=get_close_matches(value.partition("=")[0], known), ctx=context
-            )
+            near = nearest(value.partition("=")[0], known)
+            raise click.NoSuchOption(value, possibilities=near, ctx=context)

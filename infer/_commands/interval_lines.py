@@ -9,11 +9,14 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any, NamedTuple
 
-import click
-
-from infer._commands.plain_lines import Answers, named_lines, outside_domain, split_features
+from infer._commands.plain_lines import (
+    named_lines,
+    outside_domain,
+    print_note,
+    split_features,
+)
 from infer._curve.interval import Interval, Kind, band
-from infer._errors import InputError, printable
+from infer._errors import InputError
 from infer._ieee.floats import from_number, from_text
 from infer._ieee.shortest import shortest
 from infer._model import Model
@@ -37,7 +40,7 @@ def make_answers(
     percent: float | None,
     kind: str | None,
     inverse: bool,
-) -> Answers:
+) -> _Intervals | _Inverses:
     """Return what prints intervals, or inputs; see ``infer._commands.answer.answer_all``.
 
     Raises:
@@ -82,7 +85,7 @@ class _Numbers:
                 sys.stdout.flush()
             if self._note is not None and not self._told:
                 self._told = True  # once is enough, however many there are
-                click.echo(f"note: {printable(self._note)}", err=True)
+                print_note(self._note)
 
     def print_lines(self, lines: Sequence[bytes], first: int) -> None:
         """Print the answers to lines of standard input, the first of which has that number."""

@@ -1,32 +1,43 @@
-"""An answer a line, and what both kinds of lines have in common."""
+"""One answer per line, and what both kinds of lines have in common.
+
+``f2c 98.6`` imports no more than this, so click is not imported here.
+"""
 
 from __future__ import annotations
 
 import json
 import math
 import sys
-from collections.abc import Sequence
-from typing import Any, Protocol
 
-import click
-
-from infer._artifact.card import ModelCard
-from infer._errors import InputError, printable
-from infer._ieee.floats import DType, from_text
+from infer._errors import InputError
+from infer._ieee.floats import from_text
 from infer._ieee.shortest import shortest, shortest_doubles
-from infer._model import Model
+from infer._model import load
+from infer._text import printable
+
+TYPE_CHECKING = False
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any
+
+    from infer._artifact.card import ModelCard
+    from infer._ieee.floats import DType
+    from infer._model import Model
 
 
-class Answers(Protocol):
-    """Answers numbers given as text."""
+def are_numbers(values: Sequence[str]) -> bool:
+    """Return whether there are values, and each is a number, or numbers separated by commas."""
+    try:
+        numbers = [float(part) for value in values for part in value.split(",")]
+    except ValueError:
+        return False
+    return bool(numbers)
 
-    def print_all(self, texts: Sequence[tuple[str, str]]) -> None:
-        """Print the answer to each text; beside it stands what to call it in an error."""
-        ...
 
-    def print_lines(self, lines: Sequence[bytes], first: int) -> None:
-        """Print the answers to lines of standard input, the first of which has that number."""
-        ...
+def answer_numbers(name: str, values: Sequence[str]) -> None:
+    """Print the answers of a model to arguments, without any option."""
+    PlainAnswers(load(name), None, as_json=False, quiet=False).print_all(named_values(values))
 
 
 class PlainAnswers:
@@ -50,8 +61,10 @@ class PlainAnswers:
                 problem = error  # what came before is answered first
                 break
         if rows:
-            inputs: Any = rows if self._card.features else [row[0] for row in rows]
-            self._print(texts[: len(rows)], rows, self._model(inputs))
+            inputs: list[Any] = [row if self._card.features else row[0] for row in rows]
+            # A function of lists would have to be compiled first.
+            answers = self._model(inputs) if len(inputs) > 1 else [self._model(inputs[0])]
+            self._print(texts[: len(rows)], rows, answers)
         if problem is not None:
             raise problem
 
@@ -80,7 +93,7 @@ class PlainAnswers:
     def _tell(self, note: str | None) -> None:
         if note is not None and not self._told:
             self._told = True  # once is enough, however many there are
-            click.echo(f"note: {printable(note)}", err=True)
+            print_note(note)
 
     def _print(
         self,
@@ -164,6 +177,12 @@ def _numbers(lines: Sequence[bytes], dtype: DType) -> list[float] | None:
     return values
 
 
+def print_note(note: str) -> None:
+    """Print a note on standard error."""
+    sys.stderr.write(f"note: {printable(note)}\n")
+    sys.stderr.flush()
+
+
 def split_features(text: str, card: ModelCard) -> list[str]:
     """Return the text of each feature."""
     return text.split(",") if card.features else [text]
@@ -180,6 +199,11 @@ def outside_domain(card: ModelCard, row: Sequence[float]) -> str | None:
                 f"{low:.9g} to {high:.9g}{unit}"
             )
     return None
+
+
+def named_values(values: Sequence[str]) -> list[tuple[str, str]]:
+    """Return each argument, with what to call it in an error."""
+    return [(value, f"value {value!r}") for value in values]
 
 
 def named_lines(lines: Sequence[bytes], first: int) -> list[tuple[str, str]]:

@@ -12,7 +12,7 @@ import click
 
 from infer._commands.errors import Failure, errors_for_people
 from infer._commands.interrupts import INTERRUPTED, CleanInterrupts
-from infer._files.walk import few
+from infer._text import listed, printable
 
 if TYPE_CHECKING:
     from click._termui_impl import ProgressBar
@@ -70,7 +70,7 @@ def score(
         except OSError as error:
             raise Failure(_unreachable(error)) from None
         if job.left_out and not quiet:
-            click.echo(f"note: left out: {few(job.left_out)}", err=True)
+            click.echo(f"note: left out: {printable(listed(job.left_out, 3))}", err=True)
         try:
             with CleanInterrupts():
                 counts = _with_progress(

@@ -4,20 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from infer._errors import printable
+from infer._text import printable
 
 
-def table(head: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> str:
+def table(
+    head: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    right: Sequence[int] = (),
+    *,
+    underlined: bool = True,
+) -> str:
     """Return a table as text, two spaces between columns; a terminal obeys nothing in a cell.
 
     Args:
         head: the columns' titles.
         rows: the cells.
         right: indexes of the columns that are aligned to the right.
+        underlined: whether a line separates the titles from the cells.
     """
     rows = [[printable(cell) for cell in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
-    rule = ["-" * width for width in widths]
+    rules = [["-" * width for width in widths]] if underlined else []
 
     def line(cells: Sequence[str]) -> str:
         padded = (
@@ -26,4 +33,4 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[in
         )
         return "  ".join(padded).rstrip()
 
-    return "\n".join(map(line, (head, rule, *rows)))
+    return "\n".join(map(line, (head, *rules, *rows)))

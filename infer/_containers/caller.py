@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Any
 
-from infer._artifact.card import ModelCard
 from infer._containers import nested
-from infer._containers.arrays import real_array
+from infer._containers.arrays import array_of, real_array
 from infer._errors import InputError
-from infer._runtimes._evaluator import Evaluator
+
+TYPE_CHECKING = False
 
 if TYPE_CHECKING:
+    from typing import Any
+
     import numpy as np
     import torch
     from numpy.typing import NDArray
+
+    from infer._artifact.card import ModelCard
+    from infer._runtimes._evaluator import Evaluator
 
 # A list of so many floats is computed on an array, if numpy is loaded; of so many more, numpy is
 # loaded for it: that takes as long as a hundred thousand floats.
@@ -43,13 +47,9 @@ class Caller:
         # The dtype, by numpy's letter, of flat arrays that the evaluator takes as they are.
         takes_arrays = self._elementwise and evaluator.carrier != "torch"
         self._ready = {"float32": "f", "float64": "d"}[card.dtype] if takes_arrays else ""
-        # One float on the python runtime needs no container at all.
-        self._floats = getattr(evaluator, "floats", None) if self._elementwise else None
 
     def call(self, x: Any, *, out: Any = None) -> Any:
         """See ``Model.__call__``."""
-        if type(x) is float and out is None and self._floats is not None:
-            return self._floats(x)
         # Only a caller who has imported a library can hold one of its objects.
         numpy = sys.modules.get("numpy")
         if numpy is not None and isinstance(x, numpy.ndarray):
@@ -66,8 +66,6 @@ class Caller:
         if numpy is not None and isinstance(x, numpy.generic):
             return self._call_array(numpy.asarray(x))[()]
         if hasattr(type(x), "__array__"):
-            from infer._containers.arrays import array_of
-
             return self._call_array(array_of(x))
         if self._card.features is not None:
             nested.to_float(x, self._card.dtype)  # what is wrong with x itself comes first
@@ -213,6 +211,8 @@ def _worth_an_array(count: int) -> bool:
     """Tell whether so many floats are computed faster on numpy, imported for them if need be."""
     if "numpy" in sys.modules:
         return count >= _ARRAY_FROM
+    if count < _IMPORT_FROM:
+        return False
     from importlib.util import find_spec
 
-    return count >= _IMPORT_FROM and find_spec("numpy") is not None
+    return find_spec("numpy") is not None

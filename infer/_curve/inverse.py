@@ -29,7 +29,7 @@ NEIGHBOURS = 64
 _PLACES = 128
 
 
-class Piece(NamedTuple):
+class MonotonePiece(NamedTuple):
     """A part of the domain on which the exact curve rises or falls all the way.
 
     Attributes:
@@ -102,14 +102,14 @@ class Inverse:
         except OverflowError:
             raise InputError(f"{card.name} leaves the range of doubles over its domain") from None
 
-    def _piece(self, curve: list[Fraction], index: int) -> Piece:
+    def _piece(self, curve: list[Fraction], index: int) -> MonotonePiece:
         low, high = self._breaks[index : index + 2]
         start, end = self._marks[index].value, self._marks[index + 1].value
         # Half of the narrowest domain there is rounds to zero.
         center, half = float((low + high) / 2), float((high - low) / 2) or math.ulp(0.0)
         local, over = substituted(curve, Fraction(center), Fraction(half))
         rising = value_at(curve, high) > value_at(curve, low)
-        return Piece(
+        return MonotonePiece(
             low,
             high,
             1 if rising else -1,
@@ -131,7 +131,7 @@ class Inverse:
         nearest = self._nearest(piece, place, y)
         return self._best(piece, nearest, place, y)
 
-    def _locate(self, y: float) -> tuple[Piece, Fraction | None]:
+    def _locate(self, y: float) -> tuple[MonotonePiece, Fraction | None]:
         """Return the only piece on which the curve reaches y; and the place, where that is an end.
 
         Raises:
@@ -140,7 +140,7 @@ class Inverse:
         if math.isnan(y):
             raise InputError("expected a number to find the input of, found nan")
         above = [mark.compare(y) for mark in self._marks]
-        found: list[tuple[Piece, Fraction | None]] = []
+        found: list[tuple[MonotonePiece, Fraction | None]] = []
         for index, piece in enumerate(self.pieces):
             if not above[index]:
                 found.append((piece, self._breaks[index]))
@@ -180,7 +180,7 @@ class Inverse:
         low, high = self._card.domain[0]
         return f"{low:.9g} to {high:.9g}{_unit(self._card.input.unit)}"
 
-    def _root(self, piece: Piece, y: float) -> float:
+    def _root(self, piece: MonotonePiece, y: float) -> float:
         """Return the root within a piece, nearly: Newton's method, within a shrinking bracket."""
         local, slope, direction = piece.local, piece.slope, piece.direction
         low, high = -1.0, 1.0
@@ -208,7 +208,7 @@ class Inverse:
             v = following
         return piece.center + piece.half_width * v
 
-    def _below(self, piece: Piece, y: tuple[int, int], n: int) -> bool:
+    def _below(self, piece: MonotonePiece, y: tuple[int, int], n: int) -> bool:
         """Tell whether the exact root lies above the middle between ordinals n - 1 and n."""
         first, last = piece.inside
         if n <= first:
@@ -234,7 +234,7 @@ class Inverse:
         scale = self._scale * power
         return total * y[1] - y[0] * scale, scale * y[1]
 
-    def _nearest(self, piece: Piece, place: Fraction | None, y: float) -> int:
+    def _nearest(self, piece: MonotonePiece, place: Fraction | None, y: float) -> int:
         """Return the ordinal of the value of the dtype that is nearest to the exact root."""
         low, high = self._ordinals
         if place is not None:
@@ -271,7 +271,7 @@ class Inverse:
                 beyond = middle
         return min(max(known, low), high)
 
-    def _best(self, piece: Piece, nearest: int, place: Fraction | None, y: float) -> float:
+    def _best(self, piece: MonotonePiece, nearest: int, place: Fraction | None, y: float) -> float:
         """Return the neighbour of the root whose served answer is nearest to y."""
         serve, dtype = self._serve, self._dtype
         x = from_ordinal(nearest, dtype)
@@ -299,7 +299,7 @@ class Inverse:
         return from_ordinal(up if closer < 0 else down, dtype)
 
     def _is_past(
-        self, piece: Piece, nearest: int, step: int, value: float, best: float, y: float
+        self, piece: MonotonePiece, nearest: int, step: int, value: float, best: float, y: float
     ) -> bool:
         """Tell whether no further neighbour on this side can serve anything nearer to y.
 
@@ -311,7 +311,9 @@ class Inverse:
         away = (value - y) * piece.direction * step
         return away > 1.001 * (abs(best - y) + 2 * self._rounding)
 
-    def _closer(self, piece: Piece, place: Fraction | None, y: float, up: int, down: int) -> int:
+    def _closer(
+        self, piece: MonotonePiece, place: Fraction | None, y: float, up: int, down: int
+    ) -> int:
         """Return -1 if the root is nearer to the upper of two values, otherwise 1."""
         a, b = (Fraction(from_ordinal(n, self._dtype)) for n in (up, down))
         middle = (a + b) / 2

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple, Protocol, TypeVar
 
-from infer._errors import EngineUnavailableError, suggest
+from infer._errors import EngineUnavailableError
+from infer._text import suggest
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")

@@ -46,10 +46,3 @@ def _is_file(path: str) -> bool:
 
 def _raise(error: OSError) -> None:
     raise error
-
-
-def few(paths: list[str]) -> str:
-    """Return the first paths and how many more there are, for people."""
-    more = f" and {len(paths) - 3:,} more" if len(paths) > 3 else ""
-    text = f"{', '.join(paths[:3])}{more}"
-    return "".join(c if c.isprintable() else "�" for c in text)

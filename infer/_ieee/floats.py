@@ -9,10 +9,14 @@ from __future__ import annotations
 import math
 import struct
 from array import array
-from collections.abc import Iterable
-from typing import Any, Literal
 
-DType = Literal["float32", "float64"]
+TYPE_CHECKING = False
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from typing import Any, Literal, TypeAlias
+
+DType: TypeAlias = 'Literal["float32", "float64"]'
 
 
 def float32(value: float) -> float:

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import math
 
-from infer._ieee.floats import DType, from_text
+from infer._ieee.floats import from_text
+
+TYPE_CHECKING = False
+
+if TYPE_CHECKING:
+    from infer._ieee.floats import DType
 
 _SMALLEST_NORMAL_FLOAT32 = 2.0**-126
 

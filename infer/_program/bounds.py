@@ -5,7 +5,11 @@ from __future__ import annotations
 import math
 
 from infer._program.operations import LARGEST, Range
-from infer._program.program import Program
+
+TYPE_CHECKING = False
+
+if TYPE_CHECKING:
+    from infer._program.program import Program
 
 # Magnitudes of inputs that are tried as the ends of the fast range, as powers of two: the widest
 # first. Every product of such inputs with usual parameters stays a normal float32.

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from infer._artifact.store import Artifact, read_folder
 from infer._engines._registry import Engine
-from infer._errors import DataError, InputError, RuntimeUnavailableError, suggest
+from infer._errors import DataError, InputError, RuntimeUnavailableError
 from infer._files.replace import remove_parts
 from infer._files.walk import walk
 from infer._score._file import score_file
@@ -18,6 +18,7 @@ from infer._score._formats import endings, format_of, is_known, is_same_format
 from infer._score._journal import FILE as JOURNAL
 from infer._score._journal import Journal
 from infer._score._task import Column, Counts, Task
+from infer._text import suggest
 
 
 class Job(NamedTuple):

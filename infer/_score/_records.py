@@ -25,7 +25,7 @@ BLOCK = 1 << 22
 _LONGEST = 1 << 26
 
 
-class Block(NamedTuple):
+class RecordBlock(NamedTuple):
     """Whole records of a file.
 
     Attributes:
@@ -70,7 +70,7 @@ def value_of(field: bytes) -> bytes:
 
 def blocks(
     file: BinaryIO, path: str, delimiter: bytes, offset: int, size: int = BLOCK
-) -> Iterator[Block]:
+) -> Iterator[RecordBlock]:
     """Yield the records of a file in blocks.
 
     Args:
@@ -93,7 +93,7 @@ def blocks(
         if not new and used < len(data):
             raise DataError(f"{path}: row {number + len(ends)}: a quote is never closed")
         if used:
-            yield Block(data[:used], ends, number, offset, b'"' in data[:used])
+            yield RecordBlock(data[:used], ends, number, offset, b'"' in data[:used])
         number += len(ends)
         offset += used
         rest = data[used:]

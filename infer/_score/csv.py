@@ -12,9 +12,10 @@ from infer._engines._window import in_order
 from infer._errors import DataError
 from infer._ieee.floats import DType, from_text
 from infer._ieee.shortest import shortest
-from infer._score._records import Block, blocks, fields, record_ends, value_of
+from infer._score._records import RecordBlock, blocks, fields, record_ends, value_of
 from infer._score._task import Column, Counts, Look, Task, Tick
 from infer._score._values import Scorer
+from infer._text import shortened
 
 if TYPE_CHECKING:
     import numpy as np
@@ -117,7 +118,7 @@ def _written(name: str, head: _Head) -> bytes:
 
 
 def _answer(
-    task: Task, scorer: Scorer, head: _Head, places: list[int], block: Block
+    task: Task, scorer: Scorer, head: _Head, places: list[int], block: RecordBlock
 ) -> tuple[Any, int, Counts]:
     """Return the text of a block with its answers, and how many bytes of the file it took."""
     import pyarrow as pa
@@ -155,7 +156,9 @@ def _content(array: pa.Array) -> memoryview:
     return memoryview(array.buffers()[2])[int(offsets[0]) : int(offsets[len(array)])]
 
 
-def _parsed(scorer: Scorer, head: _Head, places: list[int], block: Block) -> list[pa.Array] | None:
+def _parsed(
+    scorer: Scorer, head: _Head, places: list[int], block: RecordBlock
+) -> list[pa.Array] | None:
     """Return the columns as pyarrow reads them, or None if it finds anything strange.
 
     It rounds a decimal once to the column's type, as ``from_text`` does.
@@ -184,7 +187,7 @@ def _parsed(scorer: Scorer, head: _Head, places: list[int], block: Block) -> lis
 
 
 def _parsed_one_by_one(
-    task: Task, scorer: Scorer, head: _Head, places: list[int], block: Block
+    task: Task, scorer: Scorer, head: _Head, places: list[int], block: RecordBlock
 ) -> list[pa.Array]:
     """Do what ``_parsed`` does for any block, a record at a time, or say what is wrong with it."""
     import pyarrow as pa
@@ -216,10 +219,10 @@ def _text(field: bytes) -> str:
 
 
 def _shown(text: str) -> str:
-    return repr(text) if len(text) <= 40 else f"{text[:37]!r}..."
+    return repr(shortened(text, 40))
 
 
-def _records(block: Block) -> Iterator[bytes]:
+def _records(block: RecordBlock) -> Iterator[bytes]:
     """Yield the records without their line breaks."""
     start = 0
     for end in block.ends.tolist():

@@ -49,7 +49,7 @@ _VALUE = 32
 _BINARY = b"content-type: application/octet-stream\r\ninference-header-content-length: %d\r\n"
 
 
-class Application:
+class InferenceApplication:
     """Answers the requests of one worker."""
 
     def __init__(

@@ -13,7 +13,8 @@ from infer._artifact.format import CARD_FILE
 from infer._artifact.store import Artifact, find, list_models, open_folder
 from infer._errors import ArtifactError, InferError
 from infer._model import Model, open_model
-from infer._serve._errors import RequestError, cut
+from infer._serve._errors import RequestError
+from infer._text import shortened
 
 # Seconds between two checks of the folders.
 _INTERVAL = 0.5
@@ -114,7 +115,7 @@ class Catalog:
                     )
                 self._refused.pop(name, None)
             except InferError as error:
-                found = served._replace(problem=cut(str(error), _LONGEST))
+                found = served._replace(problem=shortened(str(error), _LONGEST))
                 self._refused[name] = stamp
             self._names[name] = found
             changed.append(found)

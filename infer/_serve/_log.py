@@ -14,8 +14,8 @@ from collections import deque
 from contextlib import suppress
 from typing import Any
 
-from infer._errors import printable
 from infer._serve._tensors import dumps
+from infer._text import printable
 
 # How many lines may wait to be written; further ones are dropped and counted.
 _MOST = 10_000

@@ -7,9 +7,9 @@ from collections.abc import Callable
 
 from infer._artifact.store import Artifact
 from infer._serve._catalog import Catalog, ServedModel
-from infer._serve._errors import cut
 from infer._serve._openapi import document, page
 from infer._site import INDEX, files
+from infer._text import shortened
 
 # Content type, content.
 Page = tuple[str, bytes]
@@ -66,7 +66,8 @@ def _attempt(
     try:
         return make(served)
     except Exception as error:  # noqa: BLE001 - no card may stop the server
-        problems.append(cut(f"a page cannot be created: {type(error).__name__}: {error}", 500))
+        text = f"a page cannot be created: {type(error).__name__}: {error}"
+        problems.append(shortened(text, 500))
         return {}
 
 

@@ -76,7 +76,7 @@ def work(settings: Settings, listener: socket.socket, ready: Callable[[], None])
     import orjson  # noqa: F401
 
     from infer._runtimes._threads import threads
-    from infer._serve._application import Application
+    from infer._serve._application import InferenceApplication
     from infer._serve._http.hosts import Hosts
     from infer._serve._http.server import Server
     from infer._serve._log import Handler, Log
@@ -102,7 +102,7 @@ def work(settings: Settings, listener: socket.socket, ready: Callable[[], None])
     budget = Budget(settings.max_memory)
     pool = ThreadPoolExecutor(threads(), thread_name_prefix="samebits-large")
     with closing(_event_loop()) as loop:
-        application = Application(catalog, pages, settings, metrics, log, pool)
+        application = InferenceApplication(catalog, pages, settings, metrics, log, pool)
         server = Server(application, settings, hosts, budget, loop)
         stop_watching = catalog.watch(reloaded)
         # Everything created so far is permanent, so full garbage collections need not traverse it.

@@ -12,7 +12,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from infer._ieee.floats import beside
-from infer._serve._errors import RequestError, brief, cut, show
+from infer._serve._errors import RequestError, show
+from infer._text import outline, shortened
 
 if TYPE_CHECKING:
     import numpy as np
@@ -222,4 +223,4 @@ def _flatten(data: Any, shape: list[int]) -> list[Any]:
 
 def _show(value: Any) -> str:
     """Return an excerpt of a value for an error message, in JSON."""
-    return cut(json.dumps(brief(value)))
+    return shortened(json.dumps(outline(value)))

@@ -10,7 +10,9 @@ import struct
 
 from infer._artifact.card import ModelCard, Port
 from infer._files.varint import varint
+from infer._program.kept_zeros import with_kept_sums
 from infer._program.operations import Node
+from infer._program.program import Program
 from infer._writers.linearize import linearize
 
 # Opset 9 (2018), unless an operation needs a later one, so that old runtimes load the file too. It
@@ -30,7 +32,8 @@ def render(card: ModelCard) -> bytes:
         card: its program becomes the nodes; its names, units and formula become documentation.
     """
     source, target = card.input, card.output
-    opsets = [step.operation.opset for step in card.compiled.steps]
+    program = with_kept_sums(card.compiled)
+    opsets = [step.operation.opset for step in program.steps]
     opset = _text(1, "") + _number(2, max(OPSET, *opsets))
     metadata = {
         "name": card.name,
@@ -44,15 +47,14 @@ def render(card: ModelCard) -> bytes:
             _number(1, IR_VERSION),
             _text(2, "samebits"),
             _text(6, card.description),
-            _field(7, _graph(card)),
+            _field(7, _graph(card, program)),
             _field(8, opset),
             *(_field(14, _text(1, key) + _text(2, value)) for key, value in metadata.items()),
         )
     )
 
 
-def _graph(card: ModelCard) -> bytes:
-    program = card.compiled
+def _graph(card: ModelCard, program: Program) -> bytes:
     element_type, dtype = _ELEMENT_TYPES[card.dtype], _FORMATS[card.dtype]
     tensors = {
         name: _number(2, element_type) + _text(8, name) + _field(9, struct.pack(dtype, value))

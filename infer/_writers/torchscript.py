@@ -12,6 +12,8 @@ import struct
 from collections.abc import Iterator
 
 from infer._artifact.card import ModelCard
+from infer._program.kept_zeros import with_one_zero
+from infer._program.program import Program
 from infer._writers.archive import pack
 from infer._writers.input_name import input_name
 
@@ -25,11 +27,12 @@ def render(card: ModelCard) -> bytes | bytearray:
     The module takes a tensor of any shape; with features, of shape (..., features).
     """
     layout, storage = _STORAGES[card.dtype]
-    numbers = [struct.pack(layout, value) for _, value in sorted(card.compiled.constants.items())]
+    program = with_one_zero(card.compiled)
+    numbers = [struct.pack(layout, value) for _, value in sorted(program.constants.items())]
     module, _, name = _CLASS.rpartition(".")
     records = {
         "byteorder": b"little",
-        "code/__torch__/samebits.py": _code(card).encode(),
+        "code/__torch__/samebits.py": _code(program).encode(),
         "constants.pkl": _pickled(len(numbers), storage),
         **{f"constants/{index}": number for index, number in enumerate(numbers)},
         "data.pkl": b"\x80\2c%b\n%b\nq\0)\x81}(ubq\1." % (module.encode(), name.encode()),
@@ -38,8 +41,8 @@ def render(card: ModelCard) -> bytes | bytearray:
     return pack((f"archive/{name}", (data,)) for name, data in sorted(records.items()))
 
 
-def _code(card: ModelCard) -> str:
-    program, x = card.compiled, input_name(card.input.name)
+def _code(program: Program) -> str:
+    x = input_name(program.input)
     # No name in a card starts with an underscore, as the names of steps do.
     names = {name: f"CONSTANTS.c{index}" for index, name in enumerate(sorted(program.constants))}
     names[program.input] = x

@@ -188,7 +188,7 @@ def another_card(card):
     *others, last = card.compiled.constants.items()
     nearby = float(np.nextafter(np.float32(last[1]), np.float32(np.inf)))
     constants = {**dict(others), last[0]: nearby}
-    return dataclasses.replace(card, compiled=card.compiled._replace(constants=constants))
+    return card._replace(compiled=card.compiled._replace(constants=constants))
 
 
 @pytest.mark.parametrize(

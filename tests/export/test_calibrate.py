@@ -22,7 +22,6 @@ from export import _artifact
 from export._calibrate.report import drawing
 from export._calibrate_cli import main
 from export._cards import of_calibration
-from export._tracing import trace
 from infer._artifact.store import find
 from infer._checks.integrity import check_integrity
 from infer._checks.parity import check_parity
@@ -206,8 +205,8 @@ def test_the_formula_is_the_program(options, formula):
     x = np.random.default_rng(1).uniform(0, 1, (30, features) if features else 30) + shift
     y = np.random.default_rng(2).uniform(0, 1, 30)
     calibration = train.calibrate(x, y, **options)
-    traced = trace(calibration.served.module(), "x", "y")
-    assert re.fullmatch(formula, of_calibration.formula(calibration, traced))
+    card = of_calibration.document(calibration, "probe", calibration.served.module(), {})
+    assert re.fullmatch(formula, card["formula"])
 
 
 def test_several_features_make_a_plane(run, here):
@@ -641,3 +640,20 @@ def test_the_command_is_quick_to_help():
     )
     assert "calibrate" not in result.stderr
     assert not {"torch", "numpy", "pyarrow", "matplotlib"} & set(result.stdout.split())
+
+
+def test_the_command_does_not_load_torchs_compiler(here):
+    (here / "r.csv").write_text("x,y\n1,2\n2,4.1\n3,5.9\n4,8.2\n")
+    code = (
+        "import sys; from export._calibrate_cli import main\n"
+        "main(sys.argv[1:], standalone_mode=False); print(*sys.modules)"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code, "r.csv"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    loaded = set(result.stdout.splitlines()[-1].split())
+    assert {"torch", "onnxruntime"} <= loaded
+    assert not {"sympy", "torch._dynamo", "torch._inductor"} & loaded

@@ -21,7 +21,8 @@ from PIL import Image
 import train
 from train import _cli
 from train._cli import interruptible, main, progress
-from train._learn import checkpoint, report, tutorials
+from train._learn import checkpoint, report
+from train._learn.tutorials import printed
 
 FILES = ["fit.json", "fit.png", "history.csv"]
 
@@ -448,14 +449,14 @@ QUICK = [("f2c", "finite-difference"), ("f2c", "raw-diverges"), ("f2c", "raw"), 
 
 
 def only(keys, **changes):
-    rows = {key: tutorials.PRINTED[key] for key in keys}
+    rows = {key: printed.PRINTED[key] for key in keys}
     for key, row in changes.items():
         rows["f2c", key] = dataclasses.replace(rows["f2c", key], **row)
     return MappingProxyType(rows)
 
 
 def test_the_table_is_printed(monkeypatch):
-    monkeypatch.setattr(tutorials, "PRINTED", only(QUICK))
+    monkeypatch.setattr(printed, "PRINTED", only(QUICK))
     result = CliRunner().invoke(main, ["--table"])
     assert result.exit_code == 0
     assert result.stderr == ""
@@ -467,7 +468,7 @@ def test_the_table_is_printed(monkeypatch):
 
 
 def test_the_table_fails_if_a_number_is_not_reproduced(monkeypatch):
-    monkeypatch.setattr(tutorials, "PRINTED", only(QUICK, raw={"losses": {100: "29.022767"}}))
+    monkeypatch.setattr(printed, "PRINTED", only(QUICK, raw={"losses": {100: "29.022767"}}))
     result = CliRunner().invoke(main, ["--table"])
     assert result.exit_code == 1
     assert isinstance(result.exception, SystemExit)

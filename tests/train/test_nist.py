@@ -56,7 +56,7 @@ def fitted(name, kind, dtype="float64"):
     return train.calibrate_from(
         sums,
         intercept=certified["intercept"],
-        rows=[train.Block(x, kind(y))],
+        rows=[train.ReadingsBlock(x, kind(y))],
         dtype=dtype,
     )
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from train._calibration.families.family import RoundedCurve
 from train._calibration.findings import Review
 from train._calibration.result import Candidate
-from train._calibration.rounded_curve import Served
 from train._exact.least_squares import Solution
 from train._exact.rational import root
 
@@ -16,7 +16,7 @@ _SMALL_ERROR = 0.1
 
 def find_warnings(
     solution: Solution,
-    served: Served,
+    served: RoundedCurve,
     seen: Review | None,
     selection: Sequence[Candidate],
     row_word: str,

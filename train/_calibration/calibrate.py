@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
+from infer._artifact.card import Uncertainty
 from train._calibration.advice import find_warnings
-from train._calibration.findings import Block, Findings, Review
-from train._calibration.inputs import check_degree, check_enough, check_names, columns_of, kept
-from train._calibration.residuals import Look
+from train._calibration.families.family import Family
+from train._calibration.families.table import find_family, highest_degree
+from train._calibration.findings import Findings, ReadingsBlock, Review
+from train._calibration.inputs import check_enough, check_names, columns_of, kept
+from train._calibration.residuals import SecondPass
 from train._calibration.result import Calibration, Candidate, Coefficient
-from train._calibration.rounded_curve import serve
-from train._calibration.rounded_loss import served_loss
-from train._calibration.selection import MOST_AUTO, choose
+from train._calibration.rounded_curve import serve, served_loss
+from train._calibration.selection import choose
 from train._errors import CalibrationError
 from train._exact.elimination import DependentError
-from train._exact.least_squares import Solution, Uncertainty, solve, term_name, too_few
-from train._exact.moments import Exponents, plane, polynomial
+from train._exact.least_squares import Solution, solve, term_name
+from train._exact.moments import Exponents
 from train._exact.sums import Sums
 
 _TOO_FAR = "the numbers are too large or too small to be squared in doubles; use other units"
@@ -69,9 +72,8 @@ def calibrate(
     columns, names = columns_of(x, features)
     y, sigma = kept(y), kept(sigma)
     kinds = len(columns) if names else 1
-    wanted = MOST_AUTO if degree == "auto" and kinds == 1 else check_degree(degree, kinds)
-    sums = Sums(wanted, features=kinds, weighted=sigma is not None)
-    block = Block(columns if kinds > 1 else columns[0], y, sigma)
+    sums = Sums(highest_degree(degree, kinds), features=kinds, weighted=sigma is not None)
+    block = ReadingsBlock(columns if kinds > 1 else columns[0], y, sigma)
     sums.add(block.x, block.y, block.sigma)
     return calibrate_from(
         sums,
@@ -94,7 +96,7 @@ def calibrate_from(
     *,
     degree: int | str | None = None,
     intercept: bool = True,
-    rows: Iterable[Block] | Callable[[Look], Findings] | None = None,
+    rows: Iterable[ReadingsBlock] | Callable[[SecondPass], Findings] | None = None,
     name: str = "calibration",
     features: Sequence[str] | None = None,
     x_name: str = "x",
@@ -137,27 +139,30 @@ def calibrate_from(
     """
     names = check_names(sums.features, name, features, x_name, y_name, unit_x, unit_y, dtype)
     most = max(map(sum, sums.terms))
-    degree = most if degree is None else degree
-    degree = degree if degree == "auto" else check_degree(degree, sums.features)
-    if degree != "auto" and int(degree) > most:
+    kind = find_family(sums.features)
+    degree = kind.check_degree(most if degree is None else degree, sums.features)
+    auto = degree == "auto"
+    if not auto and int(degree) > most:
         raise CalibrationError(f"the sums reach degree {most}, {degree} was asked for")
+    family = kind(sums.features, most if auto else int(degree), intercept)
     if not sums.rows:
         raise CalibrationError("there are no readings; give some")
     try:
         domain = tuple((float(low), float(high)) for low, high in sums.domain)
     except OverflowError:
         raise CalibrationError("x is too large for doubles; use other units") from None
-    solution, sizes = _solve(sums, degree, names, intercept=intercept)
+    solution, sizes = _solve(sums, family, names, auto=auto)
     seen = None
     if rows is not None:
-        seen = _review(rows, Look(solution, sizes, weighted=sums.weighted))
+        seen = _review(rows, SecondPass(solution, sizes, weighted=sums.weighted))
     selection: tuple[Candidate, ...] = ()
     chosen = sizes[0]
     if len(sizes) > 1:
         chosen, selection = choose(solution, sizes, seen)
     if chosen < len(solution.powers):
         solution = solve(sums, solution.powers[:chosen])
-    served = serve(solution.coefficients, solution.powers, sums.domain, dtype)
+    family = replace(family, degree=max(map(sum, solution.powers)))
+    served = serve(family, solution.coefficients, sums.domain, dtype)
     try:
         values, errors = [float(c) for c in solution.coefficients], solution.standard_errors
         uncertainty = solution.uncertainty()
@@ -167,8 +172,7 @@ def calibrate_from(
     label = None if sums.features == 1 else names
     return Calibration(
         name=name,
-        degree=max(map(sum, solution.powers)),
-        intercept=intercept,
+        family=family,
         features=names,
         x_name=x_name,
         y_name=y_name,
@@ -225,44 +229,39 @@ def uncertainty_of(x: Any, y: Any, powers: Sequence[Sequence[int]]) -> Uncertain
     try:
         return solve(sums, terms).uncertainty()
     except DependentError as error:
-        raise too_few(error, terms, sums.rows) from None
+        raise find_family(sums.features).undetermined(terms, error.column, sums.rows) from None
 
 
-def _review(rows: Iterable[Block] | Callable[[Look], Findings], look: Look) -> Review:
+def _review(
+    rows: Iterable[ReadingsBlock] | Callable[[SecondPass], Findings], second: SecondPass
+) -> Review:
     try:
-        return (rows(look) if callable(rows) else look.at(rows)).review()
+        return (rows(second) if callable(rows) else second.over(rows)).review()
     except OverflowError:
         raise CalibrationError(_TOO_FAR) from None
 
 
 def _solve(
-    sums: Sums, degree: int | str, names: Sequence[str], *, intercept: bool
+    sums: Sums, family: Family, names: Sequence[str], *, auto: bool
 ) -> tuple[Solution, list[int]]:
-    """Return the solution of the most terms, and the numbers of terms to look at."""
-    auto = degree == "auto" and sums.features == 1
-    most = max(map(sum, sums.terms))
-    terms = plane(sums.features)
-    if sums.features == 1:
-        terms = polynomial(most if auto else int(degree))
-    powers = terms if intercept else terms[1:]
+    """Return the solution with the most terms, and the numbers of terms to compare."""
+    terms, least = family.terms, 1 + family.intercept
     if not auto:
-        check_enough(sums, len(powers))
+        check_enough(sums, len(terms))
         try:
-            return solve(sums, powers), [len(powers)]
+            return solve(sums, terms), [len(terms)]
         except DependentError as error:
-            raise too_few(error, powers, sums.rows, names) from None
+            raise family.undetermined(terms, error.column, sums.rows, names) from None
     # AICc needs two readings more than coefficients and variance; a curve through nearly all
     # different x cannot be told from noise.
-    check_enough(sums, 1 + intercept)
-    powers = powers[: max(sums.rows - 3, 1 + intercept)]
-    distinct = _rank(sums, powers)
-    if distinct < 1 + intercept:
-        raise too_few(DependentError(distinct), powers[: 1 + intercept], sums.rows)
-    most_terms = len(powers)
-    if distinct < len(powers):
-        most_terms = max(distinct - 2 + intercept, 1 + intercept)
-    powers = powers[:most_terms]
-    return solve(sums, powers), list(range(1 + intercept, len(powers) + 1))
+    check_enough(sums, least)
+    terms = terms[: max(sums.rows - 3, least)]
+    distinct = _rank(sums, terms)
+    if distinct < least:
+        raise family.undetermined(terms[:least], distinct, sums.rows)
+    if distinct < len(terms):
+        terms = terms[: max(distinct - 2 + family.intercept, least)]
+    return solve(sums, terms), list(range(least, len(terms) + 1))
 
 
 def _rank(sums: Sums, powers: Sequence[Exponents]) -> int:

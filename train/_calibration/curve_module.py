@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, fx, nn
 
 
 class _Curve(nn.Module):
-    """Coefficients c0, c1, ..., and for each feature a shift, as 0-d tensors."""
+    """Coefficients c0, c1, ..., and a shift for each feature, as 0-d tensors."""
 
     def __init__(
         self,
+        evaluate: Callable[[Any, Any], Any],
         coefficients: Sequence[float],
         shift: Sequence[float],
         scale: float | None,
         dtype: torch.dtype,
     ) -> None:
         super().__init__()
-        self.degree = len(coefficients) - 1
+        self._evaluate = evaluate
         for power, value in enumerate(coefficients):
             # Without a constant there is no step that adds one.
             if power or value:
@@ -30,64 +32,30 @@ class _Curve(nn.Module):
         if scale is not None:
             self.register_buffer("scale", torch.tensor(scale, dtype=dtype))
 
-    def value(self, name: str) -> Tensor:
-        """Return a parameter or buffer."""
-        tensor: Tensor = getattr(self, name)
-        return tensor
-
-    def _plus_constant(self, y: Tensor) -> Tensor:
-        return y + self.value("c0") if hasattr(self, "c0") else y
-
-
-class _Polynomial(_Curve):
-    """A polynomial of u = (x - shift)·scale, or of x itself, in Horner form."""
-
     def forward(self, x: Tensor) -> Tensor:
-        """Evaluate elementwise."""
-        u = x - self.value("shift") if hasattr(self, "shift") else x
-        u = u * self.value("scale") if hasattr(self, "scale") else u
-        y = self.value(f"c{self.degree}") * u
-        for power in range(self.degree - 1, 0, -1):
-            y = (y + self.value(f"c{power}")) * u if hasattr(self, f"c{power}") else y * u
-        return self._plus_constant(y)
-
-
-class _Hyperplane(_Curve):
-    """Σ c_i·(x_i - shift_i) + c0 over the last axis, or without the shifts."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Evaluate; the last axis goes away."""
-        terms = []
-        for index in range(self.degree):
-            u = x[..., index]
-            if hasattr(self, f"shift{index}"):
-                u = u - self.value(f"shift{index}")
-            terms.append(self.value(f"c{index + 1}") * u)
-        y = terms[0]
-        for term in terms[1:]:
-            y = y + term
-        return self._plus_constant(y)
+        """Evaluate the curve."""
+        y: Tensor = self._evaluate(self, x)
+        return y
 
 
 def curve_module(
+    evaluate: Callable[[Any, Any], Any],
     coefficients: Sequence[float],
     shift: Sequence[float] | None,
     scale: float | None,
     *,
-    features: int,
     dtype: str,
 ) -> nn.Module:
     """Return a curve as a module whose forward is one straight line of steps.
 
     Args:
-        coefficients: lowest power first; with several features the constant, then one a feature.
+        evaluate: the steps, see ``Family.evaluate``.
+        coefficients: the constant first.
         shift: subtracted from each feature, or None.
         scale: what x - shift is multiplied by, or None.
-        features: length of the input's last axis; with one the module works elementwise.
         dtype: "float32" or "float64".
     """
-    kind = _Polynomial if features == 1 else _Hyperplane
-    curve = kind(coefficients, shift or (), scale, getattr(torch, dtype))
+    curve = _Curve(evaluate, coefficients, shift or (), scale, getattr(torch, dtype))
     # Tracing unrolls the loops, which TorchScript cannot do by itself. Of the traced module only
     # its forward is taken: TorchScript warns about how fx's own class is written.
     graph = fx.symbolic_trace(curve)

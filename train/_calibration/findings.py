@@ -19,7 +19,7 @@ MOST_LARGEST = 5
 MOST_DISTINCT = 64
 
 
-class Block(NamedTuple):
+class ReadingsBlock(NamedTuple):
     """Some of the readings, see ``Sums.add``.
 
     Attributes:
@@ -59,7 +59,7 @@ class Residual(NamedTuple):
 
 @dataclass(frozen=True)
 class Review:
-    """What a second look found.
+    """Findings over all readings.
 
     Attributes:
         loo: mean of the squared leave-one-out errors of each degree, by number of terms; inf if a

@@ -10,11 +10,11 @@ from itertools import accumulate
 from typing import NamedTuple
 
 from train._calibration.calibrate import calibrate_from
-from train._calibration.findings import Block as ExactBlock
-from train._calibration.findings import Findings
-from train._calibration.residuals import Look
+from train._calibration.families.table import highest_degree
+from train._calibration.findings import Findings, ReadingsBlock
+from train._calibration.inputs import RESERVED
+from train._calibration.residuals import SecondPass
 from train._calibration.result import Calibration
-from train._calibration.selection import MOST_AUTO
 from train._errors import CalibrationError, ReadingsError
 from train._exact.columns import Decimals
 from train._exact.moments import Exponents
@@ -24,9 +24,6 @@ from train._readings.duplicates import Repeats, about_files, about_rows, repeats
 from train._readings.passes import Here, Mapper, Piece, Read, There, Watcher
 from train._readings.readings import MOST_LISTED, Block, LeftOut, Readings
 from train._readings.table import Numbers
-
-# Names that the served program uses for its own values.
-_TAKEN = re.compile(r"c\d+|s\d+|k\d+|shift\d*|scale")
 
 
 class Fitted(NamedTuple):
@@ -89,8 +86,7 @@ def calibrate_readings(
         CalibrationError: the readings do not make a calibration.
     """
     x_names, weighted = files[0].x_names, files[0].sigma_name is not None
-    most = (MOST_AUTO if len(x_names) == 1 else 1) if degree == "auto" else int(degree)
-    sums = Sums(most, features=len(x_names), weighted=weighted)
+    sums = Sums(highest_degree(degree, len(x_names)), features=len(x_names), weighted=weighted)
     over = Here(files, watch) if run is None else There(files, watch, run)
     found = _Found(len(files))
     pieces = [Piece(place, readings) for place, readings in enumerate(files)]
@@ -103,9 +99,9 @@ def calibrate_readings(
     before = accumulate(found.rows, initial=0)
     pieces = [piece._replace(before=rows) for piece, rows in zip(pieces, before, strict=False)]
 
-    def look_again(look: Look) -> Findings:
+    def read_again(second: SecondPass) -> Findings:
         findings = Findings()
-        for piece, part in over("comparing with the curve", partial(_look, look), pieces):
+        for piece, part in over("comparing with the curve", partial(_review, second), pieces):
             if part.fingerprint != found.fingerprints[piece.place]:
                 raise ReadingsError(
                     f"{piece.readings.name}: held {found.rows[piece.place]:,} readings, then "
@@ -124,7 +120,7 @@ def calibrate_readings(
             sums,
             degree=degree,
             intercept=intercept,
-            rows=look_again,
+            rows=read_again,
             name=name,
             features=_labels(x_names) if len(x_names) > 1 else None,
             x_name=x_name,
@@ -180,15 +176,15 @@ def _sum(terms: Sequence[Exponents], weighted: bool, read: Read, piece: Piece) -
     )
 
 
-def _look(look: Look, read: Read, piece: Piece) -> Findings:
-    """Read a file once more, beside the curve."""
+def _review(second: SecondPass, read: Read, piece: Piece) -> Findings:
+    """Read a file for the second time, to compare it with the curve."""
     blocks = (_exact(block, piece.readings.label) for block in read(piece))
-    return look.at(blocks, piece.before)
+    return second.over(blocks, piece.before)
 
 
-def _exact(block: Block, file: str = "") -> ExactBlock:
+def _exact(block: Block, file: str = "") -> ReadingsBlock:
     x = [_column(column) for column in block.x]
-    return ExactBlock(
+    return ReadingsBlock(
         x[0] if len(x) == 1 else x,
         _column(block.y),
         None if block.sigma is None else _column(block.sigma),
@@ -217,7 +213,7 @@ def _variable(name: str, otherwise: str) -> str:
     plain = _ascii(name)
     if not plain:
         return otherwise
-    if not plain[0].isalpha() or _TAKEN.fullmatch(plain):
+    if not plain[0].isalpha() or RESERVED.fullmatch(plain):
         return f"{otherwise}_{plain}"
     return plain
 

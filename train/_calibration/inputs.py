@@ -14,28 +14,13 @@ from train._exact.sums import Sums
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*(\.[a-z0-9_]+)?")
 _VARIABLE = re.compile(r"[a-z][a-z0-9_]*")
-# What the served program calls its own values.
-_TAKEN = re.compile(r"c\d+|s\d+|k\d+|shift\d*|scale")
+# Names that the served program uses for its own values.
+RESERVED = re.compile(r"c\d+|s\d+|k\d+|shift\d*|scale")
 
 
 def kept(values: Any) -> Any:
     """Return a column that can be read twice."""
     return list(values) if isinstance(values, Iterator) else values
-
-
-def check_degree(degree: int | str, features: int) -> int:
-    """Return the degree that is meant."""
-    if features > 1 and degree in (1, "auto"):
-        return 1
-    if isinstance(degree, np.integer):
-        degree = int(degree)
-    if isinstance(degree, bool) or not isinstance(degree, int) or degree < 1:
-        raise CalibrationError(f'degree is {degree!r}; give a whole number from 1, or "auto"')
-    if features > 1:
-        raise CalibrationError(
-            f"degree is {degree} with {features} features; several features make a plane, degree 1"
-        )
-    return degree
 
 
 def columns_of(x: Any, features: Sequence[str] | None) -> tuple[list[Any], tuple[str, ...]]:
@@ -103,7 +88,7 @@ def check_names(
         if (
             not isinstance(variable, str)
             or not _VARIABLE.fullmatch(variable)
-            or _TAKEN.fullmatch(variable)
+            or RESERVED.fullmatch(variable)
         ):
             raise CalibrationError(
                 f"{what} is {variable!r}; give lowercase letters, digits and _, beginning with a "

@@ -1,4 +1,4 @@
-"""A second look at the readings, beside the curve: residuals, leverages, leave-one-out errors.
+"""Second pass over the readings: residuals, leverages, leave-one-out errors.
 
 These are double-precision numbers, computed row by row, and summed exactly: they do not depend on
 how the rows are split either.
@@ -14,8 +14,14 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from train._calibration.findings import MOST_DISTINCT, MOST_LARGEST, Block, Findings, Residual
-from train._exact.columns import Column, Doubles, exact_sum
+from train._calibration.findings import (
+    MOST_DISTINCT,
+    MOST_LARGEST,
+    Findings,
+    ReadingsBlock,
+    Residual,
+)
+from train._exact.columns import Doubles, ExactColumn, exact_sum
 from train._exact.hashes import fingerprint
 from train._exact.least_squares import Solution, line
 from train._exact.rational import floor_log2, power_of_two, root
@@ -83,7 +89,7 @@ class _Fixed:
         self._powers = solution.powers[: len(curve)]
         self._frames = list(zip(solution.center, solution.half_width, strict=True))
 
-    def residuals(self, x: Sequence[Column], y: Column) -> Doubles:
+    def residuals(self, x: Sequence[ExactColumn], y: ExactColumn) -> Doubles:
         """Return y minus the curve."""
         u = []
         for column, frame in zip(x, self._frames, strict=True):
@@ -116,11 +122,11 @@ class _Fixed:
         return value * u[0] >> _FIXED_BITS if self._powers[0][0] else value
 
 
-class Look:
-    """What a second look is for: the same for all readings. It can be pickled."""
+class SecondPass:
+    """Compares the readings with a curve, block by block. It can be pickled."""
 
     def __init__(self, solution: Solution, sizes: Sequence[int], *, weighted: bool) -> None:
-        """Look at a curve.
+        """Prepare to compare readings with a curve.
 
         Args:
             solution: of the most terms.
@@ -135,8 +141,8 @@ class Look:
         self.sd = {k: float(root(squares[k] / (solution.rows - k))) for k in sizes}
         self.step = -(-solution.rows // _SAMPLE)
 
-    def at(self, blocks: Iterable[Block], before: int = 0) -> Findings:
-        """Look at some of the readings that the solution comes from.
+    def over(self, blocks: Iterable[ReadingsBlock], before: int = 0) -> Findings:
+        """Return the findings for some of the readings that the solution comes from.
 
         Args:
             blocks: these readings.
@@ -161,7 +167,7 @@ class Look:
                 part = slice(start, start + _ROWS)
                 # What is too large ends in an error where the results are rounded.
                 with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
-                    found = self._at(
+                    found = self._over(
                         [feature.take(part) for feature in x],
                         y.take(part),
                         None if sigma is None else sigma.take(part),
@@ -171,10 +177,10 @@ class Look:
             row = int(numbers[-1]) + 1 if len(numbers) else row
         return findings
 
-    def _at(
-        self, x: Sequence[Column], y: Column, sigma: Column | None, places: _Places
+    def _over(
+        self, x: Sequence[ExactColumn], y: ExactColumn, sigma: ExactColumn | None, places: _Places
     ) -> Findings:
-        """Look at some rows."""
+        """Return the findings for some rows."""
         findings = Findings(rows=len(y))
         xs, ys = [feature.doubles() for feature in x], y.doubles()
         sigmas = [] if sigma is None else [sigma.doubles()]
@@ -216,7 +222,9 @@ class Look:
         findings.sample[places.before] = inputs, ys[picked].copy(), kept
         return findings
 
-    def _residuals(self, size: int, x: Sequence[Column], y: Column, rounded: Doubles) -> Doubles:
+    def _residuals(
+        self, size: int, x: Sequence[ExactColumn], y: ExactColumn, rounded: Doubles
+    ) -> Doubles:
         if size not in self.fixed:
             return np.zeros_like(rounded)
         return self.fixed[size].residuals(x, y) if self.exact else rounded

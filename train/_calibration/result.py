@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from infer._artifact.card import Uncertainty
+from train._calibration.families.family import Family, RoundedCurve
 from train._calibration.findings import Residual
-from train._calibration.rounded_curve import Served
 from train._errors import CalibrationError
-from train._exact.least_squares import Uncertainty
 from train._exact.moments import Exponents
 from train._exact.sample import Rows
 
@@ -65,8 +65,7 @@ class Calibration:
 
     Attributes:
         name: of the artifact.
-        degree: of the polynomial; 1 with several features.
-        intercept: whether the curve has a constant.
+        family: the kind of curve.
         features: names of the features; empty if x is one number.
         x_name: name of the input.
         y_name: name of the output.
@@ -104,8 +103,7 @@ class Calibration:
     """
 
     name: str
-    degree: int
-    intercept: bool
+    family: Family
     features: tuple[str, ...]
     x_name: str
     y_name: str
@@ -125,7 +123,7 @@ class Calibration:
     selection: tuple[Candidate, ...]
     warnings: tuple[str, ...]
     largest_residuals: tuple[Residual, ...]
-    served: Served
+    served: RoundedCurve
     loss: float
     best_loss: float
     uncertainty: Uncertainty
@@ -135,6 +133,16 @@ class Calibration:
     sample: Rows | None = field(repr=False)
     exact: tuple[Fraction, ...] = field(repr=False)
     powers: tuple[Exponents, ...] = field(repr=False)
+
+    @property
+    def degree(self) -> int:
+        """Degree of the polynomial; 1 with several features."""
+        return self.family.degree
+
+    @property
+    def intercept(self) -> bool:
+        """Whether the curve has a constant."""
+        return self.family.intercept
 
     @property
     def evaluation_error(self) -> float:

@@ -10,7 +10,6 @@ from train._calibration.result import Candidate
 from train._exact.least_squares import Solution
 from train._exact.rational import root
 
-MOST_AUTO = 10
 # How much worse a lower degree may be: the difference in AICc that counts as none (K. P. Burnham,
 # D. R. Anderson, "Model Selection and Multimodel Inference", 2nd edition, section 2.6).
 _AICC_TIE = 2.0

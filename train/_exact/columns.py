@@ -38,7 +38,7 @@ class Decimals(NamedTuple):
     places: int
 
 
-class Column(NamedTuple):
+class ExactColumn(NamedTuple):
     """A column of n exact numbers: values[i] · factor.
 
     Attributes:
@@ -72,15 +72,15 @@ class Column(NamedTuple):
             return self.values
         if self.factor.numerator == 1 and float(self.factor.denominator) == self.factor.denominator:
             return self.values / float(self.factor.denominator)  # rounded once
-        return Column(*self.whole()).doubles()
+        return ExactColumn(*self.whole()).doubles()
 
-    def take(self, rows: NDArray[np.int64] | slice) -> Column:
+    def take(self, rows: NDArray[np.int64] | slice) -> ExactColumn:
         """Return some of the rows."""
         if not isinstance(self.values, list):
-            return Column(self.values[rows], self.factor)
+            return ExactColumn(self.values[rows], self.factor)
         if isinstance(rows, slice):
-            return Column(self.values[rows], self.factor)
-        return Column([self.values[row] for row in rows.tolist()], self.factor)
+            return ExactColumn(self.values[rows], self.factor)
+        return ExactColumn([self.values[row] for row in rows.tolist()], self.factor)
 
     def __len__(self) -> int:
         """Return the number of rows."""
@@ -115,7 +115,7 @@ def _lowest_bit(values: Doubles) -> int | None:
     return int((exponents + zeros).min()) - 53
 
 
-def column(values: Any, name: str, first_row: int = 1) -> Column:
+def column(values: Any, name: str, first_row: int = 1) -> ExactColumn:
     """Read a column of numbers.
 
     Args:
@@ -145,7 +145,9 @@ def column(values: Any, name: str, first_row: int = 1) -> Column:
     if values.ndim != 1:
         raise CalibrationError(f"{name} has shape {values.shape}; give one number a row")
     if values.dtype.kind == "f" and values.dtype.itemsize <= 8:
-        return Column(_checked(values.astype(np.float64, copy=False), name, first_row), Fraction(1))
+        return ExactColumn(
+            _checked(values.astype(np.float64, copy=False), name, first_row), Fraction(1)
+        )
     if values.dtype.kind in "iu":
         return _small(values, Fraction(1))
     if values.dtype.kind == "O":
@@ -196,19 +198,19 @@ def _checked(values: Doubles, name: str, first_row: int) -> Doubles:
     return values
 
 
-def _small(integers: Sequence[int] | NDArray[Any], unit: Fraction) -> Column:
+def _small(integers: Sequence[int] | NDArray[Any], unit: Fraction) -> ExactColumn:
     """Hold whole numbers in doubles if they fit."""
     if isinstance(integers, np.ndarray) and integers.dtype.kind in "iu":
         if not len(integers) or max(abs(int(integers.min())), abs(int(integers.max()))) <= 1 << 53:
-            return Column(integers.astype(np.float64), unit)
-        return Column(integers.tolist(), unit)
+            return ExactColumn(integers.astype(np.float64), unit)
+        return ExactColumn(integers.tolist(), unit)
     listed = [int(n) for n in integers]
     if max(map(abs, listed), default=0) <= 1 << 53:
-        return Column(np.array(listed, dtype=np.float64), unit)
-    return Column(listed, unit)
+        return ExactColumn(np.array(listed, dtype=np.float64), unit)
+    return ExactColumn(listed, unit)
 
 
-def _objects(entries: list[Any], name: str, first_row: int) -> Column:
+def _objects(entries: list[Any], name: str, first_row: int) -> ExactColumn:
     """Read numbers of any kinds."""
     ratios = [_ratio(entry, name, first_row + index) for index, entry in enumerate(entries)]
     denominator = math.lcm(*{below for _, below in ratios})

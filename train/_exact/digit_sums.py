@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from train._exact.columns import Column, Doubles, extent
+from train._exact.columns import Doubles, ExactColumn, extent
 from train._exact.moments import Exponents, Moment, moments, plus, polynomial
 from train._exact.rational import power_of_two
 
@@ -119,7 +119,7 @@ class _Layout:
 
 
 def sum_digits(
-    columns: Sequence[Column], terms: Sequence[Exponents], weight: Column | None = None
+    columns: Sequence[ExactColumn], terms: Sequence[Exponents], weight: ExactColumn | None = None
 ) -> tuple[list[Fraction], dict[Moment, int]] | None:
     """Sum with matrix products of digits; None where they would be too many."""
     doubles = [c.values for c in columns if not isinstance(c.values, list)]

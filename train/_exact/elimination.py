@@ -1,13 +1,14 @@
-"""Rational arithmetic that ends in one rounding."""
+"""Exact least squares by fraction-free elimination of a Gram matrix."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from fractions import Fraction
 from typing import NamedTuple
 
 
 class Orthogonal(NamedTuple):
-    """What elimination makes of a Gram matrix G of p columns: L⁻¹·G·L⁻ᵀ is diagonal.
+    """The elimination of a Gram matrix G of p columns: L⁻¹·G·L⁻ᵀ is diagonal.
 
     Attributes:
         rows: p rows of p integers; row k is row k of L⁻¹ (unit lower triangular) times minors[k].
@@ -21,9 +22,14 @@ class Orthogonal(NamedTuple):
     minors: list[int]
     products: list[list[int]]
 
+    @property
+    def coefficients(self) -> list[Fraction]:
+        """The combination of the other columns that is closest to the last one."""
+        return [Fraction(-entry, self.minors[-2]) for entry in self.rows[-1][:-1]]
+
 
 def orthogonalize(gram: Sequence[Sequence[int]], free: int = 0) -> Orthogonal:
-    """Orthogonalize columns one after the other, knowing nothing but their products.
+    """Orthogonalize columns one after the other, given only their inner products.
 
     This is fraction-free elimination; a Gram matrix needs no pivoting. Each step divides by the
     pivot before it, which leaves no remainder (E. H. Bareiss, "Sylvester's identity and multistep
@@ -31,7 +37,7 @@ def orthogonalize(gram: Sequence[Sequence[int]], free: int = 0) -> Orthogonal:
 
     Args:
         gram: p rows of p integers, symmetric.
-        free: so many of the last columns may depend on those before them.
+        free: number of last columns that may depend on those before them.
 
     Returns:
         The orthogonalized columns, as combinations of the columns up to each.
@@ -47,7 +53,7 @@ def orthogonalize(gram: Sequence[Sequence[int]], free: int = 0) -> Orthogonal:
         if not head and k < size - free:
             raise DependentError(k)
         minors.append(head)
-        width = size + k + 1  # further to the right all is as it was
+        width = size + k + 1  # columns further right are unchanged
         if not head:
             break
         for i in range(k + 1, size):

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import TypeVar
 
-from train._errors import CalibrationError
-from train._exact.elimination import DependentError, orthogonalize
+from infer._artifact.card import Uncertainty
+from train._exact.elimination import orthogonalize
 from train._exact.moments import Exponents, plus
 from train._exact.rational import floor_log2, power_of_two, root
 from train._exact.sums import Sums
@@ -18,36 +18,6 @@ Number = TypeVar("Number", int, Fraction)
 
 # Significant bits of the half width, so that numbers around the center stay short.
 _BITS = 8
-
-
-@dataclass(frozen=True)
-class Uncertainty:
-    """What confidence and prediction intervals follow from, all in doubles.
-
-    With u = (x - center) / half_width for each feature, t_j = Π u_i^powers[j][i], the curve is
-    Σ curve[j]·t_j, and its variance is residual_sd²·h with h = Σ_k (Σ_j factor[k][j]·t_j)². A
-    single reading of the standard uncertainty sigma varies by residual_sd²·(sigma² + h) around the
-    curve; sigma is 1 in a fit without weights.
-
-    Attributes:
-        residual_sd: residual standard deviation.
-        degrees_of_freedom: of Student's t.
-        center: subtracted, for each feature.
-        half_width: divided by, for each feature.
-        powers: the exponents of each term, one a feature.
-        curve: the coefficient of each term.
-        factor: rows of coefficients of each term, lower triangular.
-        typical_sigma: root mean square of the readings' standard uncertainties; 1 without weights.
-    """
-
-    residual_sd: float
-    degrees_of_freedom: int
-    center: tuple[float, ...]
-    half_width: tuple[float, ...]
-    powers: tuple[Exponents, ...]
-    curve: tuple[float, ...]
-    factor: tuple[tuple[float, ...], ...]
-    typical_sigma: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -125,7 +95,7 @@ class Solution:
         return left
 
     def uncertainty(self) -> Uncertainty:
-        """Return what intervals follow from, each number rounded once."""
+        """Return what intervals are computed from, each number rounded once."""
         powers, curve, rows = self._around_middle()
         factor = tuple(
             tuple(
@@ -229,9 +199,7 @@ def solve(sums: Sums, powers: Sequence[Exponents]) -> Solution:
         Fraction(found.products[k][size], minors[k] * scales[k]) * y_unit * weight_unit
         for k in range(size)
     )
-    curve = tuple(
-        Fraction(-found.rows[size][j] * scales[j], minors[size]) * y_unit for j in range(size)
-    )
+    curve = tuple(c * scale * y_unit for c, scale in zip(found.coefficients, scales, strict=True))
     plain = [_plain(e, frames) for e in powers]
     diagonal = []
     for e in powers:
@@ -318,28 +286,6 @@ def _plain(
         line(Fraction(1), *frame)[2] ** e for frame, e in zip(frames, exponents, strict=True)
     )
     return {lower: Fraction(c, gamma) for lower, c in whole.items()}
-
-
-def too_few(
-    error: DependentError,
-    powers: Sequence[Exponents],
-    rows: int,
-    names: Sequence[str] | None = None,
-) -> CalibrationError:
-    """Say what the readings lack."""
-    features = len(powers[0])
-    if features > 1:
-        name = term_name(powers[error.column], names)
-        return CalibrationError(
-            f"the readings do not determine the coefficient of {name} beside those before it: that "
-            "feature is constant, or a combination of the others; leave it out"
-        )
-    distinct = error.column + (not any(powers[0]) and 0)
-    needed = len(powers)
-    return CalibrationError(
-        f"{rows:,} readings at {distinct} different x cannot determine {needed} coefficients; give "
-        f"readings at {needed} different x or more, or a lower degree"
-    )
 
 
 def term_name(exponents: Exponents, features: Sequence[str] | None) -> str:

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from train._errors import CalibrationError
-from train._exact.columns import Column, column
+from train._exact.columns import ExactColumn, column
 from train._exact.digit_sums import sum_digits
 from train._exact.hashes import both, fingerprint
 from train._exact.moments import Exponents, Moment, add_products, moments, plane, polynomial
@@ -118,7 +118,9 @@ class Sums:
             )
         )
 
-    def add_columns(self, x: Sequence[Column], y: Column, sigma: Column | None) -> None:
+    def add_columns(
+        self, x: Sequence[ExactColumn], y: ExactColumn, sigma: ExactColumn | None
+    ) -> None:
         """Add readings that are checked."""
         if not len(y):
             return
@@ -207,7 +209,7 @@ class Sums:
 
 def read_block(
     x: Any, y: Any, sigma: Any, *, features: int, weighted: bool, first_row: int = 1
-) -> tuple[list[Column], Column, Column | None]:
+) -> tuple[list[ExactColumn], ExactColumn, ExactColumn | None]:
     """Read and check the columns of a block.
 
     Raises:
@@ -246,7 +248,7 @@ def _product(factors: Sequence[Any], exponents: Exponents, power: int) -> Any:
     return result
 
 
-def _range(column: Column) -> tuple[Fraction, Fraction]:
+def _range(column: ExactColumn) -> tuple[Fraction, Fraction]:
     values: Any = column.values
     if isinstance(values, list):
         return min(values) * column.factor, max(values) * column.factor
@@ -268,8 +270,8 @@ def _cut(above: int, below: int) -> tuple[int, int]:
 
 
 def _groups(
-    columns: Sequence[Column], sigma: Column
-) -> Iterator[tuple[Sequence[Column], Fraction | Column, Fraction, int]]:
+    columns: Sequence[ExactColumn], sigma: ExactColumn
+) -> Iterator[tuple[Sequence[ExactColumn], Fraction | ExactColumn, Fraction, int]]:
     """Yield rows of one weight, or all rows with their weights, and the sums of sigma²."""
     values, unit = sigma.whole()
     above, below = unit.denominator**2, unit.numerator**2
@@ -287,21 +289,28 @@ def _groups(
     least = min(exponent for _, exponent in cut.values())
     aligned = {value: whole << exponent - least for value, (whole, exponent) in cut.items()}
     squares = sum(map(mul, values, values)) * unit * unit
-    yield columns, Column([aligned[v] for v in values], power_of_two(least)), squares, len(values)
+    yield (
+        columns,
+        ExactColumn([aligned[v] for v in values], power_of_two(least)),
+        squares,
+        len(values),
+    )
 
 
 def _sum(
-    columns: Sequence[Column], terms: Sequence[Exponents], weight: Fraction | Column | None = None
+    columns: Sequence[ExactColumn],
+    terms: Sequence[Exponents],
+    weight: Fraction | ExactColumn | None = None,
 ) -> tuple[list[Fraction], dict[Moment, int]]:
     """Return the unit of each column, and the sums in these units; the last column is y.
 
     With a weight, the last unit is that of the weights.
     """
-    found, weights = None, weight if isinstance(weight, Column) else None
+    found, weights = None, weight if isinstance(weight, ExactColumn) else None
     if len(columns[0]) >= _FEW_ROWS:
         found = sum_digits(columns, terms, weights)
     units, sums = found or _sum_integers(columns, terms, weights)
-    if isinstance(weight, Column):
+    if isinstance(weight, ExactColumn):
         return [*units, weight.factor], sums
     if weight is not None:
         numerator = weight.numerator
@@ -312,7 +321,7 @@ def _sum(
 
 
 def _sum_integers(
-    columns: Sequence[Column], terms: Sequence[Exponents], weight: Column | None = None
+    columns: Sequence[ExactColumn], terms: Sequence[Exponents], weight: ExactColumn | None = None
 ) -> tuple[list[Fraction], dict[Moment, int]]:
     """Sum with Python's integers."""
     sums = dict.fromkeys(moments(terms), 0)

@@ -115,7 +115,7 @@ def _draw_plane(rows: int) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 @dataclass(frozen=True)
-class Source:
+class DatasetSource:
     """Where a dataset comes from.
 
     Attributes:
@@ -127,12 +127,12 @@ class Source:
     draw: Callable[[int], tuple[torch.Tensor, torch.Tensor]] | None = None
 
 
-DATASETS: Mapping[str, Source] = MappingProxyType(
+DATASETS: Mapping[str, DatasetSource] = MappingProxyType(
     {
-        "thermometer": Source(_thermometer),
-        "sine": Source(_sine),
-        "noisy_line": Source(_noisy_line, _draw_line),
-        "noisy_plane": Source(_noisy_plane, _draw_plane),
+        "thermometer": DatasetSource(_thermometer),
+        "sine": DatasetSource(_sine),
+        "noisy_line": DatasetSource(_noisy_line, _draw_line),
+        "noisy_plane": DatasetSource(_noisy_plane, _draw_plane),
     }
 )
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from operator import add, mul
 
+from train._exact.elimination import DependentError, orthogonalize
 from train._exact.moments import Exponents, add_products, moments, plus
 from train._exact.rational import floor_log2, power_of_two, round_fraction
 
@@ -132,9 +133,18 @@ class _Problem:
 
     def solve(self) -> dict[str, Fraction]:
         """Return the exact optimum."""
-        names = list(self._right)
-        rows = [[*(self._gram[i, j] for j in names), self._right[i]] for i in names]
-        solution = _solve(rows, names)
+        names, right = list(self._right), self._right
+        gram = [[*(self._gram[i, j] for j in names), right[i]] for i in names]
+        gram.append([*right.values(), self._square])
+        try:
+            solution = orthogonalize(gram, free=1).coefficients
+        except DependentError as error:
+            others = names[: error.column]
+            raise UndeterminedError(
+                f"the data do not determine {names[error.column]!r}"
+                + (f" beside {', '.join(others)}" if others else "")
+                + ": give more different inputs, or fewer parameters"
+            ) from None
         return {
             name: value / self._scale[name] for name, value in zip(names, solution, strict=True)
         }
@@ -299,31 +309,3 @@ def _integers(values: Sequence[float], places: int) -> list[int]:
         return [int(value * scale) for value in doubles]  # a power of two changes no bit
     scale_int = 1 << places
     return [n * (scale_int // d) for n, d in map(float.as_integer_ratio, doubles)]
-
-
-def _solve(rows: list[list[int]], names: Sequence[str]) -> list[Fraction]:
-    """Solve integer equations by fraction-free elimination; a Gram matrix needs no pivoting.
-
-    Each step divides by the pivot before it, which leaves no remainder (E. H. Bareiss,
-    "Sylvester's identity and multistep integer-preserving Gaussian elimination", Mathematics of
-    Computation 22, 1968).
-    """
-    before = 1
-    for pivot, name in enumerate(names):
-        head = rows[pivot][pivot]
-        if not head:
-            raise UndeterminedError(
-                f"the data do not determine {name!r}"
-                + (f" beside {', '.join(names[:pivot])}" if pivot else "")
-                + ": give more different inputs, or fewer parameters"
-            )
-        rows = [
-            row
-            if index == pivot
-            else [
-                (head * a - row[pivot] * b) // before for a, b in zip(row, rows[pivot], strict=True)
-            ]
-            for index, row in enumerate(rows)
-        ]
-        before = head
-    return [Fraction(row[-1], row[index]) for index, row in enumerate(rows)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from infer._text import suggest
 from train._errors import UnknownNameError
 from train._learn.modules import (
     SCALE,
@@ -17,12 +18,11 @@ from train._learn.modules import (
     Plane,
     Thermometer,
 )
-from train._learn.recipes import Draw, Recipe, lbfgs
+from train._learn.recipes import Recipe, lbfgs
 from train._learn.spec import Basis, Coefficients, ModelSpec, Quantity, Variant
+from train._learn.tutorials.recipes import RECIPES
 
 _POWERS: Mapping[str, Basis] = {"a": {(0,): 1}, "b": {(1,): 1}, "c": {(2,): 1}, "d": {(3,): 1}}
-_NORMAL_START = {name: Draw("normal") for name in "abcd"}
-_RAW = {"scale": 1.0}
 _ANGLE = Quantity("x", "angle", "rad")
 _SINE = Quantity("y", "sine of the angle", "1")
 
@@ -45,28 +45,7 @@ _SPECS = (
         dataset="thermometer",
         input=Quantity("t_u", "reading of the unknown thermometer", "°F"),
         output=Quantity("t_c", "temperature", "°C"),
-        recipes=(
-            lbfgs("mean"),
-            Recipe(
-                "finite-difference", "by hand", 1e-2, 1, "mean", "finite-difference", constants=_RAW
-            ),
-            Recipe("raw-diverges", "by hand", 1e-2, 100, "mean", "by hand", constants=_RAW),
-            Recipe("raw", "by hand", 1e-4, 100, "mean", "by hand", constants=_RAW),
-            Recipe(
-                "raw-mean",
-                "by hand",
-                1e-4,
-                10_000,
-                "mean",
-                "by hand",
-                constants=_RAW,
-                average_again=True,
-            ),
-            Recipe("normalized", "by hand", 1e-3, 5000, "mean", "by hand"),
-            Recipe("autograd", "by hand", 1e-2, 5000, "mean"),
-            Recipe("sgd", "SGD", 1e-2, 5000, "mean"),
-            Recipe("split", "SGD", 1e-2, 4000, "mean", held_out=(0, 3)),
-        ),
+        recipes=(lbfgs("mean"), *RECIPES["f2c"]),
         variants=(
             Variant(
                 "",
@@ -90,32 +69,7 @@ _SPECS = (
         dataset="noisy_line",
         input=Quantity("x", "x", "1"),
         output=Quantity("y", "y", "1"),
-        recipes=(
-            lbfgs("half-sum"),
-            Recipe(
-                "manual",
-                "by hand",
-                1e-4,
-                500,
-                "half-sum",
-                "by hand",
-                start={"w": Draw("uniform"), "b": 0.0},
-                batches="stream",
-                batch_size=32,
-                seed=1000,
-            ),
-            Recipe(
-                "autograd",
-                "by hand",
-                1e-4,
-                500,
-                "half-sum",
-                start={"w": Draw("uniform"), "b": 0.0},
-                batches="stream",
-                batch_size=32,
-                seed=1000,
-            ),
-        ),
+        recipes=(lbfgs("half-sum"), *RECIPES["line"]),
         variants=(
             Variant(
                 "",
@@ -136,31 +90,7 @@ _SPECS = (
         dataset="noisy_plane",
         input=Quantity("x", "features", "1"),
         output=Quantity("y", "y", "1"),
-        recipes=(
-            lbfgs("half-mean"),
-            Recipe(
-                "scratch",
-                "by hand",
-                0.03,
-                3,
-                "half-mean",
-                start={"w0": Draw("normal", 0.01), "w1": Draw("normal", 0.01), "b": 0.0},
-                batches="in order",
-                batch_size=10,
-                drawn=True,
-            ),
-            Recipe(
-                "torch",
-                "SGD",
-                0.03,
-                3,
-                "mean",
-                module="linear",
-                batches="shuffled",
-                batch_size=10,
-                drawn=True,
-            ),
-        ),
+        recipes=(lbfgs("half-mean"), *RECIPES["plane"]),
         variants=(
             Variant(
                 "",
@@ -182,25 +112,7 @@ _SPECS = (
         dataset="sine",
         input=_ANGLE,
         output=_SINE,
-        recipes=(
-            lbfgs("sum"),
-            Recipe(
-                "numpy",
-                "by hand",
-                1e-6,
-                2000,
-                "sum",
-                "by hand",
-                start=_NORMAL_START,
-                dtype="float64",
-                library="numpy",
-            ),
-            Recipe("tensor", "by hand", 1e-6, 2000, "sum", "by hand", start=_NORMAL_START),
-            Recipe("autograd", "by hand", 1e-6, 2000, "sum", start=_NORMAL_START),
-            Recipe("linear", "by hand", 1e-6, 2000, "sum", module="linear"),
-            Recipe("rmsprop", "RMSprop", 1e-3, 2000, "sum", module="linear"),
-            Recipe("module", "RMSprop", 3e-3, 2000, "sum", start=_NORMAL_START),
-        ),
+        recipes=(lbfgs("sum"), *RECIPES["sin_cubic"]),
         variants=(Variant("", "The sine by a cubic", "y = a + b·x + c·x² + d·x³", _POWERS),),
         description=(
             "The best cubic for sin x over [-π, π] by least squares on 2,000 points. It is off by "
@@ -214,10 +126,7 @@ _SPECS = (
         dataset="sine",
         input=_ANGLE,
         output=_SINE,
-        recipes=(
-            lbfgs("sum", whiten=False),
-            Recipe("function", "by hand", 5e-6, 2000, "sum", "function"),
-        ),
+        recipes=(lbfgs("sum", whiten=False), *RECIPES["sin_legendre"]),
         variants=(
             Variant(
                 "",
@@ -238,19 +147,7 @@ _SPECS = (
         dataset="sine",
         input=_ANGLE,
         output=_SINE,
-        recipes=(
-            lbfgs("sum"),
-            Recipe(
-                "sgd",
-                "SGD",
-                1e-8,
-                30_000,
-                "sum",
-                momentum=0.9,
-                start={name: Draw("normal") for name in "abcde"},
-                variants="random",
-            ),
-        ),
+        recipes=(lbfgs("sum"), *RECIPES["dynamic_net"]),
         variants=(
             Variant(
                 "order3",
@@ -317,8 +214,4 @@ def find_recipe(model: ModelSpec, name: str | None) -> Recipe:
 
 def unknown(kind: str, name: str, known: list[str]) -> str:
     """Return the message for a name that is not in a table, with the nearest that are."""
-    from difflib import get_close_matches
-
-    near = get_close_matches(name, known, n=1)
-    hint = f" Did you mean {near[0]!r}?" if near else ""
-    return f"no {kind} named {name!r}.{hint} Known: {', '.join(known)}."
+    return f"no {kind} named {name!r}.{suggest(name, known, 1)} Known: {', '.join(known)}."

@@ -14,8 +14,6 @@ from train._learn import checkpoint, plots
 from train._learn.fit import Fit
 from train._learn.verdicts import advice, verdict
 
-PLOT_FORMATS = ("png", "svg")
-
 
 def as_record(fit: Fit) -> dict[str, Any]:
     """Return the facts of a fit as JSON values; what is not finite becomes None."""

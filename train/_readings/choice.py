@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from infer._text import suggest
 from train._errors import ColumnsError
 from train._readings.table import listed, shown
 
@@ -137,11 +138,7 @@ def _find(name: str, names: Sequence[str], option: str, file: str) -> int:
         return same[0]
     if name.isascii() and name.isdecimal() and 1 <= int(name) <= len(names):
         return int(name) - 1
-    from difflib import get_close_matches
-
-    lower = {other.lower(): other for other in names if other}
-    near = get_close_matches(name.lower(), lower, n=1)
-    hint = f" Did you mean {lower[near[0]]!r}?" if near else ""
+    hint = suggest(name, names, 1)
     raise ColumnsError(f"{file}: {option} {name!r}: no such column.{hint} {known_columns(names)}")
 
 

@@ -9,6 +9,8 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from infer import _text
+
 # Rows of a block: few enough to stay small, enough that a block's own cost does not matter.
 BLOCK_ROWS = 1 << 16
 NO_FLAWS: Mapping[int, str] = MappingProxyType({})
@@ -81,19 +83,18 @@ class Table(Protocol):
         """Yield the rows of some columns, by index, in blocks."""
 
 
-# Names of columns that are listed, and how much of each is shown.
-_MOST_LISTED, _LONGEST_NAME = 50, 60
+# Names of columns that are listed.
+_MOST_LISTED = 50
 
 
 def shown(name: str) -> str:
     """Return a column's name in quotes, for people."""
-    return repr(name if len(name) <= _LONGEST_NAME else f"{name[: _LONGEST_NAME - 1]}…")
+    return repr(_text.shortened(name))
 
 
 def listed(columns: Sequence[str]) -> str:
     """Return columns as one text for people, but not so many that they fill the screen."""
-    more = len(columns) - _MOST_LISTED
-    return ", ".join(columns[:_MOST_LISTED]) + (f" and {more:,} more" if more > 0 else "")
+    return _text.listed(columns, _MOST_LISTED)
 
 
 def integers(values: list[int]) -> NDArray[np.int64] | list[int]:

@@ -13,11 +13,12 @@ from urllib.parse import unquote
 
 from infer._serve import _metadata
 from infer._serve._encodings import unpack
-from infer._serve._errors import DisconnectedError, RequestError, cut
+from infer._serve._errors import DisconnectedError, RequestError
 from infer._serve._grpc import inference, wire
 from infer._serve._grpc.limits import CallLimits, CallState
 from infer._serve._memory import Budget
 from infer._serve._settings import Settings
+from infer._text import shortened
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
@@ -85,7 +86,7 @@ class _Call:
 
     def fail(self, error: RequestError) -> None:
         self.status = _CODES.get(error.status, "INTERNAL")
-        self.error = cut(str(error), _LONGEST_ERROR)
+        self.error = shortened(str(error), _LONGEST_ERROR)
 
 
 Messages = Iterator[bytes]

@@ -9,7 +9,8 @@ import train
 from export._calibrate.plot import bands, figure
 from export._calibrate.text import as_record, as_text, middle
 from export._cards.description import formula
-from export._cards.words import equation, plain, raised, slope_unit, with_unit
+from export._cards.words import equation, plain, slope_unit, with_unit
+from train._calibration.families.family import raised
 
 T = 2.0
 

@@ -1,6 +1,7 @@
 """docs/artifact-format.md and docs/model.schema.json say what the loader does, and the reverse."""
 
 import copy
+import itertools
 import json
 import re
 import subprocess
@@ -282,11 +283,13 @@ def valid(plane):
     return document
 
 
-def test_schema_and_loader_agree_on_every_change_in_one_place(valid):
-    verdicts = [assert_same_verdict(document) for document in mutations(valid)]
+@pytest.mark.parametrize("every", [11, pytest.param(1, marks=pytest.mark.slow)])
+def test_schema_and_loader_agree_on_changes_in_one_place(valid, every):
+    changed = itertools.islice(mutations(valid), 0, None, every)
+    verdicts = [assert_same_verdict(document) for document in changed]
     # Both verdicts occur: a change of a title is fine, most others are not.
-    assert len(verdicts) > 2000
-    assert 100 < sum(verdicts) < len(verdicts) / 3
+    assert len(verdicts) > 2000 / every
+    assert 100 / every < sum(verdicts) < len(verdicts) / 3
 
 
 json_values = st.recursive(

@@ -9,7 +9,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from infer._artifact.card import Dataset, EvaluationError, FileRecord, Port, Readings, Uncertainty
+from infer._artifact.card import (
+    DatasetRecord,
+    EvaluationError,
+    FileRecord,
+    Port,
+    ReadingsSample,
+    Uncertainty,
+)
 from infer._artifact.format import MAX_CARD_BYTES, read_card, render
 from infer._errors import ArtifactError
 
@@ -69,7 +76,7 @@ def test_every_field_reaches_the_card(plane):
     assert card.program == tuple(document["program"])
     assert card.training.recipe == "lbfgs"
     assert card.training.settings == document["training"]["settings"]
-    assert card.training.dataset == Dataset(**document["training"]["dataset"])
+    assert card.training.dataset == DatasetRecord(**document["training"]["dataset"])
     assert (card.training.loss, card.training.best_loss) == (2.5, 2.5)
     assert card.training.versions == {"numpy": "2.0", "torch": "2.9"}
     assert card.files == {"model.pt": FileRecord(707, "ab" * 32)}
@@ -127,9 +134,9 @@ def test_an_uncertainty_that_makes_no_sense_is_refused(measured, changes, key, m
 def test_the_readings_reach_the_card(line, plane):
     assert read_card(render(line()), "").readings is None
     card = read_card(render(line(readings={"x": [0, -0.5, 0], "y": [1, 2.5, 1]})), "")
-    assert card.readings == Readings(x=(0.0, -0.5, 0.0), y=(1.0, 2.5, 1.0))
+    assert card.readings == ReadingsSample(x=(0.0, -0.5, 0.0), y=(1.0, 2.5, 1.0))
     card = read_card(render(plane(readings={"x": [[1, 2], [3, 4]], "y": [5, 6]})), "")
-    assert card.readings == Readings(x=((1.0, 2.0), (3.0, 4.0)), y=(5.0, 6.0))
+    assert card.readings == ReadingsSample(x=((1.0, 2.0), (3.0, 4.0)), y=(5.0, 6.0))
     assert {type(value) for row in card.readings.x for value in row} == {float}
 
 

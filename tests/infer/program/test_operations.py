@@ -11,7 +11,6 @@ import operator  # noqa: F401 - spellings in torch begin with it
 import subprocess
 import warnings
 import zipfile
-from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -434,13 +433,13 @@ def test_writers_refuse_an_unknown_operation_by_name(file, operands, card_of):
     card = card_of(program_of(["y = x * c"], c=4.0))
     program = unknown(steps=(Step("y", "/", operands),))
     with pytest.raises(ArtifactError, match="'/'"):
-        content(file, replace(card, compiled=program))
+        content(file, card._replace(compiled=program))
 
 
 def test_an_inverse_refuses_what_is_no_polynomial_by_name(card_of, monkeypatch):
     card = card_of(program_of(["y = x * c"], c=4.0))
     with pytest.raises(ArtifactError, match="'/'"):
-        Inverse(replace(card, compiled=unknown()))
+        Inverse(card._replace(compiled=unknown()))
     monkeypatch.setitem(OPERATIONS, "*", OPERATIONS["*"]._replace(polynomial=None))
     message = r"own_line is a function with '\*', which is not inverted"
     with pytest.raises(infer.InputError, match=message):

@@ -209,8 +209,8 @@ def test_it_listens_at_loopback_alone(server):
     [
         (["f2d"], 2, "no model named 'f2d'. Did you mean 'f2c'?"),
         (["f2c", "f2c"], 1, "two models named 'f2c'"),
-        (["--max-body", "much"], 2, "'much' is no size; type for example 64M."),
-        (["--max-body", "0"], 2, "'0' is no size"),
+        (["--max-body", "much"], 2, "'much' is not a valid size; use e.g. 64M."),
+        (["--max-body", "0"], 2, "'0' is not a valid size"),
         (["--timeout", "0"], 2, "--timeout"),
         (["--host", "nowhere.invalid"], 1, "cannot listen on nowhere.invalid port 8000"),
     ],

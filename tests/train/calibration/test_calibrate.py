@@ -10,7 +10,7 @@ import pytest
 import torch
 
 import train
-from train import Block, CalibrationError, Decimals, Sums, calibrate, calibrate_from
+from train import CalibrationError, Decimals, ReadingsBlock, Sums, calibrate, calibrate_from
 from train._calibration import residuals
 from train._exact import columns
 
@@ -335,7 +335,7 @@ def test_the_second_look_does_not_depend_on_blocks(rows, weighted):
     for part in np.array_split(np.arange(rows), 7):
         s = None if sigma is None else sigma[part]
         sums.add(x[part], y[part], s)
-        blocks.append(Block(x[part], y[part], s))
+        blocks.append(ReadingsBlock(x[part], y[part], s))
     parts = calibrate_from(sums, degree="auto", rows=blocks, sigma_name=whole.sigma_name)
     assert parts == whole
     assert parts.x.tolist() == whole.x.tolist()
@@ -353,7 +353,9 @@ def test_largest_residuals_are_named_by_row():
     assert first.residual == float(24 - (found.exact[0] + 6 * found.exact[1]))
     u = statsmodels_residuals(x, y)
     assert first.standardized == pytest.approx(u[6], rel=1e-12)
-    rows = calibrate_from(sums_of(x, y), rows=[Block(x, y, rows=range(101, 121))]).largest_residuals
+    rows = calibrate_from(
+        sums_of(x, y), rows=[ReadingsBlock(x, y, rows=range(101, 121))]
+    ).largest_residuals
     assert [row.row for row in rows[:2]] == [107, 113]
 
 

@@ -10,8 +10,9 @@ import torch
 
 from export._tracing import trace
 from train import CalibrationError
-from train._calibration.rounded_curve import _taylor, serve
-from train._exact.moments import plane, polynomial
+from train._calibration.families.plane import Hyperplane
+from train._calibration.families.polynomial import Polynomial, taylor
+from train._calibration.rounded_curve import serve
 
 DOMAINS = {
     "unit": (Fraction(-1), Fraction(1)),
@@ -30,7 +31,7 @@ def a_curve(degree, domain, seed):
     half = (high - low) / 2 or Fraction(1)
     generator = np.random.default_rng(seed)
     around = [Fraction(int(v)) / 1000 for v in generator.integers(-2000, 2000, degree + 1)]
-    return _taylor([c / half**k for k, c in enumerate(around)], -(low + high) / 2)
+    return taylor([c / half**k for k, c in enumerate(around)], -(low + high) / 2)
 
 
 def inputs(domain, dtype, count, seed):
@@ -41,16 +42,16 @@ def inputs(domain, dtype, count, seed):
     return [v for v in x.tolist() if domain[0] <= Fraction(v) <= domain[1]]
 
 
-def largest_error(served, coefficients, powers, rows):
+def largest_error(served, coefficients, rows):
     """Return how far the module is from the exact curve, over some rows."""
     kind = getattr(torch, served.dtype)
     x = torch.tensor(rows, dtype=kind)
-    answers = served.module()(x if served.features > 1 else x[:, 0]).tolist()
+    answers = served.module()(x if served.family.features > 1 else x[:, 0]).tolist()
     worst = Fraction(0)
     for row, answer in zip(rows, answers, strict=True):
         exact = sum(
             c * np.prod([Fraction(v) ** e for v, e in zip(row, p, strict=True)], dtype=object)
-            for c, p in zip(coefficients, powers, strict=True)
+            for c, p in zip(coefficients, served.family.terms, strict=True)
         )
         worst = max(worst, abs(Fraction(answer) - exact))
     return worst
@@ -64,10 +65,10 @@ def test_no_answer_is_further_away_than_stated(where, degree, dtype):
     ratios = []
     for seed in range(3):
         coefficients = a_curve(degree, domain, seed)
-        served = serve(coefficients, polynomial(degree), [domain], dtype)
+        served = serve(Polynomial(1, degree), coefficients, [domain], dtype)
         rows = [[v] for v in inputs(domain, dtype, 400, seed)]
         if rows:
-            worst = largest_error(served, coefficients, polynomial(degree), rows)
+            worst = largest_error(served, coefficients, rows)
             assert worst <= served.error
             ratios.append(float(served.error / worst) if worst else 1.0)
     # At degree 10 not all of its roundings ever go to the same side.
@@ -81,24 +82,24 @@ def test_planes_too(where, features, dtype):
     domain = [DOMAINS[where]] * features
     generator = np.random.default_rng(features)
     coefficients = [Fraction(int(v)) / 1000 for v in generator.integers(-2000, 2000, features + 1)]
-    served = serve(coefficients, plane(features), domain, dtype)
+    served = serve(Hyperplane(features, 1), coefficients, domain, dtype)
     columns = [inputs(domain[0], dtype, 2000, seed) for seed in range(features)]
     rows = [list(row) for row in zip(*columns, strict=False)]
-    worst = largest_error(served, coefficients, plane(features), rows)
+    worst = largest_error(served, coefficients, rows)
     assert served.error / 5 < worst <= served.error
 
 
 def test_the_stated_error_counts_the_rounding_of_coefficients():
     # 2/3 is no float32; over x up to 1 the curve moves by its error.
-    served = serve([Fraction(0), Fraction(2, 3)], polynomial(1), [DOMAINS["unit"]], "float32")
+    served = serve(Polynomial(1, 1), [Fraction(0), Fraction(2, 3)], [DOMAINS["unit"]], "float32")
     off = abs(Fraction(served.coefficients[1]) - Fraction(2, 3))
     assert off < served.error < off + 2.0**-24
     assert served.error_in_ulp == pytest.approx(served.error / 2.0**-24)
 
 
 def test_plain_powers_where_they_are_as_good():
-    near = serve(a_curve(2, DOMAINS["unit"], 1), polynomial(2), [DOMAINS["unit"]], "float32")
-    far = serve(a_curve(2, DOMAINS["far"], 1), polynomial(2), [DOMAINS["far"]], "float32")
+    near = serve(Polynomial(1, 2), a_curve(2, DOMAINS["unit"], 1), [DOMAINS["unit"]], "float32")
+    far = serve(Polynomial(1, 2), a_curve(2, DOMAINS["far"], 1), [DOMAINS["far"]], "float32")
     assert near.shift is None
     assert near.scale is None
     assert far.shift == (1000.5,)
@@ -109,7 +110,7 @@ def test_plain_powers_where_they_are_as_good():
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_the_form_is_made_of_values_of_the_dtype(dtype):
     domain = (Fraction(1, 3) + 10**6, Fraction(2, 3) + 10**6)
-    served = serve(a_curve(4, domain, 2), polynomial(4), [domain], dtype)
+    served = serve(Polynomial(1, 4), a_curve(4, domain, 2), [domain], dtype)
     numbers = torch.tensor(
         [*served.coefficients, *served.shift, served.scale], dtype=getattr(torch, dtype)
     )
@@ -118,7 +119,7 @@ def test_the_form_is_made_of_values_of_the_dtype(dtype):
 
 
 def test_the_steps_are_horners():
-    served = serve(a_curve(2, DOMAINS["far"], 1), polynomial(2), [DOMAINS["far"]], "float32")
+    served = serve(Polynomial(1, 2), a_curve(2, DOMAINS["far"], 1), [DOMAINS["far"]], "float32")
     assert trace(served.module(), "x", "y").lines == (
         "s1 = x - shift",
         "s2 = s1 * scale",
@@ -131,7 +132,7 @@ def test_the_steps_are_horners():
 
 def test_without_a_constant_none_is_added():
     coefficients = [Fraction(1, 3), Fraction(1, 7)]
-    served = serve(coefficients, polynomial(2)[1:], [DOMAINS["percent"]], "float32")
+    served = serve(Polynomial(1, 2, intercept=False), coefficients, [DOMAINS["percent"]], "float32")
     assert served.shift is None
     assert trace(served.module(), "x", "y").lines == ("s1 = c2 * x", "s2 = s1 + c1", "y = s2 * x")
 
@@ -140,18 +141,18 @@ def test_without_a_constant_none_is_added():
 def test_a_curve_through_the_origin_is_zero_there(dtype):
     domain = (Fraction(900), Fraction(1000))
     curve = [Fraction(3), Fraction(-1, 300), Fraction(1, 700_000)]
-    served = serve(curve, polynomial(3)[1:], [domain], dtype)
+    served = serve(Polynomial(1, 3, intercept=False), curve, [domain], dtype)
     assert served.shift is None
     assert served.module()(torch.zeros(1, dtype=getattr(torch, dtype))).item() == 0.0
     # The same numbers with a constant are better off around the middle.
-    assert serve([Fraction(1), *curve], polynomial(3), [domain], dtype).shift is not None
+    assert serve(Polynomial(1, 3), [Fraction(1), *curve], [domain], dtype).shift is not None
     steep = [Fraction(math.comb(9, k) * (-950) ** (9 - k)) for k in range(1, 10)]
-    assert serve(steep, polynomial(9)[1:], [domain], dtype).shift is not None
+    assert serve(Polynomial(1, 9, intercept=False), steep, [domain], dtype).shift is not None
 
 
 def test_the_steps_of_a_plane():
     coefficients = [Fraction(1, 3), Fraction(1, 7), Fraction(5, 9)]
-    served = serve(coefficients, plane(2), [DOMAINS["unit"]] * 2, "float64")
+    served = serve(Hyperplane(2, 1), coefficients, [DOMAINS["unit"]] * 2, "float64")
     assert trace(served.module(), "x", "y").lines == (
         "s1 = x[0]",
         "s2 = c1 * s1",
@@ -160,16 +161,16 @@ def test_the_steps_of_a_plane():
         "s5 = s2 + s4",
         "y = s5 + c0",
     )
-    served = serve(coefficients, plane(2), [DOMAINS["far"]] * 2, "float64")
+    served = serve(Hyperplane(2, 1), coefficients, [DOMAINS["far"]] * 2, "float64")
     assert "s2 = s1 - shift0" in trace(served.module(), "x", "y").lines
 
 
 @pytest.mark.parametrize("features", [1, 3])
 def test_the_module_can_be_scripted(features):
-    powers = polynomial(3) if features == 1 else plane(features)
+    family = Polynomial(1, 3) if features == 1 else Hyperplane(features, 1)
     domain = [DOMAINS["far"]] * features
-    coefficients = [Fraction(k + 1, 7) for k in range(len(powers))]
-    served = serve(coefficients, powers, domain, "float32")
+    coefficients = [Fraction(k + 1, 7) for k in range(len(family.terms))]
+    served = serve(family, coefficients, domain, "float32")
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         warnings.filterwarnings("ignore", r"`torch\.jit\.\w+` is deprecated")
@@ -182,21 +183,21 @@ def test_the_module_can_be_scripted(features):
 def test_only_the_form_that_the_dtype_holds():
     # Plain, the tenth power's coefficient would be near 1e87.
     coefficients = a_curve(10, DOMAINS["tiny"], 0)
-    served = serve(coefficients, polynomial(10), [DOMAINS["tiny"]], "float32")
+    served = serve(Polynomial(1, 10), coefficients, [DOMAINS["tiny"]], "float32")
     assert max(map(abs, served.coefficients)) < 1000
 
 
 def test_numbers_too_large_for_the_dtype():
     huge = [Fraction(10) ** 39, Fraction(1)]
     with pytest.raises(CalibrationError, match="too large for float32; use float64"):
-        serve(huge, polynomial(1), [DOMAINS["unit"]], "float32")
-    assert serve(huge, polynomial(1), [DOMAINS["unit"]], "float64").coefficients[0] == 1e39
+        serve(Polynomial(1, 1), huge, [DOMAINS["unit"]], "float32")
+    assert serve(Polynomial(1, 1), huge, [DOMAINS["unit"]], "float64").coefficients[0] == 1e39
     far = (Fraction(10) ** 39, Fraction(10) ** 40)
     with pytest.raises(CalibrationError, match="x reaches further than float32; use float64"):
-        serve([Fraction(0), Fraction(1, 10**39)], polynomial(1), [far], "float32")
+        serve(Polynomial(1, 1), [Fraction(0), Fraction(1, 10**39)], [far], "float32")
     # Each coefficient is a float32, but not the largest value.
     steep = [Fraction(0), Fraction(10) ** 30]
     with pytest.raises(CalibrationError, match="too large for float32"):
-        serve(steep, polynomial(1), [(Fraction(0), Fraction(10) ** 9)], "float32")
+        serve(Polynomial(1, 1), steep, [(Fraction(0), Fraction(10) ** 9)], "float32")
     with pytest.raises(CalibrationError, match="too large for float64; use other units"):
-        serve([c * 10**300 for c in huge], polynomial(1), [DOMAINS["unit"]], "float64")
+        serve(Polynomial(1, 1), [c * 10**300 for c in huge], [DOMAINS["unit"]], "float64")

@@ -75,6 +75,23 @@ def test_orthogonal_columns(rows):
             assert product == Fraction(found.products[i][j], found.minors[i])
 
 
+@given(st.lists(st.lists(st.integers(-9, 9), min_size=4, max_size=4), min_size=5, max_size=8))
+def test_coefficients_leave_a_residual_orthogonal_to_the_other_columns(rows):
+    columns = list(zip(*rows, strict=True))
+    gram = [[sum(a * b for a, b in zip(c, d, strict=True)) for d in columns] for c in columns]
+    try:
+        coefficients = orthogonalize(gram, free=1).coefficients
+    except DependentError:
+        assume(False)
+    *others, last = columns
+    residual = [
+        y - sum(c * v for c, v in zip(coefficients, row, strict=True))
+        for y, row in zip(last, zip(*others, strict=True), strict=True)
+    ]
+    for column in others:
+        assert sum(r * v for r, v in zip(residual, column, strict=True)) == 0
+
+
 def test_a_dependent_column_is_named():
     with pytest.raises(DependentError) as caught:
         orthogonalize([[1, 2, 0], [2, 4, 0], [0, 0, 1]])

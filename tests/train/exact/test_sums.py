@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from train import CalibrationError, Decimals, Sums, calibrate_from
 from train._exact import digit_sums
-from train._exact.columns import Column, column, extent, lowest_bit
+from train._exact.columns import ExactColumn, column, extent, lowest_bit
 from train._exact.digit_sums import digits, whole_digits
 from train._exact.moments import plane, polynomial
 from train._exact.sums import _cut, _product, _sum, _sum_integers, moments
@@ -53,7 +53,7 @@ def map_list(column):
 def doubles(rows, spread=0, seed=5):
     generator = rng(seed)
     tens = 10.0 ** generator.integers(-spread, spread + 1, rows)
-    return Column(generator.normal(size=rows) * tens, Fraction(1))
+    return ExactColumn(generator.normal(size=rows) * tens, Fraction(1))
 
 
 @pytest.mark.parametrize("rows", [1, 47, 4095, 4097, 9000])
@@ -64,7 +64,7 @@ def test_both_ways_give_the_same_integers(rows, degree, spread):
         rows = 4097
     columns = [
         doubles(rows, spread),
-        Column(np.rint(rng().normal(size=rows) * 1000), Fraction(1, 100)),
+        ExactColumn(np.rint(rng().normal(size=rows) * 1000), Fraction(1, 100)),
     ]
     terms = polynomial(degree)
     found = digit_sums.sum_digits(columns, terms)
@@ -101,7 +101,7 @@ def test_sums_are_what_they_say(terms):
     ],
 )
 def test_extremes(worst):
-    column = Column(np.array(worst), Fraction(1))
+    column = ExactColumn(np.array(worst), Fraction(1))
     terms = polynomial(3)
     expected = values_of(*_sum_integers([column, column], terms))
     assert values_of(*_sum([column, column], terms)) == expected
@@ -113,7 +113,7 @@ def test_both_ways_give_the_same_integers_with_weights(rows, terms):
     columns = [doubles(rows, spread=2, seed=seed) for seed in range(len(terms[0]) + 1)]
     weights = [int(w) << k % 90 for k, w in enumerate(rng().integers(1, 2**62, rows))]
     weights[7] = 2**320 - 1
-    column = Column(weights, Fraction(1))
+    column = ExactColumn(weights, Fraction(1))
     found = digit_sums.sum_digits(columns, terms, column)
     assert found is not None
     expected = _sum_integers(columns, terms, column)
@@ -129,7 +129,7 @@ def test_digits_of_whole_numbers(numbers):
 
 
 def test_wild_exponents_fall_back_to_integers():
-    column = Column(np.array([5e-324, 1.7e308] * 50), Fraction(1))
+    column = ExactColumn(np.array([5e-324, 1.7e308] * 50), Fraction(1))
     assert digit_sums.sum_digits([column, column], polynomial(1)) is None
 
 

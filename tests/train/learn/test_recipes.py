@@ -7,7 +7,7 @@ import pytest
 
 import train
 from train._learn.models import MODELS, find_recipe
-from train._learn.tutorials import PRINTED
+from train._learn.tutorials.printed import PRINTED
 
 EVERY = [
     pytest.param(recipe, id=f"{name}-{recipe.name}")

@@ -7,9 +7,8 @@ import pytest
 import torch
 
 import train
-from train._learn import tutorials
 from train._learn.models import find_model, find_recipe
-from train._learn.tutorials import PRINTED, disagreements, outside
+from train._learn.tutorials.printed import PRINTED, Printed, disagreements, outside, table
 
 # What takes more than a second or two.
 LONG = {("f2c", "raw-mean"), ("dynamic_net", "sgd")}
@@ -89,7 +88,7 @@ def test_a_short_recipe_prints_what_was_printed(run, model, name):
     fit = run(model, name)
     printed = PRINTED[model, name]
     assert disagreements(fit, printed) == []
-    assert "  yes" in tutorials.table({(model, name): fit})
+    assert "  yes" in table({(model, name): fit})
     for epoch, text in LOSSES.get((model, name), {}).items():
         assert fit.history[epoch - 1].number == epoch
         assert agree_in_six_digits(fit.losses[epoch - 1], text)
@@ -229,7 +228,7 @@ def test_what_is_outside_is_known_and_explained():
     ],
 )
 def test_inside_goes_by_the_digits_that_were_printed(low, high, inside):
-    printed = tutorials.Printed({7: "5.0"}, random=True, reached={7: (low, high)})
+    printed = Printed({7: "5.0"}, random=True, reached={7: (low, high)})
     assert outside(printed) == ([] if inside else [7])
 
 
@@ -328,7 +327,7 @@ def test_other_disagreements(run):
     ]
     short = dataclasses.replace(fit, history=fit.history[:2])
     assert disagreements(short, printed) == ["loss of epoch 3 is None, printed 19408029696"]
-    assert " -  " in tutorials.table({("f2c", "raw-diverges"): short})
+    assert " -  " in table({("f2c", "raw-diverges"): short})
     fit, printed = run("f2c", "split"), PRINTED["f2c", "split"]
     assert disagreements(altered(fit, 500, validation_loss=None), printed) == [
         "validation_loss of epoch 500 is None, printed 33.852039"
@@ -345,7 +344,7 @@ def test_the_table_says_what_was_printed_and_obtained(run):
     ]
     fits = {key: run(*key) for key in keys}
     fits["f2c", "raw"] = altered(fits["f2c", "raw"], 10, loss=30.0)
-    head, rule, *rows = tutorials.table(fits).splitlines()
+    head, rule, *rows = table(fits).splitlines()
     assert " ".join(head.split()) == (
         "model recipe printed obtained best possible verdict reproduced"
     )

@@ -1,6 +1,6 @@
 """What the tutorials printed, beside what the recipes obtain.
 
-The numbers are those of SEEDS, as text, so that their digits are known. A tutorial that counts its
+The numbers are text, so that their digits are known. A tutorial that counts its
 steps from 0 prints "step t" for what is epoch t + 1 here.
 """
 
@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
+from infer._commands.table import table as text_table
 from train._learn.fit import Fit
 from train._learn.verdicts import verdict
 
@@ -185,11 +186,7 @@ def _agree_in_print(value: float, text: str) -> bool:
 def table(fits: Mapping[tuple[str, str], Fit]) -> str:
     """Return the table of all recipes: printed, obtained, best possible, verdict."""
     head = ("model", "recipe", "printed", "obtained", "best possible", "verdict", "reproduced")
-    rows = [head, *(_row(fit, PRINTED[key]) for key, fit in fits.items())]
-    widths = [max(len(row[i]) for row in rows) for i in range(len(head))]
-    rule = tuple("-" * width for width in widths)
-    lines = [rows[0], rule, *rows[1:]]
-    return "\n".join("  ".join(map(str.ljust, line, widths)).rstrip() for line in lines)
+    return text_table(head, [_row(fit, PRINTED[key]) for key, fit in fits.items()])
 
 
 def _row(fit: Fit, printed: Printed) -> tuple[str, ...]:
