@@ -39,8 +39,8 @@ from train._calibration.result import Calibration
 from train._exact.sample import Rows
 from train._learn.models import unknown
 
-# Random bit patterns compared before an artifact is written, beside the special values. The test
-# suite compares a million.
+# Random bit patterns compared before an artifact is written, in addition to the special values. The
+# test suite compares a million.
 _PROOF_COUNT = 1 << 12
 # The name of a calibration that was given none.
 UNNAMED = "calibration"
@@ -121,7 +121,7 @@ def _write(
             write_files(staging, files)
             _prove(staging, module, name)
     except FileExistsError as error:
-        raise ExportError(f"{folder} was written by somebody else in the meantime") from error
+        raise ExportError(f"{folder} was written by another process in the meantime") from error
     return folder
 
 

@@ -45,7 +45,7 @@ def main(
     """Fit models and write them as artifacts.
 
     NAME is a model, for all its variants, or MODEL.VARIANT. A folder in DIR is replaced as a
-    whole, at once, and only by one whose runtimes all agree.
+    whole, at once, and only by one whose files all give the same bits.
     """
     if readings:
         from export import _page_readings

@@ -81,9 +81,9 @@ def show(name: str, as_json: bool) -> None:
 @click.argument("name")
 @answer_options
 def run(name: str, values: tuple[str, ...], **options: Any) -> None:
-    """Compute a model, one answer a line.
+    """Compute a model, one answer per line.
 
-    With -, or without a value and with a pipe, reads one number a line. The features of a model
+    With -, or without a value and with a pipe, reads one number per line. The features of a model
     with several are separated by commas: infer run plane 1.5,2
     """
     answer_all(name, values, **options)
@@ -93,7 +93,7 @@ def run(name: str, values: tuple[str, ...], **options: Any) -> None:
 @click.argument("name")
 @answer_options
 def invert(name: str, values: tuple[str, ...], **options: Any) -> None:
-    """Find the input that gives an answer, one a line.
+    """Find the input that gives an answer, one per line.
 
     Within the domain, exact to the last bit that the curve resolves. An answer that is reached
     twice or never is an error; but a line is followed for ten times its domain on either side, with
@@ -111,7 +111,7 @@ def invert(name: str, values: tuple[str, ...], **options: Any) -> None:
     default=None,
     show_default="16384; fewer for more than 256 steps",
     metavar="N",
-    help="Random bit patterns a model, beside the special values.",
+    help="Random bit patterns per model, in addition to the special values.",
 )
 @click.option("--seed", default=0, show_default=True, help="Of the random patterns.")
 @click.option(
@@ -164,7 +164,7 @@ def check(
             parities = check_parity(artifact, count, seed)
             results.append((artifact.card.name, "damaged" if damage else "intact", parities))
             problems += damage
-            # A damaged file fails its runtime for the reason that is told already.
+            # Integrity has already reported why a damaged file fails its runtime.
             problems += [p.example for p in parities if p.failed and p.example not in damage]
             problems += [
                 f"{artifact.card.name}: {parity.way} differs in {parity.differing:,} of "
@@ -246,12 +246,12 @@ _DEFAULTS = Settings()
     type=click.IntRange(0, 65535),
     default=_DEFAULTS.port,
     show_default=True,
-    help="0 takes one that is free.",
+    help="0 takes a free one.",
 )
 @click.option(
     "--grpc-port",
     type=click.IntRange(0, 65535),
-    help="Port for gRPC beside HTTP; 0 takes one that is free. Without it there is no gRPC.",
+    help="Port for gRPC, in addition to HTTP; 0 takes a free one. Without it there is no gRPC.",
 )
 @click.option(
     "--workers",
@@ -286,21 +286,21 @@ _DEFAULTS = Settings()
     type=_Size(),
     default=_with_unit(_DEFAULTS.max_memory),
     show_default=True,
-    help="Bytes of all bodies and answers in flight, a worker.",
+    help="Bytes of all bodies and answers in flight, per worker.",
 )
 @click.option(
     "--max-connections",
     type=click.IntRange(1),
     default=_DEFAULTS.max_connections,
     show_default=True,
-    help="A worker; for one more, the one that has been idle longest is closed.",
+    help="Per worker; for one more, the one that has been idle longest is closed.",
 )
 @click.option(
     "--max-queue",
     type=click.IntRange(1),
     default=_DEFAULTS.max_queue,
     show_default=True,
-    help="Large requests, a worker, that compute or wait for it.",
+    help="Large requests that compute or wait to, per worker.",
 )
 @click.option(
     "--timeout",

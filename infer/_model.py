@@ -77,7 +77,6 @@ class Model:
         "__call__": _CALL,
         "__weakref__": "",
         "_artifact": "the card, and the folder it was read from",
-        "_caller": "answers what the function does not",
         "_device": "the device that was asked for",
         "_evaluator": "computes",
         "_finders": "what inverse_interval made ready, by its arguments",
@@ -107,8 +106,7 @@ class Model:
         self._runtime = runtime
         self._device = device
         self._evaluator = evaluator
-        self._caller = Caller(artifact.card, runtime, evaluator)
-        answer = self._caller.call
+        answer = Caller(artifact.card, runtime, evaluator).call
         if evaluator.carrier == "any":
             answer = compile_call(without_idle_zeros(self.card.compiled), answer) or answer
         self.__call__ = answer  # type: ignore[method-assign]
@@ -185,7 +183,7 @@ class Model:
         """
         from infer._curve.interval import interval
 
-        return interval(self.card, self._caller.wrong_axis, x, level, kind, sigma)
+        return interval(self.card, x, level, kind, sigma)
 
     def inverse(self, y: Any) -> Any:
         """Return the input in the domain for which the model answers y.
@@ -207,14 +205,16 @@ class Model:
             The same kind of container, in the model's dtype and in y's shape.
 
         Raises:
-            InputError: y is reached at several places of the domain (tells where) or never (tells
-                the range), or is not a real number; or the model has several features or is
-                constant.
+            InputError: y is reached at several places of the domain (the message lists them) or
+                never (the message gives the range), or is not a real number; or the model has
+                several features or is constant.
         """
         from infer._containers.apply import Computation, apply
 
         inverse = self.ready_inverse()
-        computation = Computation(None, str, 1, lambda y: (inverse(y),), None, self.card.dtype)
+        computation = Computation(
+            self.name, None, 1, lambda y: (inverse(y),), None, self.card.dtype
+        )
         return apply(computation, y)[0]
 
     def inverse_interval(
@@ -252,7 +252,7 @@ class Model:
 
             find = inverse_interval(chosen, inverse, *self.card.domain[0])
             self._finders[chosen] = find
-        return Interval(*apply(Computation(None, str, 2, find, None, "float64"), y))
+        return Interval(*apply(Computation(self.name, None, 2, find, None, "float64"), y))
 
     def beyond(self) -> Model:
         """Return the model with ten times its domain on either side; for the package itself."""

@@ -30,7 +30,7 @@ class Port(Record):
 
 
 class FileRecord(Record):
-    """Size in bytes and SHA-256 in lowercase hex of a file beside ``model.json``."""
+    """Size in bytes and SHA-256 in lowercase hex of a file next to ``model.json``."""
 
     size: int
     sha256: str
@@ -65,7 +65,7 @@ class Training(Record):
 
 
 class Uncertainty(Record):
-    """What the readings of a fit tell about its curve.
+    """What the readings of a fit say about its curve.
 
     With u_j = (x_j - center_j) / half_width_j and the terms t_i = Π_j u_j^powers[i][j], the curve
     is Σ curve_i·t_i. Its variance, in units of ``residual_sd`` squared, is Σ_r (Σ_i
@@ -74,11 +74,11 @@ class Uncertainty(Record):
     Attributes:
         residual_sd: standard deviation of a reading of standard uncertainty 1.
         degrees_of_freedom: number of readings less the number of terms.
-        powers: exponents of each term, one a feature.
+        powers: exponents of each term, one per feature.
         center: what is subtracted from each feature.
         half_width: what each feature is divided by then.
-        curve: the exact fit, a coefficient a term.
-        factor: an orthonormal function a row, as coefficients of the terms.
+        curve: the exact fit, one coefficient per term.
+        factor: one orthonormal function per row, as coefficients of the terms.
         typical_sigma: standard uncertainty of a typical reading, 1 for an unweighted fit.
     """
 
@@ -93,11 +93,11 @@ class Uncertainty(Record):
 
 
 class ReadingsSample(Record):
-    """Some of the rows that a model was fitted to, to be drawn beside its curve.
+    """Some of the rows that a model was fitted to, for a chart of its curve.
 
     Attributes:
-        x: a number each, or with several features one a feature.
-        y: a number each.
+        x: one number per reading, or one tuple per reading if there are several features.
+        y: one number per reading.
     """
 
     x: tuple[float, ...] | tuple[tuple[float, ...], ...]
@@ -132,10 +132,10 @@ class ModelCard(Record):
         domain: smallest and largest value of each feature that the fit saw.
         parameters: what the fit found, by name.
         constants: what was fixed beforehand, by name.
-        program: the steps, a line each.
+        program: the steps, one per line.
         training: how the parameters were found.
-        files: size and hash of each file beside ``model.json``.
-        uncertainty: what the readings tell about the curve, None if the model was not fitted to
+        files: size and hash of each file next to ``model.json``.
+        uncertainty: what the readings say about the curve, None if the model was not fitted to
             measurements or has as many terms as readings.
         evaluation_error: how far the served answer is from the exact curve, None if not known.
         digest: SHA-256 of ``model.json`` itself, its own 64 digits taken as zeros.

@@ -170,7 +170,7 @@ def _read_document(document: Any) -> ModelCard:
     features = source.shape[1] if len(source.shape) == 2 else None
     if len(fields["domain"]) != (features or 1):
         raise _InvalidError(
-            "domain", f"{features or 1} pair(s), one a feature", str(len(fields["domain"]))
+            "domain", f"{features or 1} pair(s), one per feature", str(len(fields["domain"]))
         )
     if fields["uncertainty"] is not None:
         _check_uncertainty(fields["uncertainty"], features or 1)
@@ -219,7 +219,7 @@ def _check_uncertainty(found: Uncertainty, features: int) -> None:
         for key, item in items.items():
             if len(item) != expected:
                 raise _InvalidError(
-                    f"uncertainty.{key}", f"{expected} item(s), one a {each}", str(len(item))
+                    f"uncertainty.{key}", f"{expected} item(s), one per {each}", str(len(item))
                 )
 
 
@@ -237,7 +237,7 @@ def _check_readings(found: ReadingsSample | None, features: int | None, rows: in
     for index, item in enumerate(found.x):
         width = len(item) if isinstance(item, tuple) else None
         if width != features:
-            expected = "a number" if features is None else f"a list of {features}, one a feature"
+            expected = "a number" if features is None else f"a list of {features}, one per feature"
             shown = "a number" if width is None else f"a list of {width}"
             raise _InvalidError(f"readings.x[{index}]", expected, shown)
 
@@ -378,7 +378,7 @@ def _object(
             )
     for name in readers:
         if name not in value and name not in optional:
-            raise _InvalidError(f"{prefix}{name}", "it to be there", "no such key")
+            raise _InvalidError(f"{prefix}{name}", "a value", "no such key")
     return {
         name: reader(value[name], f"{prefix}{name}")
         for name, reader in readers.items()

@@ -51,8 +51,8 @@ def check_parity(
 
     Args:
         artifact: what to run.
-        count: number of random bit patterns a feature, beside the special values; None for
-            16,384, or fewer if the model has more than 256 steps and features.
+        count: number of random bit patterns per feature, in addition to the special values; None
+            for 16,384, or fewer if the model has more than 256 steps and features.
         seed: of the random patterns.
         load: makes the artifact ready to be called, given a runtime and a device.
     """

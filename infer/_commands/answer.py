@@ -59,10 +59,14 @@ def answer_options(command: Command) -> Command:
             "--interval",
             type=click.FloatRange(0, 100, min_open=True, max_open=True),
             metavar="PERCENT",
-            help="Also print where the truth lies with that probability: low and high.",
+            help="Also print the interval with that probability: low and high.",
         ),
-        click.option("--quiet", is_flag=True, help="No note on values outside the fitted range."),
-        click.option("--json", "as_json", is_flag=True, help="A JSON object a value, a line each."),
+        click.option(
+            "--quiet", is_flag=True, help="Print no note on values outside the fitted range."
+        ),
+        click.option(
+            "--json", "as_json", is_flag=True, help="Print one JSON object per value, one per line."
+        ),
         click.option(
             "--runtime",
             type=click.Choice(["auto", *(runtime.name for runtime in RUNTIMES)]),
@@ -94,7 +98,7 @@ def answer_all(
     kind: str | None = None,
     inverse: bool = False,
 ) -> None:
-    """Print one answer a line, for each value, or for each line of standard input.
+    """Print the answer to each value, or to each line of standard input, one per line.
 
     Args:
         name: the model, or the path of its folder.
@@ -103,17 +107,17 @@ def answer_all(
         digits: decimals to round to, None for the shortest decimal with the same bits.
         runtime: see ``infer.load``.
         as_json: print JSON objects.
-        quiet: do not tell about values outside the range that the fit saw.
-        interval: print low and high of the interval too, of so many percent.
+        quiet: print no note on values outside the range that the fit saw.
+        interval: also print low and high of the interval of that many percent.
         kind: of the interval, see ``Model.interval``.
-        inverse: the values are answers, the inputs are asked for.
+        inverse: the values are answers; print their inputs.
 
     Raises:
         click.UsageError: there is no value, or an option that does not exist or lacks another.
     """
     _refuse_unknown_options(values)
     if not values and sys.stdin.isatty():
-        raise click.UsageError("Give a value, or pipe numbers in, one a line.")
+        raise click.UsageError("Give a value, or pipe numbers in, one per line.")
     if kind is not None and interval is None:
         raise click.UsageError("--kind goes with --interval.")
     with errors_for_people():
@@ -149,7 +153,8 @@ def _lines(stream: BinaryIO) -> Iterator[list[bytes]]:
             count += len(lines)
         if len(rest) > _LONGEST_LINE:
             raise InputError(
-                f"line {count + 1} has more than {_LONGEST_LINE:,} bytes; expected a number a line"
+                f"line {count + 1} has more than {_LONGEST_LINE:,} bytes; "
+                "expected one number per line"
             )
     if rest:
         yield [rest]

@@ -22,8 +22,8 @@ from infer._ieee.shortest import shortest
 from infer._model import Model
 
 
-class _Wish(NamedTuple):
-    """What is asked for; ``level`` is None without an interval."""
+class _Options(NamedTuple):
+    """What to print; ``level`` is None without an interval."""
 
     digits: int | None
     as_json: bool
@@ -44,14 +44,14 @@ def make_answers(
     """Return what prints intervals, or inputs; see ``infer._commands.answer.answer_all``.
 
     Raises:
-        InputError: the model has no intervals, or no inverse; told before anything is read.
+        InputError: the model has no intervals, or no inverse; raised before anything is read.
     """
     level = None if percent is None else _level(percent)
     chosen: Kind = "confidence" if kind == "confidence" else "prediction"
-    wish = _Wish(digits, as_json, quiet, level, chosen)
+    options = _Options(digits, as_json, quiet, level, chosen)
     if inverse:
-        return _Inverses(model, wish)
-    return _Intervals(model, wish)
+        return _Inverses(model, options)
+    return _Intervals(model, options)
 
 
 def _level(percent: float) -> float:
@@ -65,13 +65,13 @@ def _level(percent: float) -> float:
 class _Numbers:
     """What both have in common: reading numbers, writing lines."""
 
-    def __init__(self, model: Model, wish: _Wish) -> None:
-        self._model, self._card, self._wish = model, model.card, wish
-        # On the first value outside the domain, and whether it was told.
+    def __init__(self, model: Model, options: _Options) -> None:
+        self._model, self._card, self._options = model, model.card, options
+        # On the first value outside the domain, and whether it was printed.
         self._note: str | None = None
-        self._told = wish.quiet
-        if wish.level is not None:
-            band(self._card, wish.level, wish.kind, None)
+        self._noted = options.quiet
+        if options.level is not None:
+            band(self._card, options.level, options.kind, None)
 
     def print_all(self, texts: Sequence[tuple[str, str]]) -> None:
         """Print the answer to each text; those before one that has none are printed first."""
@@ -83,8 +83,8 @@ class _Numbers:
             if lines:
                 sys.stdout.write("\n".join(lines) + "\n")
                 sys.stdout.flush()
-            if self._note is not None and not self._told:
-                self._told = True  # once is enough, however many there are
+            if self._note is not None and not self._noted:
+                self._noted = True  # once is enough
                 print_note(self._note)
 
     def print_lines(self, lines: Sequence[bytes], first: int) -> None:
@@ -95,21 +95,21 @@ class _Numbers:
         raise NotImplementedError
 
     def _ends(self, find: Callable[[Any, float, Kind], Interval], value: Any) -> Sequence[float]:
-        """Return the ends of an interval, none if that is not wished for."""
-        if self._wish.level is None:
+        """Return the ends of an interval, empty if not requested."""
+        if self._options.level is None:
             return ()
-        return find(value, self._wish.level, self._wish.kind)
+        return find(value, self._options.level, self._options.kind)
 
     def _write(self, numbers: Sequence[float], record: dict[str, Any]) -> str:
         """Return a line: a number, or a number with its interval."""
         rounded = [from_number(number, self._card.dtype) for number in numbers]
-        if not self._wish.as_json:
+        if not self._options.as_json:
             return " ".join(map(self._text, rounded))
-        if self._wish.level is not None:
+        if self._options.level is not None:
             low, high = map(self._json_number, rounded[1:])
             record["interval"] = {
-                "level": self._wish.level,
-                "kind": self._wish.kind,
+                "level": self._options.level,
+                "kind": self._options.kind,
                 "low": low,
                 "high": high,
             }
@@ -117,9 +117,9 @@ class _Numbers:
         return json.dumps(record, ensure_ascii=not unicode)
 
     def _text(self, value: float) -> str:
-        if self._wish.digits is None:
+        if self._options.digits is None:
             return shortest(value, self._card.dtype)
-        return f"{value:.{self._wish.digits}f}"
+        return f"{value:.{self._options.digits}f}"
 
     def _exact(self, value: float) -> float | str:
         """Return a number for JSON, which has no infinity and no nan: they are given as text."""
@@ -128,9 +128,9 @@ class _Numbers:
 
     def _json_number(self, value: float) -> float | str:
         number = self._exact(value)
-        if self._wish.digits is None or isinstance(number, str):
+        if self._options.digits is None or isinstance(number, str):
             return number
-        return round(value, self._wish.digits)
+        return round(value, self._options.digits)
 
 
 class _Intervals(_Numbers):
@@ -159,10 +159,10 @@ class _Intervals(_Numbers):
 
 
 class _Inverses(_Numbers):
-    """The input for each answer, with its interval if that is wished for."""
+    """The input for each answer, with its interval if requested."""
 
-    def __init__(self, model: Model, wish: _Wish) -> None:
-        super().__init__(model, wish)
+    def __init__(self, model: Model, options: _Options) -> None:
+        super().__init__(model, options)
         # A line goes on beyond what the fit saw, and answers there with a note, as it does for f2c.
         self._line_on = model.beyond() if model.ready_inverse().is_line else None
 

@@ -41,14 +41,14 @@ def answer_numbers(name: str, values: Sequence[str]) -> None:
 
 
 class PlainAnswers:
-    """Computes and prints; remembers whether the note on the range was given."""
+    """Computes and prints; prints at most one note on the range."""
 
     def __init__(self, model: Model, digits: int | None, as_json: bool, quiet: bool) -> None:
         self._model = model
         self._card = model.card
         self._digits = digits
         self._as_json = as_json
-        self._told = quiet
+        self._noted = quiet
 
     def print_all(self, texts: Sequence[tuple[str, str]]) -> None:
         """Print the answers to numbers as text, each with what to call it in an error."""
@@ -81,18 +81,18 @@ class PlainAnswers:
             doubles = shortest_doubles(answers) if self._card.dtype == "float32" else answers
             shown = list(map(repr, doubles))
         self._write(shown)
-        if not self._told:
+        if not self._noted:
             ((low, high),) = self._card.domain
             for value in [value for value in values if not low <= value <= high][:1]:
-                self._tell(outside_domain(self._card, [value]))
+                self._note(outside_domain(self._card, [value]))
 
     def _write(self, lines: Sequence[str]) -> None:
         sys.stdout.write("\n".join(lines) + "\n")
         sys.stdout.flush()
 
-    def _tell(self, note: str | None) -> None:
-        if note is not None and not self._told:
-            self._told = True  # once is enough, however many there are
+    def _note(self, note: str | None) -> None:
+        if note is not None and not self._noted:
+            self._noted = True  # once is enough
             print_note(note)
 
     def _print(
@@ -114,7 +114,7 @@ class PlainAnswers:
                 lines.append(f"{answer:.{self._digits}f}")
             note = note or outside
         self._write(lines)
-        self._tell(note)
+        self._note(note)
 
     def _parse(self, text: str, where: str) -> list[float]:
         parts = split_features(text, self._card)

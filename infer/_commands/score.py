@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 @click.option(
     "--column",
     metavar="NAME[,NAME]...",
-    help="What the model takes. Without it: the column of its input's name, or the only numbers.",
+    help="The model's input. Without it: the column of the input's name, or the only numeric one.",
 )
 @click.option(
     "--as", "output", metavar="NAME", help="The new column. Without it: the model's name."
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 @click.option("--address", metavar="ADDRESS", help="With --engine ray: the cluster to join.")
 @click.option("--force", is_flag=True, help="Replace what is at OUT.")
 @click.option("--resume", is_flag=True, help="Go on with a run that was stopped.")
-@click.option("--quiet", is_flag=True, help="No notes, and no word at the end.")
+@click.option("--quiet", is_flag=True, help="Print no notes and no summary.")
 def score(
     source: str,
     target: str,
@@ -74,7 +74,8 @@ def score(
         try:
             with CleanInterrupts():
                 counts = _with_progress(
-                    sum(job.sizes.values()), lambda told: _job.run(job, target, chosen, told)
+                    sum(job.sizes.values()),
+                    lambda progress: _job.run(job, target, chosen, progress),
                 )
         except KeyboardInterrupt:
             hint = "; type the same with --resume to go on" if job.journal is not None else ""
@@ -110,14 +111,14 @@ def _with_progress(
         item_show_func=lambda _: f"{rows / max(1e-9, time.monotonic() - start):,.0f} rows/s",
     ) as bar:
 
-        def told(more: int, read: float) -> None:
+        def progress(more: int, read: float) -> None:
             nonlocal rows, rest
             with lock:
                 rows += more
                 whole, rest = divmod(rest + read, 1)
                 bar.update(int(whole))
 
-        for found in run(told):
+        for found in run(progress):
             counts = counts.plus(found)
     return counts
 

@@ -71,7 +71,6 @@ class Band(NamedTuple):
 
 def interval(
     card: ModelCard,
-    wrong_axis: Callable[[str], str],
     x: Any,
     level: float,
     kind: str,
@@ -82,7 +81,7 @@ def interval(
     held = sum(map(max, zip(*chosen.uncertainty.powers, strict=True)))
     held += len(chosen.uncertainty.curve) + (card.features or 1)
     computation = Computation(
-        card.features, wrong_axis, 2, chosen.ends, chosen.array_ends, "float64", held
+        card.name, card.features, 2, chosen.ends, chosen.array_ends, "float64", held
     )
     return Interval(*apply(computation, x))
 

@@ -1,4 +1,7 @@
-"""The shortest decimal that leads back to a value of a dtype, for one value and for many."""
+"""The shortest decimal that leads back to a value of a dtype, for one value and for many.
+
+``python benchmarks/serve.py`` shows what the way for many saves: "a million lines through f2c -".
+"""
 
 from __future__ import annotations
 

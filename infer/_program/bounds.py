@@ -51,7 +51,7 @@ def fast_range(program: Program) -> tuple[float, float] | None:
 
 
 def _fits(program: Program, low: int, high: int) -> bool:
-    """Tell whether inputs of magnitudes from 2**low to 2**high keep every step in range."""
+    """Return whether inputs of magnitudes from 2**low to 2**high keep every step in range."""
     known = {name: _constant(value) for name, value in program.constants.items()}
     known[program.input] = Range(low, high)
     for step in program.steps:

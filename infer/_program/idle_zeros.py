@@ -2,7 +2,8 @@
 
 ``a + 0.0`` keeps every value but one: it makes 0.0 of -0.0. (A sine's even terms are zero, so its
 cubic has two such steps.) Where the sign of that zero cannot reach the output, an evaluator may
-leave the step out and return the same bits.
+leave the step out and return the same bits. ``python benchmarks/serve.py`` shows what this saves:
+"one float" and "array of 10 million", on ``sin_cubic``.
 """
 
 from __future__ import annotations

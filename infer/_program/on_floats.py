@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 
 def compile_floats(program: Program) -> Callable[..., float]:
-    """Turn a program into a Python function of floats, one argument a feature.
+    """Turn a program into a Python function of floats, one argument per feature.
 
     The arguments are rounded to the dtype first. The function is safe to call from many threads.
     """
@@ -45,7 +45,7 @@ def compile_floats(program: Program) -> Callable[..., float]:
 
 
 def compile_list(program: Program) -> Callable[[Iterable[float]], list[float]]:
-    """Turn an elementwise program into a function of a list: no call of a function a value."""
+    """Turn an elementwise program into a function of a list: no function call per value."""
     condition, fast = _fast_floats(program)
     floats = compile_floats(program)
     if fast is None:

@@ -19,7 +19,7 @@ class Runtime(Record):
     """A row of the table.
 
     Attributes:
-        name: what a user types; also the name of the module beside this file.
+        name: what a user types; also the name of the module in this folder.
         packages: what must be installed.
         extra: the extra of this distribution that installs it.
         file: the artifact's file that it runs, or None if the card is enough.

@@ -1,6 +1,6 @@
 """Runs the plain-text program of the card: pure Python on floats, arrays by their own operators.
 
-numpy and torch are never imported here on anyone's behalf: an array brings its library along.
+numpy and torch are never imported here here: an array brings its library along.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class PythonEvaluator:
 
     @property
     def floats(self) -> Callable[..., float]:
-        """The program as a function of floats, one argument a feature."""
+        """The program as a function of floats, one argument per feature."""
         if self._floats is None:
             self._floats = compile_floats(self._program)
         return self._floats

@@ -552,7 +552,7 @@ def test_one_that_appears_in_the_meantime_is_not_replaced(run, here, monkeypatch
         (here / "readings" / "model.json").write_text("somebody else's")
 
     monkeypatch.setattr(_artifact, "_prove", other_was_faster)
-    refuse(run(content=LINE), "readings was written by somebody else in the meantime", code=1)
+    refuse(run(content=LINE), "readings was written by another process in the meantime", code=1)
     assert files(here / "readings") == {"model.json": b"somebody else's"}
     assert sorted(path.name for path in here.iterdir()) == ["readings", "readings.csv"]
 

@@ -73,17 +73,17 @@ BEYOND_THE_SCHEMA = {
         ({"outputs": [{"dtype": "float64"}]}, r"outputs\[0\].dtype.*the model's dtype"),
     ],
     "domain-count": [
-        ({"domain": [[0, 1], [0, 1]]}, r"'domain'.*\d pair\(s\), one a feature, found \d"),
-        ({"inputs": [{"shape": ["...", 2]}]}, r"'domain'.*\d pair\(s\), one a feature, found \d"),
+        ({"domain": [[0, 1], [0, 1]]}, r"'domain'.*\d pair\(s\), one per feature, found \d"),
+        ({"inputs": [{"shape": ["...", 2]}]}, r"'domain'.*\d pair\(s\), one per feature, found \d"),
     ],
     "domain-order": [({"domain": [[2, 1]]}, "the smaller value first")],
     "term-count": [
-        ({"uncertainty": {"curve": [1]}}, r"uncertainty\.curve'.*one a term, found \d"),
-        ({"uncertainty": {"powers": [[0]]}}, r"uncertainty\.curve'.*one a term, found \d"),
-        ({"uncertainty": {"factor": [[1, 2]]}}, r"uncertainty\.factor'.*one a term, found \d"),
+        ({"uncertainty": {"curve": [1]}}, r"uncertainty\.curve'.*one per term, found \d"),
+        ({"uncertainty": {"powers": [[0]]}}, r"uncertainty\.curve'.*one per term, found \d"),
+        ({"uncertainty": {"factor": [[1, 2]]}}, r"uncertainty\.factor'.*one per term, found \d"),
         (
             {"uncertainty": {"factor": [[1, 2], [1]]}},
-            r"uncertainty\.factor\[\d\]'.*one a term, found \d",
+            r"uncertainty\.factor\[\d\]'.*one per term, found \d",
         ),
     ],
     "term-twice": [({"uncertainty": {"powers": [[1], [1]]}}, "each term once, found one twice")],
@@ -91,12 +91,12 @@ BEYOND_THE_SCHEMA = {
     "feature-count": [
         (
             {"uncertainty": {"powers": [[0], [1, 1]]}},
-            r"uncertainty\.powers\[\d\]'.*one a feature, found \d",
+            r"uncertainty\.powers\[\d\]'.*one per feature, found \d",
         ),
-        ({"uncertainty": {"center": [1, 2]}}, r"uncertainty\.center'.*one a feature, found \d"),
+        ({"uncertainty": {"center": [1, 2]}}, r"uncertainty\.center'.*one per feature, found \d"),
         (
             {"uncertainty": {"half_width": [1, 2]}},
-            r"uncertainty\.half_width'.*one a feature, found \d",
+            r"uncertainty\.half_width'.*one per feature, found \d",
         ),
     ],
     "reading-count": [
@@ -112,7 +112,7 @@ BEYOND_THE_SCHEMA = {
     "reading-features": [
         (
             {"readings": {"x": [[1]], "y": [1]}},
-            r"readings\.x\[\d\]'.*(a number|one a feature), found a (number|list of \d)",
+            r"readings\.x\[\d\]'.*(a number|one per feature), found a (number|list of \d)",
         )
     ],
     "representable": [
