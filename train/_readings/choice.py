@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from infer._files.words import listed, shown
 from train._errors import ColumnsError
-from train._readings.table import listed, shown
 
 
 class Choice(NamedTuple):

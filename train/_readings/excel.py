@@ -11,10 +11,12 @@ from itertools import islice
 import numpy as np
 
 from infer._files._tables.damage import FormatError
+from infer._files._text.dialect import BLOCK_ROWS
+from infer._files.words import listed, shown
 from train._errors import DamagedFileError, ReadingsError
 from train._readings.decimals import describe
 from train._readings.source import Source
-from train._readings.table import BLOCK_ROWS, NO_FLAWS, Numbers, RawBlock, listed, shown
+from train._readings.table import NO_FLAWS, Numbers, RawBlock
 from train._readings.xlsx import Failed, Sheet, Value, When
 
 MAGIC = b"PK\x03\x04"
@@ -29,6 +31,7 @@ class ExcelTable:
     header_row: int | None
     names: tuple[str, ...]
     row_word = "row"
+    units = ()
 
     @property
     def layout(self) -> str:

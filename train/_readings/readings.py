@@ -9,6 +9,7 @@ from typing import BinaryIO, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from infer._files.options import DEFAULT, ReadingOptions
 from train._errors import ColumnsError, ReadingsError
 from train._readings import arrow, excel, text
 from train._readings.choice import Choice, choice_for, choose, name_of
@@ -29,6 +30,8 @@ ENDINGS = (
     ".ipc",
     ".xlsx",
 )
+# How much tells what kind of file it is.
+_MAGIC_BYTES = 16
 # Rows left out that are listed; the others are only counted.
 MOST_LISTED = 1000
 # Files of other kinds, by how they begin, with what to do about them.
@@ -181,6 +184,7 @@ def open_readings(
     features: Sequence[str] = (),
     sigma: str | None = None,
     skip_invalid: bool = False,
+    options: ReadingOptions = DEFAULT,
 ) -> Readings:
     """Look at a file of readings: text, Parquet, Arrow or Excel, told from its first bytes.
 
@@ -191,6 +195,7 @@ def open_readings(
         features: the columns of several inputs.
         sigma: the column of the reference's standard uncertainty.
         skip_invalid: leave rows out that are not valid.
+        options: how to read it, where the file does not tell.
 
     Raises:
         ColumnsError: there is no such column, or it must be said which.
@@ -201,7 +206,7 @@ def open_readings(
     if isinstance(origin, Path) and origin.is_dir():
         raise ReadingsError(f"{origin} is a folder, expected a file of readings")
     source = Source(origin, str(origin) if isinstance(origin, Path) else "standard input")
-    table = _open_table(source)
+    table = _open_table(source, options)
     choice = choose(table.names, x=x, y=y, features=features, sigma=sigma, file=source.name)
     return Readings(table, source, choice, skip_invalid=skip_invalid)
 
@@ -215,6 +220,7 @@ def open_files(
     features: Sequence[str] = (),
     sigma: str | None = None,
     skip_invalid: bool = False,
+    options: ReadingOptions = DEFAULT,
 ) -> list[Readings]:
     """Look at the files of a folder; see ``open_readings``.
 
@@ -226,6 +232,7 @@ def open_files(
         features: see there.
         sigma: see there.
         skip_invalid: see there.
+        options: see there.
 
     Raises:
         ColumnsError: the columns of one are not those of the first, or as there.
@@ -238,7 +245,7 @@ def open_files(
     for path in paths:
         source = Source(path, str(path))
         try:
-            table = _open_table(source)
+            table = _open_table(source, options)
             if not found:
                 names = table.names
                 choice = choose(names, x=x, y=y, features=features, sigma=sigma, file=source.name)
@@ -251,8 +258,8 @@ def open_files(
     return found
 
 
-def _open_table(source: Source) -> Table:
-    sample, complete = source.head(text.SAMPLE_BYTES)
+def _open_table(source: Source, options: ReadingOptions) -> Table:
+    sample = source.head(_MAGIC_BYTES)
     for magic, what in _FOREIGN.items():
         if sample.startswith(magic):
             raise ReadingsError(f"{source.name} is {what}")
@@ -268,4 +275,4 @@ def _open_table(source: Source) -> Table:
             "pip install 'samebits[files]'",
             name=error.name,
         ) from None
-    return text.open_text(source, sample, complete=complete)
+    return text.open_text_table(source, options)

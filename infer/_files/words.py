@@ -1,0 +1,37 @@
+"""Names of columns and numbers of lines, for people."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+# Names of columns that are listed, and how much of each is shown.
+_MOST_LISTED, _LONGEST_NAME = 50, 60
+# Runs of line numbers that are listed.
+_MOST_RUNS = 5
+
+
+def shown(name: str) -> str:
+    """Return a column's name in quotes, for people."""
+    return repr(name if len(name) <= _LONGEST_NAME else f"{name[: _LONGEST_NAME - 1]}…")
+
+
+def listed(columns: Sequence[str]) -> str:
+    """Return columns as one text for people, but not so many that they fill the screen."""
+    more = len(columns) - _MOST_LISTED
+    return ", ".join(columns[:_MOST_LISTED]) + (f" and {more:,} more" if more > 0 else "")
+
+
+def lines(numbers: Sequence[int], word: str = "line") -> str:
+    """Return line numbers for people: lines 1 to 3 and 5."""
+    runs: list[list[int]] = []
+    for number in sorted(set(numbers)):
+        if runs and runs[-1][1] + 1 == number:
+            runs[-1][1] = number
+        else:
+            runs.append([number, number])
+    texts = [str(a) if a == b else f"{a} to {b}" for a, b in runs[:_MOST_RUNS]]
+    if len(runs) > _MOST_RUNS:
+        texts.append(f"{len(runs) - _MOST_RUNS} more")
+    plural = "s" if len(set(numbers)) > 1 else ""
+    last = f" and {texts.pop()}" if len(texts) > 1 else ""
+    return f"{word}{plural} {', '.join(texts)}{last}"
