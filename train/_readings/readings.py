@@ -13,8 +13,9 @@ from infer._files.options import DEFAULT, ReadingOptions
 from train._errors import ColumnsError, ReadingsError
 from train._readings import arrow, excel, text
 from train._readings.choice import Choice, choice_for, choose, name_of
+from train._readings.sentinels import marked, marks
 from train._readings.source import Source
-from train._readings.table import Numbers, RawBlock, Table
+from train._readings.table import DECLARED, Numbers, RawBlock, Table
 
 # Endings of the names of files that hold readings, where a folder holds other files too.
 ENDINGS = (
@@ -80,6 +81,8 @@ class Readings:
         size: its number of bytes.
         layout: what the file was taken for, for people.
         row_word: what a row's number counts, "line" or "row".
+        x_units: units of the input or the features, as the file says; 1 for none.
+        y_unit: unit of the reference.
         x_names: names of the input or the features; empty for a column without.
         y_name: name of the reference; empty without.
         sigma_name: name or number of its standard uncertainty's column; None without one.
@@ -96,6 +99,7 @@ class Readings:
         *,
         skip_invalid: bool = False,
         label: str = "",
+        missing: Sequence[str] = (),
     ) -> None:
         """Take some columns of a table; nothing is read yet."""
         self.name, self.size, self.label = source.name, source.size, label
@@ -107,7 +111,11 @@ class Readings:
         self.assumed = choice.assumed
         self.left_out: list[LeftOut] = []
         self.left_out_count = 0
+        units = table.units or ("1",) * len(table.names)
+        self.x_units = tuple(units[index] for index in choice.x)
+        self.y_unit = units[choice.y]
         self._table, self._choice = table, choice
+        self._missing = marks(missing)
         self._skip_invalid = skip_invalid
 
     def blocks(self) -> Iterator[Block]:
@@ -141,8 +149,9 @@ class Readings:
         flaws = self._flaws(raw, picked)
         if not flaws:
             return raw
-        first = min(flaws)
-        if not self._skip_invalid:
+        serious = [index for index, flaw in flaws.items() if not flaw.endswith(DECLARED)]
+        if serious and not self._skip_invalid:
+            first = min(serious)
             raise ReadingsError(
                 f"{self.name}, {self.row_word} {raw.rows[first]}{flaws[first]}. Correct the row, "
                 "or leave every such row out with --skip-invalid."
@@ -163,6 +172,8 @@ class Readings:
         for index, column in zip(picked, raw.columns, strict=True):
             for row, flaw in column.flaws.items():
                 flaws.setdefault(row, f", {self._label(index)}: {flaw}")
+            for row in marked(column, self._missing):
+                flaws.setdefault(row, f", {self._label(index)}: {DECLARED}")
         sigma = self._choice.sigma
         if sigma is not None:
             values = raw.columns[-1].as_doubles()
@@ -208,7 +219,7 @@ def open_readings(
     source = Source(origin, str(origin) if isinstance(origin, Path) else "standard input")
     table = _open_table(source, options)
     choice = choose(table.names, x=x, y=y, features=features, sigma=sigma, file=source.name)
-    return Readings(table, source, choice, skip_invalid=skip_invalid)
+    return Readings(table, source, choice, skip_invalid=skip_invalid, missing=options.missing)
 
 
 def open_files(
@@ -254,7 +265,16 @@ def open_files(
             hint = " If the file holds no readings, move it out, or begin its name with _."
             raise type(error)(f"{error}{hint if len(paths) > 1 else ''}") from error
         label = path.relative_to(folder).as_posix()
-        found.append(Readings(table, source, moved, skip_invalid=skip_invalid, label=label))
+        found.append(
+            Readings(
+                table,
+                source,
+                moved,
+                skip_invalid=skip_invalid,
+                label=label,
+                missing=options.missing,
+            )
+        )
     return found
 
 

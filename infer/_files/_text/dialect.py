@@ -120,7 +120,7 @@ class Dialect:
             yield "decimal commas"
         elif any(commas):
             yield f"decimal commas in {self._columns(commas)}"
-        for sign, word in ((",", "commas"), (".", "points"), (" ", "blanks")):
+        for sign, word in ((",", "commas"), (".", "points")):
             grouped = [sign in style.thousands for style in self.styles]
             if any(grouped):
                 yield f"thousands {word} in {self._columns(grouped)}"

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 
 class TextError(Exception):
-    """A text cannot be read, or not without a decision of the user's; the message begins a place.
+    """A text cannot be read, or not without a decision of the user's.
 
     Attributes:
         line: where, None if it is not one line.
+        column: where, for people; empty if it is not one column.
     """
 
-    def __init__(self, message: str, line: int | None = None) -> None:
-        """Take what is wrong."""
-        super().__init__(message)
-        self.line = line
+    def __init__(self, message: str, line: int | None = None, column: str = "") -> None:
+        """Take what is wrong, and where."""
+        super().__init__(message, line, column)
+        self.message, self.line, self.column = message, line, column
 
-    def within(self, file: str) -> str:
-        """Return the message with the file's name before it."""
-        return f"{file}: {self}" if self.line is None else f"{file}, line {self.line}: {self}"
+    def within(self, file: str, word: str = "line") -> str:
+        """Return the message with the file's name and the place before it."""
+        place = [] if self.line is None else [f"{word} {self.line}"]
+        place += [f"column {self.column}"] if self.column else []
+        return f"{', '.join([file, *place])}: {self.message}"

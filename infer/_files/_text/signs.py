@@ -81,9 +81,7 @@ def judge(
     doubts = []
     for index, (_, problem) in enumerate(found):
         label = shown(names[index]) if names[index] else str(index + 1)
-        doubts.append(
-            None if problem is None else TextError(f"column {label}: {problem[1]}", problem[0].line)
-        )
+        doubts.append(None if problem is None else TextError(problem[1], problem[0].line, label))
     return styles, tuple(doubts)
 
 
