@@ -45,7 +45,7 @@ class Place(NamedTuple):
         skipped: lines that are neither comments nor part of the table.
         between: lines between the names and the first reading, of units for one.
         rows: that hold numbers where the table has numbers.
-        score: how well all this explains the rows, 0 to 2.
+        score: how well all this explains the rows; more is better.
         problem: why the user must decide about the first rows; None if there is no doubt.
     """
 
@@ -156,7 +156,7 @@ def _under(names: Row, rows: Sequence[Row], passed: list[int]) -> Place:
     above = [row.line for row in rows if row.line < names.line and not row.comment]
     texts = tuple(cell.strip() for cell in names.cells)
     same = sum(len(row.cells) == len(texts) for row in plain)
-    score = same / max(1, len(plain)) + _share(plain) if len(texts) > 1 else 0.0
+    score = same / max(1, len(plain)) * (1 + _share(plain)) if len(texts) > 1 else 0.0
     start = plain[0].line if plain else names.line + 1
     skipped = (*passed, *above)
     return Place(start, names.line, texts, units, skipped, tuple(between), same, score)
@@ -198,7 +198,7 @@ class _Search:
         score = 0.0
         if self._width > 1:
             same = [row for row in rows if len(row.cells) == self._width]
-            score = len(same) / max(1, len(rows)) + _share(same)
+            score = len(same) / len(self._plain) * (1 + _share(same))
         taken = {*between, *([] if header is None else [header.line])}
         skipped = [row.line for row in self._plain if row.line < start and row.line not in taken]
         line = None if header is None else header.line

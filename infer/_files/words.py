@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from collections.abc import Sequence
 
 # Names of columns that are listed, and how much of each is shown.
@@ -35,3 +37,13 @@ def lines(numbers: Sequence[int], word: str = "line") -> str:
     plural = "s" if len(set(numbers)) > 1 else ""
     last = f" and {texts.pop()}" if len(texts) > 1 else ""
     return f"{word}{plural} {', '.join(texts)}{last}"
+
+
+def plain_name(text: str) -> str:
+    """Return a text in lowercase letters, digits and _: accents go, all else becomes _.
+
+    It is cut to 100 characters: a card's names have at most 200.
+    """
+    letters = unicodedata.normalize("NFKD", text.lower())
+    plain = "".join(letter for letter in letters if not unicodedata.combining(letter))
+    return re.sub(r"[^a-z0-9]+", "_", plain).strip("_")[:100].rstrip("_")

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Sequence
 from functools import partial
 from itertools import accumulate
 from typing import NamedTuple
 
+from infer._files.words import plain_name
 from train._calibration.calibrate import calibrate_from
 from train._calibration.findings import Block as ExactBlock
 from train._calibration.findings import Findings
@@ -248,7 +248,7 @@ def variables(x: str, y: str) -> tuple[str, str]:
 
 
 def _variable(name: str, otherwise: str) -> str:
-    plain = _ascii(name)
+    plain = plain_name(name)
     if not plain:
         return otherwise
     if not plain[0].isalpha() or _TAKEN.fullmatch(plain):
@@ -258,15 +258,5 @@ def _variable(name: str, otherwise: str) -> str:
 
 def artifact_name(text: str) -> str:
     """Return a valid name for an artifact, from a file's name without its ending."""
-    plain = _ascii(text)
+    plain = plain_name(text)
     return plain if plain[:1].isalpha() else f"calibration_{plain}".rstrip("_")
-
-
-def _ascii(text: str) -> str:
-    """Return a text in lowercase letters, digits and _: accents go, all else becomes _.
-
-    It is cut to 100 characters: a card's names have at most 200.
-    """
-    letters = unicodedata.normalize("NFKD", text.lower())
-    plain = "".join(letter for letter in letters if not unicodedata.combining(letter))
-    return re.sub(r"[^a-z0-9]+", "_", plain).strip("_")[:100].rstrip("_")

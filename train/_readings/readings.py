@@ -46,6 +46,12 @@ _FOREIGN = {
 }
 
 
+# An Excel workbook with a password is no zip archive, but a container that names this stream.
+_OLE = b"\xd0\xcf\x11\xe0"
+_ENCRYPTED = "EncryptedPackage".encode("utf-16-le")
+_OLE_BYTES = 1 << 24
+
+
 class Block(NamedTuple):
     """Rows of valid readings.
 
@@ -282,13 +288,15 @@ def _open_table(source: Source, options: ReadingOptions) -> Table:
     sample = source.head(_MAGIC_BYTES)
     for magic, what in _FOREIGN.items():
         if sample.startswith(magic):
+            if magic == _OLE and _ENCRYPTED in source.head(_OLE_BYTES):
+                what = "a workbook with a password; save it without one"
             raise ReadingsError(f"{source.name} is {what}")
     try:
         for magic, kind in arrow.MAGIC.items():
             if sample.startswith(magic):
                 return arrow.open_arrow(source, kind)
         if sample.startswith(excel.MAGIC):
-            return excel.open_excel(source)
+            return excel.open_excel(source, options)
     except ModuleNotFoundError as error:
         raise ModuleNotFoundError(
             f"reading {source.name} needs {error.name}, not installed here; type: "
