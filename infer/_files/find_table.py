@@ -105,11 +105,20 @@ def _core(rows: Sequence[Row]) -> tuple[int, tuple[int, ...], list[Row]] | None:
         return None
     best = max(clusters, key=lambda cluster: sum(_weight(rows[index]) for index in cluster))
     width = len(rows[best[0]].kinds)
-    counts = Counter(c for i in best for c, kind in enumerate(rows[i].kinds) if kind == "n")
-    texts = Counter(c for i in best for c, kind in enumerate(rows[i].kinds) if kind in "td")
-    columns = tuple(sorted(c for c in counts if counts[c] > texts[c])) or tuple(sorted(counts))
+    columns = _columns([rows[index] for index in best])
     members = [row for row in rows if len(row.kinds) == width and _fits(row, columns)]
     return width, columns, members or [rows[best[0]]]
+
+
+def _columns(rows: Sequence[Row]) -> tuple[int, ...]:
+    """Return the columns of numbers: as many as half of the rows below have."""
+    kinds = Counter(tuple(c for c, kind in enumerate(row.kinds) if kind == "n") for row in rows)
+    for columns in sorted(kinds, key=lambda columns: (-len(columns), -kinds[columns])):
+        first = next(i for i, row in enumerate(rows) if _fits(row, columns))
+        below = rows[first:]
+        if 2 * sum(_fits(row, columns) for row in below) >= len(below):
+            return columns
+    return max(kinds, key=lambda columns: kinds[columns])
 
 
 def _weight(row: Row) -> float:

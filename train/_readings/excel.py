@@ -101,10 +101,12 @@ def open_excel(source: Source, options: ReadingOptions) -> ExcelTable:
         found = []
         for sheet in sheets:
             rows = list(islice(workbook.rows(sheet), _SAMPLE_ROWS))
+            width = max((row.width for row in rows), default=0)
             left = min((min(row.cells) for row in rows if row.cells), default=0)
+            looked = [_row(row, left, width) for row in rows]
             try:
                 place = find_table(
-                    [_row(row, left) for row in rows],
+                    looked,
                     header=options.header,
                     skip=options.skip_lines,
                     word="row",
@@ -112,7 +114,9 @@ def open_excel(source: Source, options: ReadingOptions) -> ExcelTable:
             except TextError as error:
                 raise ReadingsError(error.within(source.name, "row")) from None
             if place is not None:
-                found.append((sheet, place, left))
+                empty = _empty(looked, place)
+                place = place._replace(names=place.names[empty:], units=place.units[empty:])
+                found.append((sheet, place, left + empty))
     if not found:
         raise ReadingsError(
             f"{source.name}: expected rows of numbers, sheet {sheets[0].title!r} is empty"
@@ -149,9 +153,21 @@ def _workbook(source: Source) -> Iterator[Workbook]:
             ) from error
 
 
-def _row(row: Row, left: int) -> KindRow:
-    cells = [row.cells.get(index) for index in range(left, row.width)]
-    return KindRow(row.number, list(map(_text, cells)), "".join(map(_kind, cells)))
+def _row(row: Row, left: int, width: int) -> KindRow:
+    """Return a row as it is looked at; a row of numbers is as wide as the sheet."""
+    cells = [row.cells.get(index) for index in range(left, width)]
+    kinds = "".join(map(_kind, cells))
+    end = width if "n" in kinds else row.width
+    return KindRow(row.number, list(map(_text, cells))[: end - left], kinds[: end - left])
+
+
+def _empty(rows: Sequence[KindRow], place: Place) -> int:
+    """Return how many columns on the left of a table only hold what stands above it."""
+    below = [row.kinds for row in rows if row.line >= place.start]
+    for column, name in enumerate(place.names):
+        if name or any(kinds[column : column + 1] not in ("e", "") for kinds in below):
+            return column
+    return 0
 
 
 def _kind(cell: Value | None) -> str:

@@ -288,9 +288,9 @@ def _open_table(source: Source, options: ReadingOptions) -> Table:
     sample = source.head(_MAGIC_BYTES)
     for magic, what in _FOREIGN.items():
         if sample.startswith(magic):
-            if magic == _OLE and _ENCRYPTED in source.head(_OLE_BYTES):
-                what = "a workbook with a password; save it without one"
-            raise ReadingsError(f"{source.name} is {what}")
+            locked = magic == _OLE and _ENCRYPTED in source.head(_OLE_BYTES)
+            found = "a workbook with a password; save it without one" if locked else what
+            raise ReadingsError(f"{source.name} is {found}")
     try:
         for magic, kind in arrow.MAGIC.items():
             if sample.startswith(magic):

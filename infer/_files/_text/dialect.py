@@ -168,7 +168,7 @@ def find_dialect(opened: Callable[[], BinaryIO], options: ReadingOptions = DEFAU
     columns = [Signs() for _ in place.names]
     _gather(columns, [row.line for row in body], [row.cells for row in body])
     comment = _comment(options, sample.lines, place, delimiter)
-    has_comments = any(row.comment for row in rows if row.line >= place.start)
+    has_comments = any(line.startswith(tuple(comment)) for line in sample.lines[len(head) :])
     if not sample.complete:
         rest = _Rest(opened, encoding, delimiter, comment)
         if rest.needs_every_cell(columns, options):

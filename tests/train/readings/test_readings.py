@@ -567,7 +567,8 @@ def test_what_is_no_number_in_excel_is_named(file):
         "True, expected a number",
         "2024-01-02 00:00:00, expected a number",
         "missing",
-        "text '1,5', expected a number",
+        "text '1,5', expected a number (a number as text; turn the column into numbers in the "
+        "workbook)",
     ]
 
 
