@@ -44,6 +44,11 @@ def open_all(file: str, **options: Any) -> tuple[list[Readings], list[str]]:
     return open_files(Path(file), [Path(path) for path in found], **options), others
 
 
+def unit_of(units: Sequence[str]) -> str:
+    """Return the unit that all features have in common, 1 if they differ."""
+    return units[0] if len(set(units)) == 1 else "1"
+
+
 def layout_of(files: Sequence[Readings]) -> str:
     """Return what was found, for people."""
     first = files[0]

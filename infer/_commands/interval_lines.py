@@ -201,7 +201,7 @@ def _numbers(parts: Sequence[str], text: str, where: str, count: int) -> list[fl
     if len(parts) != count:
         raise InputError(f"{where} has {len(parts)} numbers; expected {count}, separated by commas")
     try:
-        return [float(part) for part in parts]
+        return [from_text(part, "float64") for part in parts]
     except ValueError:
         if not text.strip():
             raise InputError(f"{where} is empty; expected a number") from None

@@ -164,6 +164,8 @@ def _numbers(lines: Sequence[bytes], dtype: DType) -> list[float] | None:
         values = list(map(float, lines))
     except ValueError:
         return None
+    if any(b"_" in line for line in lines):
+        return None
     if dtype == "float64" or (max(map(len, lines)) <= 9 and b"e" not in b"".join(lines).lower()):
         return values
     # Twenty-five bits or fewer: v * 2**28 rounds to those, as in infer._program.on_floats.

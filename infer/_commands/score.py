@@ -12,6 +12,8 @@ import click
 
 from infer._commands.errors import Failure, errors_for_people
 from infer._commands.interrupts import INTERRUPTED, CleanInterrupts
+from infer._commands.reading_options import reading_options
+from infer._files.options import ReadingOptions
 from infer._text import listed, printable
 
 if TYPE_CHECKING:
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
 @click.option(
     "--as", "output", metavar="NAME", help="The new column. Without it: the model's name."
 )
+@reading_options
 @click.option("--engine", default="local", show_default=True, metavar="NAME", help="local or ray.")
 @click.option("--address", metavar="ADDRESS", help="With --engine ray: the cluster to join.")
 @click.option("--force", is_flag=True, help="Replace what is at OUT.")
@@ -44,6 +47,7 @@ def score(
     model: str,
     column: str | None,
     output: str | None,
+    reading: ReadingOptions,
     engine: str,
     address: str | None,
     force: bool,
@@ -52,8 +56,8 @@ def score(
 ) -> None:
     """Add a column of answers to a file, or to each file of a folder.
 
-    IN is CSV, Parquet or Arrow IPC; OUT is the same, with one more column. All else stays as it
-    was; a missing value gives a missing answer.
+    IN is text such as CSV, Parquet or Arrow IPC; OUT is the same, with one more column. All else
+    stays as it was; a missing value gives a missing answer.
     """
     from infer._artifact import store
     from infer._engines import _registry
@@ -66,11 +70,23 @@ def score(
         artifact = store.find(model)
         chosen = _registry.load_engine(engine, address)
         try:
-            job = _job.plan(artifact, source, target, columns, output, force=force, resume=resume)
+            job = _job.plan(
+                artifact,
+                source,
+                target,
+                columns,
+                output,
+                force=force,
+                resume=resume,
+                reading=reading,
+            )
         except OSError as error:
             raise Failure(_unreachable(error)) from None
         if job.left_out and not quiet:
             click.echo(f"note: left out: {printable(listed(job.left_out, 3))}", err=True)
+        if not quiet:
+            for note in job.notes:
+                click.echo(f"note: {printable(note)}", err=True)
         try:
             with CleanInterrupts():
                 counts = _with_progress(

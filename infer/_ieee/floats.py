@@ -98,6 +98,8 @@ def from_text(text: str, dtype: DType) -> float:
     Raises:
         ValueError: the text is not a number.
     """
+    if "_" in text:  # Python's own notation; no file of numbers has it
+        raise ValueError(f"not a number: {text!r}")
     double = float(text)
     if dtype == "float64":
         return double

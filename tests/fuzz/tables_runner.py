@@ -232,23 +232,33 @@ def _plain(value):
 
 def expected_of_text(data, readings, rows):
     """Return the numbers on some lines, as the csv module and decimals read them."""
-    table, choice = readings._table, readings._choice
-    lines = data.decode(table.encoding.codec, table.encoding.errors)
-    lines = io.StringIO(lines, newline="")
-    lines = ["\n" if line.startswith("#") else line for line in lines]
-    reader = csv.reader(iter(lines), delimiter=table.delimiter, strict=True)
-    found, line = {}, 1
-    for row in [text.split() for text in lines] if table.delimiter == " " else reader:
+    dialect, choice = readings._table.dialect, readings._choice
+    lines = data.decode(dialect.encoding.codec, dialect.encoding.errors)
+    lines = list(io.StringIO(lines, newline=""))
+    assert all(not line.startswith("x") for line in lines[: dialect.start - 2])
+    marks = tuple(dialect.comment)
+    lines = ["\n" if line.startswith(marks) else line for line in lines[dialect.start - 1 :]]
+    blanks = dialect.delimiter == " "
+    reader = csv.reader(
+        iter(lines), delimiter=dialect.delimiter, skipinitialspace=True, strict=True
+    )
+    found, line = {}, dialect.start
+    for row in [text.split() for text in lines] if blanks else reader:
         found[line] = row
-        line = line + 1 if table.delimiter == " " else reader.line_num + 1
-    filled = [number for number, row in found.items() if "".join(row).strip() or len(row) > 1]
-    wanted = filled[1:] if table.header else filled
+        line = line + 1 if blanks else dialect.start + reader.line_num
+    wanted = [number for number, row in found.items() if "".join(row).strip() or len(row) > 1]
 
-    def number(cell):
+    def number(cell, style):
         cell = cell.strip().replace("\u2212", "-")
-        return Fraction(Decimal(cell.replace(",", ".") if table.comma else cell))
+        for sign in ",.'\u2019 \u00a0":
+            if sign in style.thousands and sign != style.decimal:
+                cell = cell.replace(sign, "")
+        return Fraction(Decimal(cell.replace(",", ".") if style.decimal == "," else cell))
 
-    cells = [[number(found[row][column]) for row in rows] for column in (*choice.x, choice.y)]
+    cells = [
+        [number(found[row][column], dialect.styles[column]) for row in rows]
+        for column in (*choice.x, choice.y)
+    ]
     return wanted, cells
 
 
