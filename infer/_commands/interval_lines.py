@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import sys
 from collections.abc import Callable, Sequence
@@ -10,15 +9,18 @@ from contextlib import suppress
 from typing import Any, NamedTuple
 
 from infer._commands.plain_lines import (
+    decimal,
+    json_line,
+    json_number,
     named_lines,
     outside_domain,
     print_note,
+    read_doubles,
     split_features,
 )
 from infer._curve.interval import Interval, Kind, band
 from infer._errors import InputError
 from infer._ieee.floats import from_number, from_text
-from infer._ieee.shortest import shortest
 from infer._model import Model
 
 
@@ -104,7 +106,8 @@ class _Numbers:
         """Return a line: a number, or a number with its interval."""
         rounded = [from_number(number, self._card.dtype) for number in numbers]
         if not self._options.as_json:
-            return " ".join(map(self._text, rounded))
+            dtype, digits = self._card.dtype, self._options.digits
+            return " ".join(decimal(number, dtype, digits) for number in rounded)
         if self._options.level is not None:
             low, high = map(self._json_number, rounded[1:])
             record["interval"] = {
@@ -113,24 +116,10 @@ class _Numbers:
                 "low": low,
                 "high": high,
             }
-        unicode = sys.stdout.encoding.lower().startswith("utf")
-        return json.dumps(record, ensure_ascii=not unicode)
-
-    def _text(self, value: float) -> str:
-        if self._options.digits is None:
-            return shortest(value, self._card.dtype)
-        return f"{value:.{self._options.digits}f}"
-
-    def _exact(self, value: float) -> float | str:
-        """Return a number for JSON, which has no infinity and no nan: they are given as text."""
-        text = shortest(value, self._card.dtype)
-        return float(text) if math.isfinite(value) else text
+        return json_line(record)
 
     def _json_number(self, value: float) -> float | str:
-        number = self._exact(value)
-        if self._options.digits is None or isinstance(number, str):
-            return number
-        return round(value, self._options.digits)
+        return json_number(value, self._card.dtype, self._options.digits)
 
 
 class _Intervals(_Numbers):
@@ -139,14 +128,14 @@ class _Intervals(_Numbers):
     def _line(self, text: str, where: str) -> str:
         model, card = self._model, self._card
         parts = split_features(text, card)
-        row = _numbers(parts, text, where, card.features or 1)
+        row = read_doubles(parts, where, card.features or 1)
         # The answer is that of the decimal rounded once, the interval that of its double.
         rounded = [from_text(part, card.dtype) for part in parts]
         answer = model(rounded if card.features else rounded[0])
         ends = self._ends(model.interval, row if card.features else row[0])
         outside = outside_domain(card, row)
         self._note = self._note or outside
-        inputs = [self._exact(value) for value in rounded]
+        inputs = [json_number(value, card.dtype) for value in rounded]
         record = {
             "model": card.name,
             "runtime": model.runtime,
@@ -168,7 +157,7 @@ class _Inverses(_Numbers):
 
     def _line(self, text: str, where: str) -> str:
         model, card = self._model, self._card
-        (y,) = _numbers([text], text, where, 1)
+        (y,) = read_doubles([text], where, 1)
         try:
             numbers = self._found(model, y)
         except InputError as error:
@@ -180,7 +169,7 @@ class _Inverses(_Numbers):
         record = {
             "model": card.name,
             "runtime": model.runtime,
-            "output": self._exact(from_number(y, card.dtype)),
+            "output": json_number(from_number(y, card.dtype), card.dtype),
             "input": self._json_number(numbers[0]),
             "unit": card.input.unit,
         }
@@ -194,15 +183,3 @@ class _Inverses(_Numbers):
         with suppress(InputError):
             return [] if self._line_on is None else self._found(self._line_on, y)
         return []
-
-
-def _numbers(parts: Sequence[str], text: str, where: str, count: int) -> list[float]:
-    """Return the doubles that some texts are."""
-    if len(parts) != count:
-        raise InputError(f"{where} has {len(parts)} numbers; expected {count}, separated by commas")
-    try:
-        return [from_text(part, "float64") for part in parts]
-    except ValueError:
-        if not text.strip():
-            raise InputError(f"{where} is empty; expected a number") from None
-        raise InputError(f"{where} is not a number; expected one such as 98.6") from None

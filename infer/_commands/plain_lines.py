@@ -108,48 +108,29 @@ class PlainAnswers:
             )
             if self._as_json:
                 lines.append(self._json(row, answer, outside is None))
-            elif self._digits is None:
-                lines.append(shortest(answer, self._card.dtype))
             else:
-                lines.append(f"{answer:.{self._digits}f}")
+                lines.append(decimal(answer, self._card.dtype, self._digits))
             note = note or outside
         self._write(lines)
         self._note(note)
 
     def _parse(self, text: str, where: str) -> list[float]:
         parts = split_features(text, self._card)
-        expected = self._card.features or 1
-        if len(parts) != expected:
-            raise InputError(
-                f"{where} has {len(parts)} numbers; expected {expected}, separated by commas"
-            )
-        try:
-            return [from_text(part, self._card.dtype) for part in parts]
-        except ValueError:
-            if not text.strip():
-                raise InputError(f"{where} is empty; expected a number") from None
-            raise InputError(f"{where} is not a number; expected one such as 98.6") from None
+        read_doubles(parts, where, self._card.features or 1)
+        return [from_text(part, self._card.dtype) for part in parts]
 
     def _json(self, row: Sequence[float], answer: float, inside: bool) -> str:
-        inputs = [self._json_number(value) for value in row]
-        output = self._json_number(answer)
-        if self._digits is not None and not isinstance(output, str):
-            output = round(answer, self._digits)
+        dtype = self._card.dtype
+        inputs = [json_number(value, dtype) for value in row]
         record = {
             "model": self._card.name,
             "runtime": self._model.runtime,
             "input": inputs if self._card.features else inputs[0],
-            "output": output,
+            "output": json_number(answer, dtype, self._digits),
             "unit": self._card.output.unit,
             "in_domain": inside,
         }
-        unicode = sys.stdout.encoding.lower().startswith("utf")
-        return printable(json.dumps(record, ensure_ascii=not unicode))
-
-    def _json_number(self, value: float) -> float | str:
-        # JSON has no infinity and no nan; they are given as text.
-        text = shortest(value, self._card.dtype)
-        return float(text) if math.isfinite(value) else text
+        return json_line(record)
 
 
 def _numbers(lines: Sequence[bytes], dtype: DType) -> list[float] | None:
@@ -177,6 +158,40 @@ def _numbers(lines: Sequence[bytes], dtype: DType) -> list[float] | None:
     for index in doubtful:
         values[index] = from_text(_text(lines[index]), dtype)
     return values
+
+
+def read_doubles(parts: Sequence[str], where: str, count: int) -> list[float]:
+    """Return the doubles that some texts are.
+
+    Raises:
+        InputError: one is not a number, or there are not that many.
+    """
+    if len(parts) != count:
+        raise InputError(f"{where} has {len(parts)} numbers; expected {count}, separated by commas")
+    try:
+        return [float(part) for part in parts]
+    except ValueError:
+        if not ",".join(parts).strip():
+            raise InputError(f"{where} is empty; expected a number") from None
+        raise InputError(f"{where} is not a number; expected one such as 98.6") from None
+
+
+def decimal(value: float, dtype: DType, digits: int | None) -> str:
+    """Return a value as text: its shortest decimal, or one with that many decimals."""
+    return shortest(value, dtype) if digits is None else f"{value:.{digits}f}"
+
+
+def json_number(value: float, dtype: DType, digits: int | None = None) -> float | str:
+    """Return a value for JSON, which has no infinity and no nan: they are given as text."""
+    if not math.isfinite(value):
+        return shortest(value, dtype)
+    return float(shortest(value, dtype)) if digits is None else round(value, digits)
+
+
+def json_line(record: dict[str, Any]) -> str:
+    """Return an object as a line of JSON that the encoding of standard output has."""
+    unicode = sys.stdout.encoding.lower().startswith("utf")
+    return printable(json.dumps(record, ensure_ascii=not unicode))
 
 
 def print_note(note: str) -> None:

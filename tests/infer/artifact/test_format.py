@@ -280,7 +280,7 @@ REFUSED = {
     ),
     "card in files": ({"files": {"model.json": {}}}, "files.model.json", "in this folder"),
     "file as text": ({"files": {"model.pt": "x"}}, "files.model.pt", "an object"),
-    "file without hash": ({"files": {"model.pt": {"size": 1}}}, "files.model.pt.sha256", "there"),
+    "file without hash": ({"files": {"model.pt": {"size": 1}}}, "files.model.pt.sha256", "a value"),
     "uncertainty as text": ({"uncertainty": "1"}, "uncertainty", "an object"),
     "error as a number": ({"evaluation_error": 1}, "evaluation_error", "an object"),
     "error below zero": (
