@@ -16,6 +16,8 @@ from infer._files._text.units import are_statistics, are_units, unit_of
 _GAP = 5
 # A table whose rows are mostly text is one too, if nothing looks more like one.
 _MOSTLY_TEXT = 0.5
+# Rows without any number count so much.
+_NO_NUMBERS = 0.01
 
 
 class Row(NamedTuple):
@@ -136,7 +138,7 @@ def _without_numbers(rows: Sequence[Row], passed: list[int], header: int | None)
     """Take the first row for names, as nothing tells more."""
     first = rows[0]
     same = sum(len(row.cells) == len(first.cells) for row in rows)
-    score = same / len(rows) if len(first.cells) > 1 else 0.0
+    score = _NO_NUMBERS * same / len(rows) if len(first.cells) > 1 else 0.0
     if header == 0 or set(first.kinds) <= {"e"}:
         names = ("",) * len(first.cells)
         return Place(first.line, None, names, (), tuple(passed), (), 0, score)
@@ -165,16 +167,17 @@ def _under(names: Row, rows: Sequence[Row], passed: list[int]) -> Place:
     above = [row.line for row in rows if row.line < names.line and not row.comment]
     texts = tuple(cell.strip() for cell in names.cells)
     same = sum(len(row.cells) == len(texts) for row in plain)
-    score = same / max(1, len(plain)) * (1 + _share(plain)) if len(texts) > 1 else 0.0
+    score = same / max(1, len(plain)) * _share(plain) ** 2 if len(texts) > 1 else 0.0
     start = plain[0].line if plain else names.line + 1
     skipped = (*passed, *above)
     return Place(start, names.line, texts, units, skipped, tuple(between), same, score)
 
 
 def _share(rows: Sequence[Row]) -> float:
-    """Return which part of the cells are numbers."""
+    """Return which part of the cells with something in them are numbers or dates."""
     kinds = "".join(row.kinds for row in rows)
-    return (kinds.count("n") + kinds.count("d")) / len(kinds) if kinds else 0.0
+    numbers = kinds.count("n") + kinds.count("d")
+    return numbers / (numbers + kinds.count("t")) if numbers else 0.0
 
 
 class _Search:
@@ -203,17 +206,18 @@ class _Search:
         names = ("",) * used if header is None else self._texts(header, used)
         rows = self._plain[begin:]
         start = rows[0].line if rows else self._plain[-1].line + 1
-        fitting = sum(len(row.cells) == self._width and _fits(row, self._columns) for row in rows)
+        fitting = [
+            row for row in rows if len(row.cells) == self._width and _fits(row, self._columns)
+        ]
         score = 0.0
         if self._width > 1:
-            same = [row for row in rows if len(row.cells) == self._width]
-            score = len(same) / len(self._plain) * (1 + _share(same))
+            score = len(fitting) / len(self._plain) * _share(fitting) ** 2
         taken = {*between, *([] if header is None else [header.line])}
         skipped = [row.line for row in self._plain if row.line < start and row.line not in taken]
         line = None if header is None else header.line
         skipped = [*self._passed, *skipped]
         return Place(
-            start, line, names, units, tuple(skipped), tuple(between), fitting, score, problem
+            start, line, names, units, tuple(skipped), tuple(between), len(fitting), score, problem
         )
 
     def _odd_names(

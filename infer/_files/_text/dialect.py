@@ -59,6 +59,8 @@ class Dialect:
         head: the lines before the first reading, as they stand.
         styles: how the numbers of each column are written.
         doubts: what is not known of each column's numbers, None if all is.
+        assumed: a number whose point is taken for a decimal one, though it stands before three
+            digits; empty without.
         missing: texts that mean a missing reading, beside the usual ones; lower case.
         has_comments: whether a line below the first reading is a comment.
     """
@@ -74,6 +76,7 @@ class Dialect:
     head: tuple[str, ...]
     styles: tuple[Style, ...]
     doubts: tuple[TextError | None, ...]
+    assumed: str
     missing: frozenset[str]
     has_comments: bool
 
@@ -120,6 +123,8 @@ class Dialect:
             yield "decimal commas"
         elif any(commas):
             yield f"decimal commas in {self._columns(commas)}"
+        if self.assumed:
+            yield f"decimal points assumed (else type --thousands: {self.assumed})"
         for sign, word in ((",", "commas"), (".", "points")):
             grouped = [sign in style.thousands for style in self.styles]
             if any(grouped):
@@ -174,7 +179,7 @@ def find_dialect(opened: Callable[[], BinaryIO], options: ReadingOptions = DEFAU
         if rest.needs_every_cell(columns, options):
             columns = rest.signs(len(head), len(place.names))
         has_comments = rest.has_comments
-    styles, doubts = judge(columns, place.names, delimiter, options)
+    styles, doubts, assumed = judge(columns, place.names, delimiter, options)
     return Dialect(
         encoding,
         delimiter,
@@ -187,6 +192,7 @@ def find_dialect(opened: Callable[[], BinaryIO], options: ReadingOptions = DEFAU
         head,
         styles,
         doubts,
+        assumed,
         frozenset(mark.lower() for mark in options.missing),
         has_comments,
     )

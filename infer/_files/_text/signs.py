@@ -27,10 +27,12 @@ class Signs:
         decimal: cells in which the sign must be decimal.
         thousands: cells in which it must group digits.
         either: cells in which it may be one or the other.
+        has_bare: whether a cell has no sign at all.
     """
 
     def __init__(self) -> None:
         """Begin with nothing."""
+        self.has_bare = False
         self.decimal: dict[str, Cell] = {}
         self.thousands: dict[str, Cell] = {}
         self.either: dict[str, Cell] = {}
@@ -38,7 +40,9 @@ class Signs:
     def add(self, lines: Iterable[int], cells: Iterable[str]) -> None:
         """Take cells, and the lines that they stand on."""
         for line, text in zip(lines, cells, strict=True):
-            if not text.isdigit() and not self._is_known(text):
+            if text.isdigit():
+                self.has_bare = True
+            elif not self._is_known(text):
                 self._add(line, text)
 
     def _is_known(self, text: str) -> bool:
@@ -56,6 +60,7 @@ class Signs:
         if found is None:
             return
         cell = Cell(line, text.strip())
+        self.has_bare = self.has_bare or not any(found)
         if found.decimal:
             self.decimal.setdefault(found.decimal, cell)
         if found.thousands:
@@ -66,8 +71,8 @@ class Signs:
 
 def judge(
     columns: Sequence[Signs], names: Sequence[str], delimiter: str, options: ReadingOptions
-) -> tuple[tuple[Style, ...], tuple[TextError | None, ...]]:
-    """Return how the numbers of each column are written, and what must be decided by the user.
+) -> tuple[tuple[Style, ...], tuple[TextError | None, ...], str]:
+    """Return how the numbers of each column are written, what is in doubt, and what is assumed.
 
     Args:
         columns: what their cells tell.
@@ -78,11 +83,26 @@ def judge(
     proven = {sign for column in columns for sign in column.decimal}
     found = [_judge(column, proven, delimiter, options) for column in columns]
     styles = tuple(style for style, _ in found)
+    assumed = [
+        column.either["."].text
+        for column, (_, problem) in zip(columns, found, strict=True)
+        if problem is None and not options.decimal and _is_assumed(column, proven, delimiter)
+    ]
     doubts = []
     for index, (_, problem) in enumerate(found):
         label = shown(names[index]) if names[index] else str(index + 1)
         doubts.append(None if problem is None else TextError(problem[1], problem[0].line, label))
-    return styles, tuple(doubts)
+    return styles, tuple(doubts), assumed[0] if assumed else ""
+
+
+def _is_assumed(column: Signs, proven: set[str], delimiter: str) -> bool:
+    """Tell whether a column's points are decimal as far as anybody writes such files.
+
+    Who separates cells by commas or blanks writes no points between digits for the eye, least of
+    all in every cell.
+    """
+    only_points = set(column.either) == {"."} and not column.decimal and not column.thousands
+    return only_points and not proven and delimiter in ", " and not column.has_bare
 
 
 def _judge(
@@ -108,8 +128,7 @@ def _judge(
             ". or --decimal ,",
         )
     (sign,) = doubtful
-    # Who separates by commas or blanks writes no points between digits for the eye.
-    if proven == {sign} or (sign == "." and delimiter in ", " and proven <= {"."}):
+    if proven == {sign} or _is_assumed(column, proven, delimiter):
         return Style(sign), None
     cell = column.either[sign]
     return Style(sign), (cell, _two_readings(cell.text, sign))

@@ -206,7 +206,7 @@ def test_the_way_through_pyarrow_and_the_one_by_one_are_one(rows):
     encoding = Encoding("utf-8", "UTF-8")
     dialect = Dialect(
         encoding, ",", "", ("a", "t_u"), (), 1, (), (), ("a,t_u\n",), (Style(),) * 2,
-        (None,) * 2, frozenset(), has_comments=False,
+        (None,) * 2, "", frozenset(), has_comments=False,
     )  # fmt: skip
     recoder = Recoder("f", encoding)
     head = scored_csv._Text("f", dialect, recoder, b"a,t_u\n", 2)

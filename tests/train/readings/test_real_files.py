@@ -175,13 +175,23 @@ def test_an_option_decides_it(kind):
         "raw;true\n1.500;1\n1234.500;2\n",
         "raw;true\n1.500;1\n1.50;2\n",
         "raw;true\n1.500;0.5\n2.500;2\n",
-        "raw,true\n1.500,2.500\n2.500,3.500\n",
-        "1.500 2.500\n2.500 3.500\n",
     ],
 )
 def test_other_cells_settle_a_point(content):
     _, rows = read(content)
     assert Fraction(3, 2) in [x for x, _ in rows]
+
+
+@pytest.mark.parametrize("delimiter", [",", " "])
+def test_points_between_commas_are_assumed_to_be_decimal_and_it_is_said(delimiter):
+    text = "raw,true\n1.500,2.500\n2.500,3.500\n".replace(",", delimiter)
+    found, rows = read(text)
+    assert rows == [(Fraction(3, 2), Fraction(5, 2)), (Fraction(5, 2), Fraction(7, 2))]
+    assert "decimal points assumed (else type --thousands: 1.500)" in found.layout
+    assert "assumed" not in read(text, decimal=".")[0].layout
+    assert read(text, thousands=True)[1] == [(1500, 2500), (2500, 3500)]
+    with pytest.raises(ReadingsError, match=r"1\.500 is 1\.500 or 1500"):
+        read(text.replace("3.500", "4").replace("2.500", "2"))
 
 
 # Content, options if any, and what the refusal names.
@@ -320,8 +330,8 @@ def dialects(draw):
     decimal = draw(st.sampled_from(".,"))
     delimiter = draw(st.sampled_from([",", ";", "\t", "|", " "]))
     thousands = draw(st.sampled_from(["", "", "." if decimal == "," else ",", "'", "\u202f"]))
-    if delimiter == " " and thousands == "\u202f":
-        thousands = ""
+    if (delimiter, thousands) in ((" ", "\u202f"), (" ", "."), (",", ".")):
+        thousands = ""  # nobody writes so, and points there are assumed to be decimal
     places = draw(st.integers(0, 4))
     fixed = draw(st.booleans())
     values = st.integers(-(10 ** draw(st.integers(1, 7))), 10 ** draw(st.integers(1, 7)))
