@@ -1,4 +1,4 @@
-"""From a fit to artifacts: what goes into each file, the proof that they agree, the writing."""
+"""From a fit to artifacts: the content of each file, the proof that they agree, the writing."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ from train._learn.models import unknown
 # Random bit patterns compared before an artifact is written, in addition to the special values. The
 # test suite compares a million.
 _PROOF_COUNT = 1 << 12
-# The name of a calibration that was given none.
+# The name of a calibration without a name.
 UNNAMED = "calibration"
 
 
@@ -54,17 +54,18 @@ def save(
     replace: bool = True,
     readings: bool = True,
 ) -> list[Path]:
-    """Write the artifacts of a fit, or of a calibration, each proven before it is in place.
+    """Write the artifacts of a fit, or of a calibration; each is proven before it is in place.
 
-    A fit can have several variants, so it takes the folder that holds theirs. A calibration is one
-    artifact, so it takes that artifact's own; one that was given no name takes the folder's.
+    A fit can have several variants, so ``out`` is the folder that holds theirs. A calibration is
+    one artifact, so ``out`` is that artifact's own folder, whose name a calibration without a name
+    takes.
 
     Args:
-        fit: what to write.
+        fit: a fit or a calibration.
         out: for a fit, the folder that holds the artifacts' folders; for a calibration, the
-            artifact's folder. Made if need be.
-        variants: names of a fit's variants to write; all of them for None.
-        replace: whether an artifact that is there already is replaced.
+            artifact's folder. Created if needed.
+        variants: names of a fit's variants to write; None for all.
+        replace: whether to replace an existing artifact.
         readings: whether the card holds a sample of the readings, at most 200, for a chart. The
             cards of the shipped models hold none.
 
@@ -73,8 +74,8 @@ def save(
 
     Raises:
         ExportError: there is no such variant, the model cannot be written in the artifact format,
-            what was written does not agree bit for bit, a folder in the way holds something
-            else, or it holds an artifact that is not to be replaced.
+            the runtimes do not agree bit for bit, the folder holds something else, or it holds an
+            artifact and ``replace`` is false.
     """
     if isinstance(fit, Calibration):
         if variants is not None:
@@ -131,9 +132,9 @@ def build(
     """Return the content of each file of a fit's artifact, by name.
 
     Args:
-        fit: what to write.
-        variant: which of its forms.
-        module: that form.
+        fit: the fit.
+        variant: one of its variants.
+        module: the module of that variant.
         rows: the sample of the data for the card.
 
     Raises:
@@ -146,7 +147,7 @@ def build_from(document: dict[str, Any]) -> dict[str, bytes]:
     """Return the content of each file, by name, of an artifact with this card.
 
     Args:
-        document: the card without what it says about the other files.
+        document: the card, without the entries on the other files.
 
     Raises:
         ExportError: the model cannot be written in the artifact format.
@@ -164,7 +165,7 @@ def build_from(document: dict[str, Any]) -> dict[str, bytes]:
 
 
 def _readings(rows: Rows | None) -> dict[str, Any]:
-    """Return what a card says of its readings; a card without any has no such key."""
+    """Return the card's entry of readings; no entry without readings."""
     return {} if rows is None else {"readings": rows._asdict()}
 
 

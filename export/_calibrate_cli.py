@@ -1,4 +1,4 @@
-"""The command ``calibrate``: from files of readings to an artifact with known uncertainty."""
+"""The command ``calibrate``: from files of readings to an artifact with uncertainty."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ from infer._text import listed, printable
 from train import _cli
 
 _PLOTS = (".png", ".svg", ".pdf")
-# A bar appears only where somebody waits.
+# Seconds after which a progress bar appears.
 _PATIENCE_SECONDS = 1.0
 
 
@@ -78,7 +78,7 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
 @click.command(context_settings={"help_option_names": ["--help"]})
 @click.argument("file", metavar="FILE")
 @click.option("--x", metavar="COLUMN", help="The readings: a column's name, or its number from 1.")
-@click.option("--y", metavar="COLUMN", help="The reference values beside them.")
+@click.option("--y", metavar="COLUMN", help="The reference values.")
 @click.option("--features", metavar="A,B,C", help="Several columns of readings: fits a plane.")
 @click.option(
     "--sigma", metavar="COLUMN", help="The standard uncertainty of each y: a weighted fit."
@@ -89,18 +89,18 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
     default="1",
     show_default=True,
     metavar="N|auto",
-    help="Of the polynomial; auto compares degrees and says why it chose.",
+    help="Of the polynomial; auto compares degrees and explains its choice.",
 )
-@click.option("--no-intercept", is_flag=True, help="Let the curve go through the origin.")
-@click.option("--unit-x", callback=_unit, metavar="UNIT", help="Such as °F.")
-@click.option("--unit-y", callback=_unit, metavar="UNIT", help="Such as °C.")
-@click.option("--name", metavar="NAME", help="Of the artifact; made of FILE's if it is not given.")
+@click.option("--no-intercept", is_flag=True, help="Force the curve through the origin.")
+@click.option("--unit-x", callback=_unit, metavar="UNIT", help="Unit of x, e.g. °F.")
+@click.option("--unit-y", callback=_unit, metavar="UNIT", help="Unit of y, e.g. °C.")
+@click.option("--name", metavar="NAME", help="Of the artifact; derived from FILE by default.")
 @click.option(
     "--dtype",
     type=click.Choice(["float32", "float64"]),
     default="float32",
     show_default=True,
-    help="What the artifact computes in.",
+    help="Dtype that the artifact computes in.",
 )
 @click.option(
     "--out",
@@ -110,10 +110,10 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
     help="Write DIR/NAME instead of ./NAME.",
 )
 @click.option("--no-readings", is_flag=True, help="Keep no sample of the readings in the artifact.")
-@click.option("--force", is_flag=True, help="Replace an artifact that is there already.")
-@click.option("--skip-invalid", is_flag=True, help="Leave invalid rows out; counts and lists them.")
+@click.option("--force", is_flag=True, help="Replace an existing artifact.")
+@click.option("--skip-invalid", is_flag=True, help="Skip invalid rows; count and list them.")
 @reading_options
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of a text.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")
 @click.option(
     "--plot",
     type=_FILE,
@@ -126,13 +126,17 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
     type=_FILE,
     callback=_ends_in(".html"),
     metavar="FILE.html",
-    help="Write all of it as one page, to read, print or keep.",
+    help="Write a self-contained report.",
 )
 @click.option(
-    "--engine", default="local", show_default=True, metavar="NAME", help="What reads: local or ray."
+    "--engine",
+    default="local",
+    show_default=True,
+    metavar="NAME",
+    help="Reads the files: local or ray.",
 )
 @click.option("--address", metavar="ADDRESS", help="With --engine ray: the cluster to join.")
-@click.option("--quiet", is_flag=True, help="Do not say what the file was taken for.")
+@click.option("--quiet", is_flag=True, help="Do not print how the file was interpreted.")
 @click.version_option(package_name="samebits", prog_name="calibrate")
 def main(
     file: str,
@@ -158,12 +162,12 @@ def main(
     address: str | None,
     quiet: bool,
 ) -> None:
-    """Fit a curve to readings beside a reference, exactly, and write it as an artifact.
+    """Fit a curve to readings and reference values, exactly, and write it as an artifact.
 
-    FILE holds a column of readings and one of reference values: text (where the table begins, its
-    separator, names, units, decimal sign and encoding are told from the file), Parquet, Arrow or
-    .xlsx; - is standard input, and a folder stands for all such files in it. With two columns --x
-    and --y are not needed.
+    FILE has a column of readings and one of reference values: text (where the table begins, its
+    separator, names, units, decimal sign and encoding are detected), Parquet, Arrow or .xlsx. Use
+    - for standard input, or a folder for all such files in it. With two columns, --x and --y are
+    optional.
 
     The artifact ./NAME is served by infer: infer run ./NAME 98.6 --interval 95
     """
@@ -236,7 +240,7 @@ def main(
 
 
 def _check_target(folder: Path, *, force: bool) -> None:
-    """Refuse to replace what is there, before any work is done."""
+    """Check that the target may be replaced, before any work is done."""
     from export._errors import ExportError
     from export._folder import refuse_to_replace
 
@@ -248,7 +252,7 @@ def _check_target(folder: Path, *, force: bool) -> None:
 
 @contextmanager
 def _bar() -> Iterator[Any]:
-    """Give what shows a bar on a terminal as a file is read, once that takes long."""
+    """Yield a function that shows a progress bar on a terminal, once reading takes long."""
     begin, shown = time.monotonic(), ""
     bar: Any = None
     steps = 1000

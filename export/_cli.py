@@ -1,4 +1,4 @@
-"""``python -m export``: fits, writes artifacts, and tells whether written ones are still true."""
+"""``python -m export``: fits models, writes artifacts, and checks written ones."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from train._cli import errors_for_people, progress
     type=click.Choice(["float32", "float64"]),
     default="float32",
     show_default=True,
-    help="What the models are served in.",
+    help="Dtype that the models are served in.",
 )
 @click.option(
     "--out",
@@ -32,20 +32,20 @@ from train._cli import errors_for_people, progress
 @click.option(
     "--check",
     is_flag=True,
-    help="Write nothing to DIR: export afresh elsewhere, print what differs, exit 1 if anything.",
+    help="Write nothing to DIR: print how a fresh export differs, exit 1 if it does.",
 )
 @click.option(
     "--readings",
     is_flag=True,
-    help="Write the sample of the shipped models' data that the page of infer draws.",
+    help="Write the sample of the shipped models' data that infer's page plots.",
 )
 def main(
     names: tuple[str, ...], everything: bool, dtype: str, out: Path, check: bool, readings: bool
 ) -> None:
     """Fit models and write them as artifacts.
 
-    NAME is a model, for all its variants, or MODEL.VARIANT. A folder in DIR is replaced as a
-    whole, at once, and only by one whose files all give the same bits.
+    NAME is a model, for all its variants, or MODEL.VARIANT. A folder in DIR is replaced
+    atomically, and only once all files of the new one give the same bits.
     """
     if readings:
         from export import _page_readings
@@ -72,7 +72,7 @@ def main(
 
 
 def _variants(names: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
-    """Return the variants asked for, by model.
+    """Return the requested variants, by model.
 
     Raises:
         train.UnknownNameError: no such model or variant.
@@ -108,7 +108,7 @@ def _export(model: str, variants: tuple[str, ...], dtype: str, out: Path) -> lis
 
 
 def _check(model: str, variants: tuple[str, ...], dtype: str, out: Path) -> bool:
-    """Report how written artifacts differ from fresh ones; returns whether they do."""
+    """Print how written artifacts differ from fresh ones; return whether they do."""
     from export._drift import differences
 
     drifted = False

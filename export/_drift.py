@@ -1,4 +1,4 @@
-"""Does an artifact on disk still say what an export says now?"""
+"""Compare an artifact on disk with a fresh export."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from infer._artifact.format import CARD_FILE, SIBLING_FILES
 
 
 def differences(committed: Path, fresh: Path) -> list[str]:
-    """Return a line for everything in which two artifact folders differ, none if they do not."""
+    """Return one line per difference between two artifact folders."""
     if not committed.is_dir():
         return [f"{committed}: absent"]
     lines = []
@@ -28,7 +28,7 @@ def differences(committed: Path, fresh: Path) -> list[str]:
         elif name == CARD_FILE and (changes := list(_json_changes(old, new))):
             lines += [f"{committed / name}: {change}" for change in changes]
         else:
-            lines.append(f"{committed / name}: {_describe(old)}, afresh {_describe(new)}")
+            lines.append(f"{committed / name}: {_describe(old)}, now {_describe(new)}")
     return lines
 
 
@@ -48,7 +48,7 @@ def _json_changes(old: bytes, new: bytes) -> Iterator[str]:
     for key in sorted({*before, *after}):
         was, now = before.get(key, "absent"), after.get(key, "absent")
         if was != now:
-            yield f"key {key!r} is {was}, afresh {now}"
+            yield f"key {key!r} is {was}, now {now}"
 
 
 def _leaves(value: Any, key: str = "") -> Iterator[tuple[str, str]]:

@@ -1,4 +1,4 @@
-"""Where the command ``calibrate`` begins; see ``infer._entry``."""
+"""Entry point of the command ``calibrate``; see ``infer._entry``."""
 
 from __future__ import annotations
 

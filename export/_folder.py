@@ -1,4 +1,4 @@
-"""Where an artifact is written, and what must not be lost there."""
+"""The folder of an artifact, and what must not be overwritten."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from infer._artifact.format import CARD_FILE, SIBLING_FILES
 
 
 def refuse_to_replace(folder: Path, *, replace: bool = True) -> None:
-    """Raise if the target is something whose loss the user would regret.
+    """Check that writing an artifact to a folder loses nothing else.
 
     Raises:
-        ExportError: it is no artifact, or one that is not to be replaced.
+        ExportError: it is not an artifact, or an existing one and ``replace`` is false.
     """
     if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
         raise ExportError(f"{folder} is in the way: expected a folder, or nothing")
@@ -24,8 +24,8 @@ def refuse_to_replace(folder: Path, *, replace: bool = True) -> None:
         )
         if foreign:
             raise ExportError(
-                f"{folder} holds {foreign[0]!r}, which is no part of an artifact; move it away or "
+                f"{folder} holds {foreign[0]!r}, which is not part of an artifact; move it away or "
                 "choose another --out"
             )
         if not replace:
-            raise ExportError(f"{folder} is there already; replace it with --force")
+            raise ExportError(f"{folder} already exists; replace it with --force")

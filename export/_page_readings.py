@@ -1,8 +1,8 @@
-"""Samples of readings for the page of ``infer`` to draw.
+"""Samples of readings that the page of ``infer`` plots.
 
-The card of an own model holds its sample. The page brings those behind the shipped models: their
+The card of a user's model holds its sample. Those of the shipped models are part of the page: their
 cards hold only the digest of the data, by which the page finds the sample, so that it never shows
-data to which a model was not fitted.
+data that a model was not fitted to.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from train._learn.datasets import DATASETS, Dataset, load_dataset
 
 PATH = Path(infer.__file__).with_name("page") / "readings.json"
 
-# At most so many rows of a dataset, evenly spread over it, the first and the last included.
+# Largest number of rows of a dataset: evenly spread, the first and the last included.
 MOST = 80
 # Digits that a chart can show.
 _DIGITS = 5
 
 
 def render() -> bytes:
-    """Return the file: by digest of the data, rows of x (a number, or one a feature) and y."""
+    """Return the file: by digest of the data, rows of x (one number, or one per feature) and y."""
     lines = []
     for name in DATASETS:
         data = load_dataset(name)
@@ -40,7 +40,7 @@ def render() -> bytes:
 
 
 def sample(dataset: Dataset) -> Rows | None:
-    """Return the sample for a card; None for data of which the page brings one."""
+    """Return the sample for a card; None for data whose sample is part of the page."""
     if dataset.sha256 in json.loads(PATH.read_text("utf-8")):
         return None
     drawn = Sample(dataset.x.shape[1] if dataset.x.ndim > 1 else 1)

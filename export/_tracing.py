@@ -21,7 +21,7 @@ _PERMITTED += ", and x[..., k] to pick a feature"
 
 
 def _traced() -> Mapping[Any, Operation]:
-    """Return the operations by what stands for each in a graph: functions and methods' names."""
+    """Return the operations by their functions and method names in a graph."""
     modules = {"operator": operator, "torch": torch}
     found: dict[Any, Operation] = {}
     for row in OPERATIONS.values():
@@ -43,7 +43,7 @@ class TracedProgram:
 
 
 def trace(module: nn.Module, input_name: str, output_name: str) -> TracedProgram:
-    """Write down what a module's forward computes.
+    """Trace a module's forward into a program.
 
     Args:
         module: in the model's dtype; its parameters and buffers are 0-d tensors.
@@ -51,7 +51,7 @@ def trace(module: nn.Module, input_name: str, output_name: str) -> TracedProgram
         output_name: name of the last step.
 
     Raises:
-        ExportError: the forward does something that the numerical contract does not permit.
+        ExportError: the forward uses something that the numerical contract does not permit.
     """
     try:
         graph = fx.symbolic_trace(module).graph
@@ -87,7 +87,7 @@ def trace(module: nn.Module, input_name: str, output_name: str) -> TracedProgram
 
 
 def plain_name(name: str) -> str:
-    """Return what a parameter or buffer is called in the artifact: no dots in a submodule's."""
+    """Return the name of a parameter or buffer in the artifact: a submodule's dots become _."""
     return name.replace(".", "_")
 
 
@@ -120,12 +120,12 @@ def _scalar(module: nn.Module, name: str) -> float:
 
 
 def _literal(value: float, module: nn.Module, constants: dict[str, float]) -> str:
-    """Name a number that stands in the forward itself; its bits must survive the dtype."""
+    """Return the name of a literal number in the forward; it must be exact in the dtype."""
     dtype = next(module.parameters()).dtype
     if torch.tensor(value, dtype=dtype).item() != value:
         raise ExportError(
-            f"forward uses the number {value!r}, which is no {dtype}: runtimes would round it each "
-            "in its own way. Make it a buffer: register_buffer(name, torch.tensor(value, "
+            f"forward uses the number {value!r}, which is not exactly a {dtype}; runtimes would "
+            "round it differently. Make it a buffer: register_buffer(name, torch.tensor(value, "
             "dtype=torch.float64))."
         )
     own = {plain_name(key) for key, _ in (*module.named_parameters(), *module.named_buffers())}

@@ -1,4 +1,4 @@
-"""Fit small models in PyTorch until they stand at the optimum.
+"""Fit small models in PyTorch to their exact optimum, and calibrate from readings.
 
     >>> import train
     >>> fit = train.fit("f2c")

@@ -12,40 +12,34 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from infer._commands.errors import Failure
+
 if TYPE_CHECKING:
     from train._learn.fit import Fit
     from train._learn.loop import Epoch, Watcher
     from train._learn.recipes import Recipe
 
 
-class _Failure(click.ClickException):
-    """An error with a message for people and an exit code of its own."""
-
-    def __init__(self, message: str, exit_code: int) -> None:
-        super().__init__(message)
-        self.exit_code = exit_code  # type: ignore[misc]  # click reads it from the instance
-
-
 @contextmanager
 def errors_for_people() -> Iterator[None]:
-    """Turn this package's errors and a missing library into a message and an exit code."""
+    """Turn errors of this package and missing libraries into a message and an exit code."""
     from train._errors import TrainError
 
     try:
         yield
     except OSError as error:
         if error.errno is None:  # a library's
-            raise _Failure(str(error), 1) from error
+            raise Failure(*str(error).split("\n")) from error
         if error.filename is None:
             raise  # a standard stream; see infer._entry
-        raise _Failure(f"{error.filename}: {error.strerror}", 1) from error
+        raise Failure(f"{error.filename}: {error.strerror}") from error
     except (TrainError, ModuleNotFoundError) as error:
-        raise _Failure(str(error), getattr(error, "exit_code", 1)) from error
+        raise Failure(*str(error).split("\n"), exit_code=getattr(error, "exit_code", 1)) from error
 
 
 @contextmanager
 def progress(label: str, epochs: int, done: int = 0) -> Iterator[Callable[[Epoch], None]]:
-    """Show a bar with the current loss on stderr while a fit runs, if that is a terminal."""
+    """Show a progress bar with the current loss on stderr, if that is a terminal."""
 
     def show(loss: float | None) -> str | None:
         return None if loss is None else f"loss {loss:.6g}"
@@ -60,12 +54,12 @@ def progress(label: str, epochs: int, done: int = 0) -> Iterator[Callable[[Epoch
     ) as bar:
         bar.update(done)
         yield lambda epoch: bar.update(1, epoch.loss)
-        bar.update(bar.length or 0)  # a fit that stands still is done before its last epoch
+        bar.update(bar.length or 0)  # a fit that has converged ends before its last epoch
 
 
 @contextmanager
 def interruptible() -> Iterator[Callable[[], bool]]:
-    """Give what tells whether Ctrl-C was pressed; a second one ends the program as usual."""
+    """Yield a function that returns whether Ctrl-C was pressed; a second one ends the program."""
     pressed = False
 
     def note(_signal: int, _frame: Any) -> None:
@@ -93,46 +87,46 @@ _FOLDER = click.Path(file_okay=False, path_type=Path)
 @click.command(context_settings={"help_option_names": ["--help"]})
 @click.argument("names", nargs=-1, metavar="[NAME]...")
 @click.option("--all", "everything", is_flag=True, help="Fit every model.")
-@click.option("--table", is_flag=True, help="Run every recipe beside what its tutorial printed.")
+@click.option("--table", is_flag=True, help="Run every recipe and compare it with its tutorial.")
 @click.option("--recipe", metavar="R", help="The recipe; each model has a default.")
 @click.option(
     "--learning-rate",
     type=click.FloatRange(min=0, min_open=True),
     metavar="LR",
-    help="Override the recipe's rate.",
+    help="Override the recipe's learning rate.",
 )
 @click.option(
     "--epochs", type=click.IntRange(min=1), metavar="N", help="Override the recipe's epochs."
 )
-@click.option("--seed", type=click.IntRange(min=0), metavar="S", help="Of everything random.")
+@click.option("--seed", type=click.IntRange(min=0), metavar="S", help="Seed of all random numbers.")
 @click.option(
     "--validation-fraction",
     type=click.FloatRange(min=0, max=1, max_open=True),
     metavar="F",
-    help="Hold this share of the rows out to validate; --seed chooses them.",
+    help="Hold out this fraction of the rows for validation; --seed chooses them.",
 )
 @click.option(
     "--dtype",
     type=click.Choice(["float32", "float64"]),
-    help="What parameters are rounded to, to be served in.  [default: float32]",
+    help="Dtype that parameters are rounded to and served in.  [default: float32]",
 )
 @click.option("--device", default="cpu", show_default=True, help="cpu or cuda.")
-@click.option("--json", "as_json", is_flag=True, help="Print a JSON object a model, a line each.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, one object per model and line.")
 @click.option(
     "--out",
     type=_FOLDER,
     metavar="DIR",
     help="Write fit.json, history.csv and fit.png to DIR (several models: to DIR/NAME).",
 )
-@click.option("--history", type=_FILE, metavar="FILE.csv", help="Write every epoch's numbers.")
+@click.option("--history", type=_FILE, metavar="FILE.csv", help="Write the numbers of every epoch.")
 @click.option("--plot", type=_FILE, callback=_plot_file, metavar="FILE", help="As .png or .svg.")
-@click.option("--gif", type=_FILE, metavar="FILE", help="Write the fit as it went on, animated.")
-@click.option("--live", is_flag=True, help="Draw parameters and loss in a window as they change.")
+@click.option("--gif", type=_FILE, metavar="FILE", help="Write an animation of the fit.")
+@click.option("--live", is_flag=True, help="Show curve and loss in a window during the fit.")
 @click.option(
     "--resume",
     type=_FOLDER,
     metavar="DIR",
-    help="Go on with a fit that was stopped with --out DIR.",
+    help="Resume a fit that was stopped with --out DIR.",
 )
 def main(
     names: tuple[str, ...],
@@ -153,13 +147,13 @@ def main(
     live: bool,
     resume: Path | None,
 ) -> None:
-    """Fit models and report how they stand to the best possible fit.
+    """Fit models and compare them with the best possible fit.
 
-    Nothing is written but what --out, --history, --plot and --gif ask for. To write artifacts:
-    python -m export. Ctrl-C stops after the current epoch; with --out, --resume goes on from there.
+    Only --out, --history, --plot and --gif write files; artifacts are written by python -m export.
+    Ctrl-C stops after the current epoch; if --out was given, --resume continues from there.
     """
     if everything + table + bool(names) + (resume is not None) != 1:
-        raise click.UsageError("Name the models to fit, or type one of --all, --table, --resume.")
+        raise click.UsageError("Name the models to fit, or use --all, --table or --resume.")
     overrides = {
         name: value
         for name, value in (
@@ -181,7 +175,7 @@ def main(
         if resume is not None:
             if recipe is not None or overrides or dtype is not None:
                 raise click.UsageError(
-                    "--resume goes on as it began; it takes no other recipe or dtype."
+                    "--resume keeps the settings of the fit; it takes no recipe or dtype."
                 )
             from train._learn import checkpoint
 
@@ -252,10 +246,10 @@ class _Files:
                 replace_file(self._gif, plots.to_gif(pictures))
 
     def resume_hint(self) -> str:
-        """Return how to go on after Ctrl-C."""
+        """Return how to resume after Ctrl-C."""
         if self._out is None:
-            return "Nothing was kept; with --out DIR a stopped fit can be resumed."
-        return f"To go on: python -m train --resume {self._out}"
+            return "Nothing was saved; with --out DIR a stopped fit can be resumed."
+        return f"To resume: python -m train --resume {self._out}"
 
 
 def _fit_and_report(
@@ -295,7 +289,7 @@ def _fit_and_report(
         raise
     except train.StoppedError as error:
         _report(error.fit, files, as_json=as_json)
-        raise _Failure(f"{error} {files.resume_hint()}", error.exit_code) from error
+        raise Failure(f"{error} {files.resume_hint()}", exit_code=error.exit_code) from error
     _report(fit, files, as_json=as_json)
 
 

@@ -1,41 +1,41 @@
-"""What can go wrong while fitting; each error says what to change."""
+"""Errors of fitting; each says what to change."""
 
 from __future__ import annotations
 
 
 class TrainError(Exception):
-    """Base of everything that this package raises on purpose; the commands exit with 1."""
+    """Base of the errors of this package; the commands exit with 1."""
 
     exit_code = 1
 
 
 class UnknownNameError(TrainError, LookupError):
-    """No model, recipe or device of that name; the commands exit with 2."""
+    """No model, recipe or device has that name; the commands exit with 2."""
 
     exit_code = 2
 
 
 class ReadingsError(TrainError):
-    """A file of readings cannot be read as such, or a row in it; the commands exit with 2."""
+    """A file of readings, or a row in it, cannot be read; the commands exit with 2."""
 
     exit_code = 2
 
 
 class DamagedFileError(ReadingsError):
-    """A file begins as one of a known format and is none; the commands exit with 1."""
+    """A file starts like one of a known format but is damaged; the commands exit with 1."""
 
     exit_code = 1
 
 
 class ColumnsError(ReadingsError, LookupError):
-    """The file has no such columns, they hold no numbers, or it must be said which they are."""
+    """Columns are missing or hold no numbers, or must be chosen by the user."""
 
 
 class CalibrationError(TrainError, ValueError):
-    """The readings, or what is asked of them, do not make a calibration; the commands exit with 2.
+    """The readings or the arguments do not allow a calibration; the commands exit with 2.
 
     Attributes:
-        row: the row of the readings that is wrong, counted from 1; None if it is not one row.
+        row: number of the invalid row, from 1; None if it is not a single row.
     """
 
     exit_code = 2

@@ -1,4 +1,4 @@
-"""The files that ``calibrate`` reads, and what the artifact is called after them."""
+"""The files that ``calibrate`` reads, and the artifact's default name."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 
 _STANDARD_INPUT = "-"
 _LOCAL = "local"
-# Files that are smaller together are read before other processes would have begun.
+# Smaller files (in total) are read before other processes would have started.
 _SMALL_BYTES = 1 << 24
 
 
 def open_all(file: str, **options: Any) -> tuple[list[Readings], list[str]]:
-    """Look at a file, or at those of a folder; with the paths of files that are something else."""
+    """Open a file, or those of a folder; also return the paths of other files."""
     from train._readings.readings import ENDINGS, open_files, open_readings
 
     if file == _STANDARD_INPUT:
@@ -50,7 +50,7 @@ def unit_of(units: Sequence[str]) -> str:
 
 
 def layout_of(files: Sequence[Readings]) -> str:
-    """Return what was found, for people."""
+    """Return how the files were interpreted, as text."""
     first = files[0]
     if not first.label:
         return first.layout
@@ -62,13 +62,13 @@ def layout_of(files: Sequence[Readings]) -> str:
 def mapper_for(
     engine: str, address: str | None, file: str, files: Sequence[Readings]
 ) -> Mapper | None:
-    """Return what reads the files; None if nothing is faster than this process."""
+    """Return a mapper that reads the files in parallel; None if this process is as fast."""
     from infer._engines._registry import load_engine
 
     if engine != _LOCAL and not (Path(file).is_file() or Path(file).is_dir()):
         raise click.UsageError(
-            f"--engine {engine} takes a file or a folder that each of its machines sees; "
-            f"{'standard input' if file == _STANDARD_INPUT else file} is none."
+            f"--engine {engine} takes a file or a folder that all machines can read; "
+            f"{'standard input' if file == _STANDARD_INPUT else file} is neither."
         )
     chosen = load_engine(engine, address, holds_lock=True)
     size = sum(readings.size for readings in files)
@@ -78,10 +78,7 @@ def mapper_for(
 
 
 def name_for(name: str | None, file: str) -> str:
-    """Return the artifact's name: the one given, or made of the file's.
-
-    A folder's own name is taken where the artifact is written beside it.
-    """
+    """Return the artifact's name: the given one, or one derived from the file's."""
     from train._calibration.from_files import artifact_name
 
     if name is None and file != _STANDARD_INPUT and Path(file).is_dir():
@@ -97,12 +94,12 @@ def name_for(name: str | None, file: str) -> str:
 
 
 def _path(file: str) -> Path:
-    """Return the path of a file that is there."""
+    """Return the path of an existing file."""
     path = Path(file)
     if not path.exists():
         with_name = path.parent if path.parent.is_dir() else Path()
-        beside = [other.name for other in with_name.iterdir()]
-        near = [str(with_name / name) for name in nearest(path.name, beside, 1)]
+        others = [other.name for other in with_name.iterdir()]
+        near = [str(with_name / name) for name in nearest(path.name, others, 1)]
         hint = f" Did you mean {near[0]!r}?" if near else ""
         raise click.UsageError(f"{file!r}: no such file.{hint}")
     return path

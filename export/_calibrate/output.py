@@ -1,4 +1,4 @@
-"""What ``calibrate`` writes: the artifact, pictures and reports, and what it says of them."""
+"""What ``calibrate`` writes: the artifact, plots and reports, and its messages."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from train._calibration.result import Calibration
     from train._readings.readings import LeftOut
 
-# Rows left out that are listed on a terminal; --json and --report list a thousand.
+# Rows left out that are listed on a terminal; --json and --report list up to 1,000.
 _LISTED = 10
 _LEVEL = 0.95
 
@@ -38,7 +38,7 @@ def _quantile(calibration: Calibration) -> float:
 
 
 def write_plot(calibration: Calibration, path: Path) -> None:
-    """Draw readings, curve and residuals."""
+    """Write the plot of readings, curve and residuals."""
     from export._calibrate.report import drawing
     from infer._files.replace import replace_file
 
@@ -48,7 +48,7 @@ def write_plot(calibration: Calibration, path: Path) -> None:
 def write_report(
     fitted: Fitted, origin: str, commands: Sequence[str], folder: Path, path: Path
 ) -> None:
-    """Write all of it as one page."""
+    """Write the HTML report."""
     from importlib.metadata import version
     from platform import python_version
 
@@ -81,7 +81,7 @@ def write_report(
 
 
 def record_of(fitted: Fitted, folder: Path) -> dict[str, Any]:
-    """Return what ``--json`` prints."""
+    """Return the output of ``--json``."""
     from export._calibrate.text import as_record
 
     return {
@@ -99,7 +99,7 @@ def record_of(fitted: Fitted, folder: Path) -> dict[str, Any]:
 
 
 def left_out_text(fitted: Fitted) -> str:
-    """Return what is said of rows left out."""
+    """Return the list of rows left out, as text."""
 
     def line(left_out: LeftOut) -> str:
         file = f"{left_out.file}, " if left_out.file else ""
@@ -108,12 +108,12 @@ def left_out_text(fitted: Fitted) -> str:
     count, shown = fitted.left_out_count, fitted.left_out[:_LISTED]
     lines = [f"left out {count:,} row{'s' * (count != 1)}:", *map(line, shown)]
     if count > len(shown):
-        lines.append(f"  and {count - len(shown):,} more; --json and --report list a thousand")
+        lines.append(f"  and {count - len(shown):,} more; --json and --report list up to 1,000")
     return "\n".join(lines)
 
 
 def next_commands(calibration: Calibration, folder: Path) -> list[str]:
-    """Return what to type next, with numbers from the middle of the readings."""
+    """Return the commands to use the artifact, with values from the middle of the readings."""
     from export._calibrate.text import middle
 
     where = shlex.quote(f"./{folder}" if folder.parent == Path() else str(folder))

@@ -1,4 +1,4 @@
-"""The picture of a calibration: readings and curve with its bands, the residuals below."""
+"""The plot of a calibration: readings and curve with its bands, the residuals below."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
 Doubles = NDArray[np.float64]
 
-# More dots than this blacken the paper: their density is drawn instead.
+# More dots than this would overlap: their density is drawn instead.
 _MOST_DOTS = 3000
-# Residuals further out than so many residual standard deviations are marked with their row.
+# Residuals beyond this many residual standard deviations are marked with their row.
 _FAR = 3.0
 _GRID = 400
 _LONGEST_TITLE = 90
@@ -46,7 +46,7 @@ def bands(calibration: Calibration, x: Doubles, t: float) -> Bands:
     """Return the curve with its intervals, as docs/artifact-format.md defines them.
 
     Args:
-        calibration: whose.
+        calibration: the calibration.
         x: inputs of shape (n, k), or (n,) for one feature.
         t: quantile of Student's distribution.
     """
@@ -77,7 +77,7 @@ def figure(calibration: Calibration, t: float, level: float = 0.95) -> Figure:
     _mark_largest(upper, lower, calibration)
     lower.axhline(0.0, color=_CURVE, zorder=3)
     inputs, y = names(calibration)
-    # Several features have no axis of their own: their curve is the axis.
+    # With several features, the axis is the prediction.
     below = (inputs[0], calibration.unit_x)
     if calibration.features:
         below = (f"{y} by the plane", calibration.unit_y)
@@ -94,7 +94,7 @@ def figure(calibration: Calibration, t: float, level: float = 0.95) -> Figure:
 
 
 class _Scene(NamedTuple):
-    """Where the readings stand: on the axis, how high, with what uncertainty, and their curve."""
+    """Coordinates of the readings, their uncertainty, and the curve at them."""
 
     across: Doubles
     y: Doubles
@@ -117,7 +117,7 @@ def _title(calibration: Calibration) -> str:
 
 
 def _draw_bands(upper: Axes, lower: Axes, calibration: Calibration, t: float, level: float) -> None:
-    """Draw the curve and its intervals; below, where these can be seen, about zero."""
+    """Draw the curve and its intervals; below, where they are visible, around zero."""
     if calibration.features:
         low, high = _reach(calibration)
         grid = np.array([low, high])
@@ -180,7 +180,7 @@ def _draw_readings(
 
 
 def _mark_largest(upper: Axes, lower: Axes, calibration: Calibration) -> None:
-    """Name the rows that are far out."""
+    """Mark the largest residuals with their row numbers."""
     far = [row for row in calibration.largest_residuals if abs(row.standardized) > _FAR]
     if not far:
         return
@@ -192,7 +192,7 @@ def _mark_largest(upper: Axes, lower: Axes, calibration: Calibration) -> None:
     ring |= {"fillstyle": "none", "zorder": 4}
     upper.plot(across, curve + residuals, label="largest residuals", **ring)
     lower.plot(across, residuals, **ring)
-    if calibration.n > _MOST_DOTS:  # the drawn sample may be without them
+    if calibration.n > _MOST_DOTS:  # the drawn sample may lack them
         for axes, height in ((upper, curve + residuals), (lower, residuals)):
             axes.plot(across, height, ".", markersize=3, color=_MARK, zorder=4)
     for turn, index in enumerate(np.argsort(across).tolist()):
@@ -209,5 +209,5 @@ def _mark_largest(upper: Axes, lower: Axes, calibration: Calibration) -> None:
 
 
 def _text(text: str) -> str:
-    """Return a text that matplotlib takes as it is: $ would begin a formula."""
+    """Return text with $ escaped, which would start a formula in matplotlib."""
     return text.replace("$", r"\$")

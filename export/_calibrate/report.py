@@ -1,4 +1,4 @@
-"""A calibration as one HTML page that needs nothing else: for reading, printing, keeping."""
+"""A calibration as one self-contained HTML page."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from html import escape
 
 from export._calibrate.plot import figure
-from export._calibrate.text import facts, residual_cells
+from export._calibrate.text import degree_cells, facts, residual_cells
 from export._cards.description import formula, kind, names, terms
 from export._cards.words import labelled, number, plain
 from train._calibration.result import Calibration
@@ -54,13 +54,13 @@ _LEVEL = 0.95
 
 
 def drawing(calibration: Calibration, t: float, file_type: str) -> bytes:
-    """Return the picture as a file of a type, "png", "svg" or "pdf": the same bytes each time."""
+    """Return the plot as "png", "svg" or "pdf": the same bytes each time."""
     import matplotlib as mpl
 
     image = io.BytesIO()
     dates = {"pdf": {"CreationDate": None}, "svg": {"Date": None}}
     with mpl.rc_context({"svg.hashsalt": calibration.name}), warnings.catch_warnings():
-        # A letter that the font lacks is a box in the picture.
+        # A letter missing from the font is drawn as a box.
         warnings.filterwarnings("ignore", message="Glyph .* missing from")
         figure(calibration, t, _LEVEL).savefig(
             image, format=file_type, dpi=150, metadata=dates.get(file_type)
@@ -82,27 +82,27 @@ def page(
     """Return the page. Everything that comes from a file of readings is escaped.
 
     Args:
-        calibration: what to show.
+        calibration: the calibration.
         t: quantile of Student's distribution for the bands at 95 %.
-        row_word: what a reading's number counts.
-        source: where everything comes from, as pairs of a name and a value.
-        notes: what to say about the readings.
-        left_out: rows that were left out, and why.
-        left_out_count: how many were.
-        commands: what to type to use the artifact.
+        row_word: what row numbers count, "row" or "line".
+        source: origin of the readings and the artifact, as pairs of a name and a value.
+        notes: remarks on the readings.
+        left_out: the first rows left out, and why.
+        left_out_count: number of rows left out.
+        commands: commands to use the artifact.
     """
     inputs, y = names(calibration)
     shown = ", ".join(labelled(name, calibration.unit_x) for name in inputs)
     title = f"{calibration.name}: {kind(calibration)}"
     svg = _COMMENT.sub("", drawing(calibration, t, "svg").decode())
     svg = svg[svg.index("<svg") :]
-    caption = "Readings over what the plane says; below, the residuals."
+    caption = "Readings against the plane's predictions; below, the residuals."
     if not calibration.features:
         caption = (
             f"Readings with the curve, its interval and that of a further reading at {_LEVEL:.0%}; "
             f"below, the residuals over {inputs[0]}."
         )
-    # A line of the equation ends before a sign.
+    # The equation may break before a sign.
     pieces = re.split(r" (?=[+-] )", formula(calibration))
     equation = " ".join(f"<span>{escape(piece)}</span>" for piece in pieces)
     parts = [
@@ -139,7 +139,7 @@ def page(
     return (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        # Nothing on the page runs or is fetched, whatever the readings hold.
+        # Nothing on the page runs or is fetched, whatever the readings contain.
         '<meta http-equiv="Content-Security-Policy" '
         "content=\"default-src 'none'; style-src 'unsafe-inline'; img-src data:\">\n"
         f"<title>{escape(title)}</title>\n<style>{_STYLE}</style>\n</head>\n<body>\n{body}\n"
@@ -165,16 +165,8 @@ def _coefficients(calibration: Calibration) -> str:
 
 
 def _degrees(calibration: Calibration) -> str:
-    rows = [
-        (
-            str(row.degree),
-            *(number(value, 6) for value in (row.residual_sd, row.loo, row.aicc)),
-            f"{'chosen: ' if row.chosen else ''}{row.why}",
-        )
-        for row in calibration.selection
-    ]
-    head = ("degree", "residual sd", "leave-one-out", "AICc", "")
-    return f'<div class="sentences">{_table(head, rows, right=(0, 1, 2, 3))}</div>'
+    table = _table(*degree_cells(calibration), right=(0, 1, 2, 3))
+    return f'<div class="sentences">{table}</div>'
 
 
 def _residuals(calibration: Calibration, row_word: str) -> str:

@@ -1,4 +1,4 @@
-"""What a calibration says: a record for machines, some lines for people."""
+"""Output of a calibration: a JSON record and a text summary."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from export._cards.words import labelled, number, plain, with_unit
 from infer._commands.table import table
 from train._calibration.result import Calibration
 
-# An equation longer than this goes on in the next line.
+# Longer equations are wrapped.
 _WIDTH = 88
-# Where the curve is looked at to see whether it turns.
+# Number of steps in which the curve is checked for monotonicity.
 _STEPS = 200
-# Numbers with more digits before or behind the point are written with an exponent.
+# Numbers with more digits before or after the point are written with an exponent.
 _LONG = 15
 
 
 def as_record(calibration: Calibration) -> dict[str, Any]:
-    """Return the facts of a calibration as JSON values, all numbers correctly rounded doubles."""
+    """Return a calibration as JSON values, all numbers correctly rounded doubles."""
     return {
         "name": calibration.name,
         "degree": calibration.degree,
@@ -78,7 +78,7 @@ def _finite(value: float) -> float | None:
 
 
 def facts(calibration: Calibration) -> list[tuple[str, str]]:
-    """Return how good a calibration is, as pairs of a name and a value."""
+    """Return the quality of a calibration, as pairs of a name and a value."""
     inputs, _ = names(calibration)
     unit_x, unit_y = calibration.unit_x, calibration.unit_y
     error = with_unit(number(calibration.evaluation_error, 2), unit_y)
@@ -107,11 +107,11 @@ def facts(calibration: Calibration) -> list[tuple[str, str]]:
 
 
 def as_text(calibration: Calibration, row_word: str = "row") -> str:
-    """Return what people want to know.
+    """Return a text summary.
 
     Args:
-        calibration: what to describe.
-        row_word: what a reading's number counts.
+        calibration: the calibration.
+        row_word: what row numbers count, "row" or "line".
     """
     inputs, y = names(calibration)
     unit_x, unit_y = calibration.unit_x, calibration.unit_y
@@ -121,9 +121,11 @@ def as_text(calibration: Calibration, row_word: str = "row") -> str:
     width = max(len(name) for name, _ in facts(calibration))
     parts.append("\n".join(f"  {name.ljust(width)}  {value}" for name, value in facts(calibration)))
     if calibration.selection:
-        parts.append(_indent(degrees(calibration)))
+        parts.append(_indent(table(*degree_cells(calibration), right=(0, 1, 2, 3), rule=False)))
     if calibration.largest_residuals and calibration.residual_sd:
-        parts.append(_indent(residuals(calibration, row_word)))
+        titles, rows = residual_cells(calibration, row_word)
+        residuals = table(titles, rows, right=range(len(titles)), rule=False)
+        parts.append(_indent(f"largest residuals\n{residuals}"))
     parts += [f"warning: {sentence}" for sentence in calibration.warnings]
     return "\n\n".join(parts)
 
@@ -135,12 +137,11 @@ def _coefficients(calibration: Calibration) -> str:
     ]
     shown = 3 if all(unit == "1" for *_, unit in rows) else 4
     head = ("term", "coefficient", "standard error", "unit")
-    return table(head[:shown], [row[:shown] for row in rows], (1, 2), underlined=False)
+    return table(head[:shown], [row[:shown] for row in rows], right=(1, 2), rule=False)
 
 
-def degrees(calibration: Calibration) -> str:
-    """Return the table of the degrees that were compared."""
-    head = ("degree", "residual sd", "leave-one-out", "AICc", "")
+def degree_cells(calibration: Calibration) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+    """Return head and rows of the table of the compared degrees."""
     rows = [
         (
             str(row.degree),
@@ -149,13 +150,7 @@ def degrees(calibration: Calibration) -> str:
         )
         for row in calibration.selection
     ]
-    return table(head, rows, (0, 1, 2, 3), underlined=False)
-
-
-def residuals(calibration: Calibration, row_word: str) -> str:
-    """Return the table of the readings that are furthest from the curve."""
-    head, rows = residual_cells(calibration, row_word)
-    return f"largest residuals\n{table(head, rows, range(len(head)), underlined=False)}"
+    return ("degree", "residual sd", "leave-one-out", "AICc", ""), rows
 
 
 def residual_cells(
@@ -180,7 +175,7 @@ def residual_cells(
 
 
 def _wrapped(text: str) -> str:
-    """Break an equation before a sign where it is too long."""
+    """Wrap a long equation before a sign."""
     lines = [""]
     for part in text.replace(" + ", "\n+ ").replace(" - ", "\n- ").split("\n"):
         if lines[-1] and len(lines[-1]) + len(part) >= _WIDTH:
@@ -194,9 +189,9 @@ def _indent(text: str) -> str:
 
 
 def middle(calibration: Calibration) -> tuple[str, str | None]:
-    """Return an input in the middle of the readings, and its output if one can go back from it.
+    """Return an input in the middle of the readings, and its output if the curve has an inverse.
 
-    Features are separated by commas. There is no way back from several, nor where the curve turns.
+    Features are separated by commas. Several features have no inverse, nor has a curve that turns.
     """
     inputs = [_short((low + high) / 2, high - low) for low, high in calibration.domain]
     if calibration.features:
@@ -211,7 +206,7 @@ def middle(calibration: Calibration) -> tuple[str, str | None]:
 
 
 def _short(value: float, spread: float) -> str:
-    """Return a number to about three digits of its spread."""
+    """Return a number to about three digits of the spread."""
     if not spread:
         return repr(value)
     decimals = 2 - math.floor(math.log10(spread))

@@ -1,4 +1,4 @@
-"""A calibration in words: the kind of its curve, its names and its formula."""
+"""Descriptions of a calibration: the kind of its curve, its names and its formula."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ def kind(calibration: Calibration) -> str:
 
 
 def names(calibration: Calibration) -> tuple[tuple[str, ...], str]:
-    """Return what the inputs and the output are called, fit to be shown."""
+    """Return the names of the inputs and the output, printable."""
     inputs = calibration.features or (calibration.x_name,)
     return tuple(plain(name) or "x" for name in inputs), plain(calibration.y_name) or "y"
 
 
 def terms(calibration: Calibration) -> list[tuple[str, str]]:
-    """Return each term as an equation shows it, nothing for 1, and its coefficient's unit."""
+    """Return the text of each term, empty for 1, and the unit of its coefficient."""
     inputs, _ = names(calibration)
     found = []
     for powers in calibration.powers:

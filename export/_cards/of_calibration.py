@@ -19,10 +19,10 @@ RECIPE = "exact least squares"
 def document(
     calibration: Calibration, name: str, module: nn.Module, versions: Mapping[str, str]
 ) -> dict[str, Any]:
-    """Return the card without what it says about the other files.
+    """Return the card, without the entries on the other files.
 
     Args:
-        calibration: what to write down.
+        calibration: the calibration.
         name: of the artifact.
         module: the served form.
         versions: of libraries, by name.

@@ -70,8 +70,8 @@ def document_of(fit: Fit, variant: Variant, module: nn.Module) -> dict[str, Any]
 
 
 def versions() -> dict[str, str]:
-    # Without the build's tag: it names an index, not a version.
     """Return the versions of the libraries that fit."""
+    # Without the build's tag: it names an index, not a version.
     return {name: version(name).partition("+")[0] for name in _LIBRARIES}
 
 

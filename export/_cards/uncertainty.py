@@ -1,4 +1,4 @@
-"""What the readings behind a fit tell about its curve."""
+"""The uncertainty of a fitted curve, from its readings."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def uncertainty(fit: Fit) -> dict[str, Any] | None:
-    """Return ``uncertainty`` of a fit's card, None where the data are no readings."""
+    """Return ``uncertainty`` of a fit's card; None if the data are not readings."""
     if not fit.model.measured:
         return None
     powers = sorted({e for basis in fit.model.variants[-1].terms.values() for e in basis})

@@ -1,4 +1,4 @@
-"""How numbers, units and equations of a calibration are written for people."""
+"""Text for the numbers, units and equations of a calibration."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from train._calibration.families.family import raised
 
 
 def with_unit(text: str, unit: str) -> str:
-    """Return a number with its unit, without one if it has none."""
+    """Return a number with its unit, if it has one."""
     return text if unit == "1" else f"{text} {unit}"
 
 
@@ -18,7 +18,7 @@ def labelled(name: str, unit: str) -> str:
 
 
 def plain(text: str) -> str:
-    """Return a text on one line without control characters: a terminal would obey them."""
+    """Return text on one line without control characters, which a terminal would obey."""
     return "".join(c if c.isprintable() else " " for c in " ".join(text.split())).strip()
 
 
@@ -31,7 +31,7 @@ def slope_unit(unit_y: str, unit_x: str, power: int) -> str:
 
 
 def number(value: float, digits: int = 9) -> str:
-    """Return a number to so many significant digits."""
+    """Return a number with a number of significant digits."""
     return f"{value:.{digits}g}"
 
 
@@ -39,8 +39,8 @@ def equation(y: str, terms: Sequence[tuple[str, str]]) -> str:
     """Return ``y = 1.5 + 2·x - 3·x²``.
 
     Args:
-        y: what stands on the left.
-        terms: a coefficient and what it is multiplied by, nothing for a constant.
+        y: the left side.
+        terms: coefficients and their factors, empty for a constant.
     """
     text = ""
     for coefficient, term in terms:

@@ -12,7 +12,7 @@ def table(
     rows: Sequence[Sequence[str]],
     right: Sequence[int] = (),
     *,
-    underlined: bool = True,
+    rule: bool = True,
 ) -> str:
     """Return a table as text, two spaces between columns; a terminal obeys nothing in a cell.
 
@@ -20,11 +20,11 @@ def table(
         head: the columns' titles.
         rows: the cells.
         right: indexes of the columns that are aligned to the right.
-        underlined: whether a line separates the titles from the cells.
+        rule: whether a line is drawn below the titles.
     """
     rows = [[printable(cell) for cell in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
-    rules = [["-" * width for width in widths]] if underlined else []
+    lines = [["-" * width for width in widths]] * rule
 
     def line(cells: Sequence[str]) -> str:
         padded = (
@@ -33,4 +33,4 @@ def table(
         )
         return "  ".join(padded).rstrip()
 
-    return "\n".join(map(line, (head, *rules, *rows)))
+    return "\n".join(map(line, (head, *lines, *rows)))

@@ -246,7 +246,7 @@ def test_no_intercept_goes_through_the_origin(run):
     result = succeed(run("--no-intercept", content="1,2\n2,4.1\n3,6\n"))
     assert "readings: a line through the origin, y from x\n\n  y = 2.0" in result.stdout
     assert infer.load("./readings")(0.0) == 0.0
-    assert "warning: the curve hangs on single readings, of leverage over 0.5 of 1: line 3 " in (
+    assert "warning: single readings dominate the curve (leverage above 0.5): line 3 " in (
         result.stdout
     )
 
@@ -525,7 +525,7 @@ def test_an_artifact_is_not_replaced_unless_asked(run, here):
     before = files(here / "readings")
     # Refused before the file is looked at.
     (here / "readings.csv").write_text("rubbish")
-    refuse(run(), "readings is there already; replace it with --force")
+    refuse(run(), "readings already exists; replace it with --force")
     assert files(here / "readings") == before
     succeed(run("--force", "--degree", "2", content=LINE))
     assert files(here / "readings") != before
@@ -535,7 +535,7 @@ def test_an_artifact_is_not_replaced_unless_asked(run, here):
 def test_something_else_is_never_replaced(force, run, here):
     (here / "readings").mkdir()
     (here / "readings" / "thesis.txt").write_text("all of it")
-    refuse(run(*force, content=LINE), "which is no part of an artifact")
+    refuse(run(*force, content=LINE), "which is not part of an artifact")
     assert (here / "readings" / "thesis.txt").read_text() == "all of it"
     (here / "readings" / "thesis.txt").unlink()
     (here / "readings").rmdir()
@@ -599,7 +599,7 @@ def test_a_calibration_is_saved_to_its_own_folder(here):
     before = files(here / "anything")
     assert export.save(calibration, str(here / "anything")) == [here / "anything"]
     assert files(here / "anything") == before
-    with pytest.raises(export.ExportError, match="is there already; replace it with --force"):
+    with pytest.raises(export.ExportError, match="already exists; replace it with --force"):
         export.save(calibration, here / "anything", replace=False)
     with pytest.raises(export.ExportError, match="a calibration has no variants"):
         export.save(calibration, here / "other", variants=("",))

@@ -64,7 +64,7 @@ def test_check_tells_what_drifted_and_writes_nothing(exported, tmp_path, monkeyp
     assert tree(tmp_path) == before
     b = json.loads((exported / "f2c" / "model.json").read_text("utf-8"))["parameters"]["b"]
     lines = result.stdout.splitlines()
-    assert lines[0] == f"artifacts/f2c/model.json: key 'parameters.b' is {b - 0.1:.16g}, afresh {b}"
+    assert lines[0] == f"artifacts/f2c/model.json: key 'parameters.b' is {b - 0.1:.16g}, now {b}"
     assert lines[1].startswith(f"artifacts/f2c/model.onnx: {len(data)} bytes, SHA-256 ")
     assert lines[2:] == [
         "artifacts/dynamic_net.order3/model.pt: absent",
@@ -102,8 +102,7 @@ def test_wrong_calls_from_a_shell(tmp_path):
         (["f2c", "--all"], "Name the models to export, or type --all."),
         (
             ["f2c", "dynamic_net.ordr4"],
-            "no artifact named 'dynamic_net.ordr4'. Did you mean 'dynamic_net.order4'? "
-            "Known: dynamic_net, dynamic_net.order3, dynamic_net.order4, dynamic_net.order5.",
+            "no artifact named 'dynamic_net.ordr4'. Did you mean 'dynamic_net.order4' or ",
         ),
         (["f2c.order4"], "no artifact named 'f2c.order4'. Known: f2c."),
         (["f2c."], "no artifact named 'f2c.'. Did you mean 'f2c'? Known: f2c."),
@@ -129,7 +128,7 @@ def test_float64_models_are_written_and_checked_on_request(tmp_path):
     # Without the option, it is held against float32.
     result = CliRunner().invoke(main, ["f2c", "--out", str(tmp_path), "--check"])
     assert result.exit_code == 1
-    assert 'key \'dtype\' is "float64", afresh "float32"' in result.output
+    assert 'key \'dtype\' is "float64", now "float32"' in result.output
 
 
 def test_a_variant_named_twice_is_written_once(tmp_path):

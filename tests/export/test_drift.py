@@ -29,8 +29,8 @@ def test_a_number_in_the_card(pair):
     card["training"]["versions"]["torch"] = "1.0"
     (copy / "model.json").write_text(json.dumps(card), "utf-8")
     assert differences(copy, fresh) == [
-        f"{copy / 'model.json'}: key 'parameters.w' is 5.5, afresh {fresh_w!r}",
-        f'{copy / "model.json"}: key \'training.versions.torch\' is "1.0", afresh "{fresh_torch}"',
+        f"{copy / 'model.json'}: key 'parameters.w' is 5.5, now {fresh_w!r}",
+        f'{copy / "model.json"}: key \'training.versions.torch\' is "1.0", now "{fresh_torch}"',
     ]
 
 
@@ -42,9 +42,9 @@ def test_keys_steps_and_ends_of_lists_in_the_card(pair):
     del card["title"]
     (copy / "model.json").write_text(json.dumps(card), "utf-8")
     assert [line.partition(": ")[2] for line in differences(copy, fresh)] == [
-        "key 'mood' is \"good\", afresh absent",
-        "key 'program[3]' is \"t_c = -t_c\", afresh absent",
-        "key 'title' is absent, afresh \"Fahrenheit to Celsius, as eleven readings teach it\"",
+        "key 'mood' is \"good\", now absent",
+        "key 'program[3]' is \"t_c = -t_c\", now absent",
+        "key 'title' is absent, now \"Fahrenheit to Celsius, as eleven readings teach it\"",
     ]
 
 
@@ -63,7 +63,7 @@ def test_a_card_whose_values_tell_nothing(pair, change):
     (copy / "model.json").write_bytes(data)
     (line,) = differences(copy, fresh)
     assert line.startswith(f"{copy / 'model.json'}: {len(data):,} bytes, SHA-256 ")
-    assert ", afresh " in line
+    assert ", now " in line
 
 
 @pytest.mark.parametrize("file", ["model.onnx", "model.pt", "model.pt2"])

@@ -141,7 +141,7 @@ def test_a_literal_has_to_fit_the_dtype():
     own = module(lambda m, x: m.w * (x * 2.1), w=1.0)
     with pytest.raises(ExportError) as caught:
         trace(own, "x", "y")
-    assert "the number 2.1, which is no torch.float32" in str(caught.value)
+    assert "the number 2.1, which is not exactly a torch.float32" in str(caught.value)
     assert "register_buffer(name, torch.tensor(value, dtype=torch.float64))" in str(caught.value)
     # What is no float32 may well be a double; and the advice works.
     assert trace(own.double(), "x", "y").constants["k1"] == 2.1

@@ -97,7 +97,7 @@ def test_divergence_says_when_and_what_to_do(run, tmp_path):
 def test_no_name_is_a_wrong_call(run, tmp_path):
     result = run()
     assert result.returncode == 2
-    assert "Name the models to fit, or type one of --all, --table, --resume." in result.stderr
+    assert "Name the models to fit, or use --all, --table or --resume." in result.stderr
     assert result.stderr.startswith("Usage: python -m train ")
 
 
@@ -149,9 +149,9 @@ def test_one_file_cannot_hold_several_models(tmp_path, option):
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
-        (["f2c", "--all"], 2, "Name the models to fit, or type one of --all, --table, --resume."),
-        (["--table", "--all"], 2, "Name the models to fit, or type one of"),
-        (["f2c", "--table"], 2, "Name the models to fit, or type one of"),
+        (["f2c", "--all"], 2, "Name the models to fit, or use --all, --table or --resume."),
+        (["--table", "--all"], 2, "Name the models to fit, or use --all"),
+        (["f2c", "--table"], 2, "Name the models to fit, or use --all"),
         (["f2c", "--recipe", "sdg"], 2, "Did you mean 'sgd'?"),
         (["f2c", "--device", "cdua"], 2, "Did you mean 'cuda'?"),
         (["f2c", "--learning-rate", "0"], 2, "x>0"),
@@ -160,7 +160,7 @@ def test_one_file_cannot_hold_several_models(tmp_path, option):
         (["f2c", "--recipe", "sgd", "--learning-rate", "nan"], 1, "Try a smaller rate"),
         (["f2c", "--recipe", "sgd", "--learning-rate", "1e38", "--epochs", "1"], 1, "epoch 2"),
         (["f2c", "--epochs", "0"], 2, "x>=1"),
-        (["f2c", "--epochs", "1"], 1, "Give it more epochs"),
+        (["f2c", "--epochs", "1"], 1, "Use more epochs"),
         (["f2c", "--plot", "fit.pdf"], 2, "'fit.pdf': expected a name that ends in .png or .svg"),
         (["f2c", "--plot", "fit"], 2, "'fit': expected a name that ends in .png or .svg"),
         (["--table", "--recipe", "sgd"], 2, "--table runs every recipe as it is"),
@@ -241,7 +241,7 @@ def test_the_history_has_every_epoch(fitted, tmp_path):
         head, *rows = csv.reader(lines)
     assert head == ["epoch", "loss", "validation_loss", "w", "b"]
     assert [int(row[0]) for row in rows] == list(range(1, 31))
-    # SEEDS: the first three epochs, and the whole fit's.
+    # The tutorial: the first three epochs, and the whole fit's.
     assert [f"{float(row[1]):.4f}" for row in rows[:3]] == ["53.5719", "25.9376", "20.5573"]
     assert [f"{float(row[2]):.3f}" for row in rows[:3]] == ["200.930", "122.372", "97.630"]
     for row, epoch in zip(rows, fitted("f2c", recipe="split").history, strict=False):
@@ -277,8 +277,8 @@ def test_live_without_a_display_is_a_clear_error():
     matplotlib.use("agg")
     result = invoke("f2c", "--live")
     assert result.exit_code == 1
-    assert result.output.startswith("Error: no display to draw on")
-    assert "type --gif FILE" in result.output
+    assert result.output.startswith("Error: no display (matplotlib")
+    assert "use --gif FILE" in result.output
 
 
 # Progress.
@@ -365,7 +365,7 @@ def test_ctrl_c_keeps_what_was_promised(recipe, tmp_path):
     assert "Traceback" not in message
     epoch = record["epochs"]
     assert f"f2c: stopped after epoch {epoch:,} of at most 400,000, at loss " in message
-    assert "To go on: python -m train --resume out" in message
+    assert "To resume: python -m train --resume out" in message
     folder = tmp_path / "out"
     assert names(folder) == ["checkpoint.pt", *FILES]
     assert strict((folder / "fit.json").read_text("utf-8")) == record
@@ -406,7 +406,7 @@ def test_ctrl_c_ends_after_the_current_epoch(pressed_at, tmp_path):
     result = invoke("--resume", tmp_path)
     assert result.exit_code == 130
     assert "stopped after epoch 9 of at most 30,000" in result.output
-    assert f"To go on: python -m train --resume {tmp_path}" in result.output
+    assert f"To resume: python -m train --resume {tmp_path}" in result.output
     assert len((tmp_path / "history.csv").read_text().splitlines()) == 10
     state = checkpoint.read(tmp_path).state
     assert [number for number, *_ in state["epochs"]] == list(range(1, 10))
@@ -416,7 +416,7 @@ def test_ctrl_c_without_a_folder_says_what_was_missing(pressed_at):
     pressed_at(2)
     result = invoke("f2c", "--recipe", "sgd")
     assert result.exit_code == 130
-    assert "Nothing was kept; with --out DIR a stopped fit can be resumed." in result.output
+    assert "Nothing was saved; with --out DIR a stopped fit can be resumed." in result.output
 
 
 def test_ctrl_c_ends_the_models_to_come_too(pressed_at, tmp_path):

@@ -1,4 +1,4 @@
-"""From readings to a calibration: the exact fit, what is served of it, and how good it is."""
+"""From readings to a calibration: the exact fit, its rounded form, its quality."""
 
 from __future__ import annotations
 
@@ -43,9 +43,9 @@ def calibrate(
 ) -> Calibration:
     """Fit a curve to readings, exactly.
 
-    The least-squares problem is solved in rational numbers for the numbers that are given: a
-    decimal is that decimal, a double that double. Every coefficient, standard error, the residual
-    standard deviation and R² is the true value, correctly rounded.
+    The least-squares problem is solved in rational numbers, for exactly the decimals or doubles
+    that are given. Every coefficient and standard error, the residual standard deviation and R² are
+    the true values, correctly rounded.
 
     Args:
         x: n numbers: a list, an array, a series; int, float, Decimal, Fraction or numpy's. For a
@@ -55,19 +55,19 @@ def calibrate(
         degree: of the polynomial; or "auto", see ``calibrate_from``.
         intercept: whether the curve has a constant.
         sigma: the standard uncertainty of each y, n positive numbers. Each reading then counts
-            with the weight 1/sigma²; as in statsmodels' WLS the weights are relative, standard
+            with the weight 1/sigma². As in statsmodels' WLS the weights are relative: standard
             errors are scaled by the residual variance.
         name: of the artifact, ``<model>`` or ``<model>.<variant>``.
-        features: names of several features; a data frame's columns of these names are taken.
-        x_name: what the input is called in formulas.
-        y_name: what the output is called.
+        features: names of several features; of a data frame, the columns to use.
+        x_name: name of the input in formulas.
+        y_name: name of the output in formulas.
         unit_x: unit of the input; "1" for none.
         unit_y: unit of the output.
-        sigma_name: what sigma was called, for the record.
+        sigma_name: name of the column of sigma, for the record.
         dtype: "float32" or "float64", what the artifact computes in.
 
     Raises:
-        CalibrationError: the readings, or what is asked of them, do not make a calibration.
+        CalibrationError: the readings or the arguments do not allow a calibration.
     """
     columns, names = columns_of(x, features)
     y, sigma = kept(y), kept(sigma)
@@ -107,35 +107,35 @@ def calibrate_from(
     dtype: str = "float32",
     row_word: str = "row",
 ) -> Calibration:
-    """Fit a curve to readings of which only exact sums are known.
+    """Fit a curve to readings that are given as exact sums.
 
-    "auto" looks at the degrees from 1 to 10, at most the number of different x less 2, as far as
-    the sums reach. It chooses the lowest degree that is as good as any. A degree is not as good if
-    both say so: its mean squared leave-one-out error exceeds the smallest by more than one standard
-    error of the difference (over the readings), and its AICc exceeds the smallest by more than 2.
-    The first asks how well unseen readings are met, the second whether there is evidence for a
-    further term; asking both keeps chance, and single outliers, from adding terms. Degrees for
-    which some reading determines a coefficient alone are left out.
+    "auto" compares the degrees from 1 to 10, at most the number of different x less 2, as far as
+    the sums reach. It chooses the lowest degree that is as good as any. A degree is worse if both
+    criteria say so: its mean squared leave-one-out error exceeds the smallest by more than one
+    standard error of the difference (over the readings), and its AICc exceeds the smallest by more
+    than 2. The first measures how well unseen readings are predicted, the second the evidence for a
+    further term; requiring both keeps chance and single outliers from adding terms. Degrees for
+    which a single reading determines a coefficient are left out.
 
     Args:
         sums: over the readings; of this degree or a higher one.
         degree: of the polynomial, or "auto"; by default the sums' own.
         intercept: whether the curve has a constant.
-        rows: the same readings once more, in blocks, for residuals, leverages and leave-one-out
-            errors; or what looks at them wherever they are. Without them "auto" goes by AICc
-            alone.
-        name: see ``calibrate``; so are all others.
-        features: see there.
-        x_name: see there.
-        y_name: see there.
-        unit_x: see there.
-        unit_y: see there.
-        sigma_name: see there.
-        dtype: see there.
-        row_word: what a reading's number counts, for warnings.
+        rows: the same readings again, in blocks, for residuals, leverages and leave-one-out
+            errors; or a function that makes the second pass wherever the readings are. Without
+            them "auto" compares AICc alone.
+        name: this and all others: see ``calibrate``.
+        features: names of several features.
+        x_name: name of the input.
+        y_name: name of the output.
+        unit_x: unit of the input.
+        unit_y: unit of the output.
+        sigma_name: name of the column of sigma.
+        dtype: what the artifact computes in.
+        row_word: what row numbers count, "row" or "line", for warnings.
 
     Raises:
-        CalibrationError: the readings, or what is asked of them, do not make a calibration.
+        CalibrationError: the readings or the arguments do not allow a calibration.
     """
     names = check_names(sums.features, name, features, x_name, y_name, unit_x, unit_y, dtype)
     most = max(map(sum, sums.terms))
@@ -143,7 +143,7 @@ def calibrate_from(
     degree = kind.check_degree(most if degree is None else degree, sums.features)
     auto = degree == "auto"
     if not auto and int(degree) > most:
-        raise CalibrationError(f"the sums reach degree {most}, {degree} was asked for")
+        raise CalibrationError(f"the sums reach degree {most}, not {degree}")
     family = kind(sums.features, most if auto else int(degree), intercept)
     if not sums.rows:
         raise CalibrationError("there are no readings; give some")
@@ -211,12 +211,12 @@ def calibrate_from(
 
 
 def uncertainty_of(x: Any, y: Any, powers: Sequence[Sequence[int]]) -> Uncertainty:
-    """Return what intervals follow from, for a fit that is linear in its parameters.
+    """Return what intervals are computed from, for a fit that is linear in its parameters.
 
     Args:
         x: n numbers, or n rows of k numbers.
         y: n numbers.
-        powers: the exponents of each term, one a feature, as [[0], [1]] for a line.
+        powers: exponents of each term, one per feature: [[0], [1]] for a line.
 
     Raises:
         CalibrationError: the readings do not determine the terms and their uncertainty.

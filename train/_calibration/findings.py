@@ -1,4 +1,4 @@
-"""What is found in the readings beside a curve."""
+"""Residuals, leverages and leave-one-out errors: what the second pass finds."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ class ReadingsBlock(NamedTuple):
         x: a column, or with several features a sequence of columns.
         y: a column.
         sigma: a column, if the fit is weighted.
-        rows: number of each row, or of the first; None: they go on from the block before.
-        file: what holds the rows, if several files do.
+        rows: number of each row, or of the first; None continues from the block before.
+        file: name of the file, if there are several.
     """
 
     x: Any
@@ -38,15 +38,15 @@ class ReadingsBlock(NamedTuple):
 
 
 class Residual(NamedTuple):
-    """A reading beside the curve.
+    """A reading compared with the curve.
 
     Attributes:
         row: number of the reading, from 1.
-        x: its inputs, one a feature.
-        y: its reading.
+        x: one input per feature.
+        y: the reference value.
         residual: y minus the curve.
         standardized: the residual over its own standard deviation; 0 if that is 0.
-        file: what holds the row, if several files do.
+        file: name of the file, if there are several.
     """
 
     row: int
@@ -62,16 +62,17 @@ class Review:
     """Findings over all readings.
 
     Attributes:
-        loo: mean of the squared leave-one-out errors of each degree, by number of terms; inf if a
-            reading determines a coefficient alone.
-        loo_differences: standard error of the difference of these means, by two numbers of terms.
+        loo: mean squared leave-one-out error, by number of terms; inf if a single reading
+            determines a coefficient.
+        loo_differences: standard error of the difference of two of these means, by their numbers
+            of terms.
         largest: the readings with the largest standardized residuals, by number of terms.
-        leverages: file, row and size of the largest leverages among the high ones, likewise.
-        high_leverages: how many leverages are high, likewise.
+        leverages: file, row and value of the largest high leverages, by number of terms.
+        high_leverages: number of high leverages, by number of terms.
         distinct: number of different x; None if there are many.
-        x: a sample of the readings, shape (n,) or (n, k).
-        y: likewise.
-        sigma: likewise, if weighted.
+        x: inputs of a sample of the readings, shape (n,) or (n, k).
+        y: reference values of the sample.
+        sigma: standard uncertainties of the sample, if weighted.
     """
 
     loo: dict[int, float]
@@ -87,21 +88,21 @@ class Review:
 
 @dataclass
 class Findings:
-    """What was found in some of the readings.
+    """Findings over some of the readings.
 
-    They grow by those of other readings, in any order, and are small: they can be pickled.
+    Those of other readings are merged in any order. Findings are small, and can be pickled.
 
     Attributes:
         rows: number of readings.
         fingerprint: of these readings, see ``Sums``.
         means: sums of the squared leave-one-out errors, by number of terms.
         products: sums of the products of two of these squares, by two numbers of terms.
-        alone: numbers of terms for which a reading determines a coefficient alone.
-        largest: see ``Review``; so are the leverages.
-        leverages: see there.
+        alone: numbers of terms for which a single reading determines a coefficient.
+        largest: see ``Review``.
+        leverages: see ``Review``.
         high: number of high leverages, by number of terms.
-        distinct: some of the different x, all of them if they are few.
-        sample: readings for plots: x, y and sigma, by the place of the first among all readings.
+        distinct: the different x, or some of them if they are many.
+        sample: x, y and sigma of readings for plots, by index of the first among all readings.
     """
 
     rows: int = 0
@@ -116,7 +117,7 @@ class Findings:
     sample: dict[int, tuple[Doubles, Doubles, Doubles | None]] = field(default_factory=dict)
 
     def merge(self, other: Findings) -> None:
-        """Add what was found in other readings."""
+        """Add the findings over other readings."""
         self.rows += other.rows
         self.fingerprint = both(self.fingerprint, other.fingerprint)
         self.alone |= other.alone
@@ -134,7 +135,7 @@ class Findings:
             self.add_leverages(key, leverages)
 
     def add_largest(self, size: int, found: Iterable[Residual]) -> None:
-        """Keep the largest residuals; of equal ones the first, so that the split is no matter."""
+        """Keep the largest residuals; among equal ones the first, whatever the split."""
         self.largest[size] = heapq.nsmallest(
             MOST_LARGEST,
             [*self.largest.get(size, []), *found],
@@ -142,7 +143,7 @@ class Findings:
         )
 
     def add_leverages(self, size: int, found: Iterable[tuple[str, int, float]]) -> None:
-        """Keep the largest leverages, likewise."""
+        """Keep the largest leverages; among equal ones the first, whatever the split."""
         self.leverages[size] = heapq.nsmallest(
             MOST_LARGEST,
             [*self.leverages.get(size, []), *found],
@@ -150,12 +151,12 @@ class Findings:
         )
 
     def add_distinct(self, values: Iterable[float]) -> None:
-        """Keep different x, until they are many."""
+        """Collect different x, until there are many."""
         if len(self.distinct) <= MOST_DISTINCT:
             self.distinct |= set(islice(values, 2 * MOST_DISTINCT))
 
     def review(self) -> Review:
-        """Return what there is to say at the end."""
+        """Return the findings over all readings."""
         means = {k: float(total / self.rows) for k, total in self.means.items()}
         spread = {}
         for a, b in self.products:

@@ -27,14 +27,14 @@ from train._readings.table import Numbers
 
 
 class Fitted(NamedTuple):
-    """What follows from files of readings.
+    """A calibration from files of readings.
 
     Attributes:
-        calibration: its rows are those of the files.
-        row_word: what a row's number counts, "line", "row", or either, as the file may be.
-        notes: what to say about the readings.
+        calibration: its row numbers are those of the files.
+        row_word: what row numbers count: "line", "row", or "line or row" for mixed files.
+        notes: remarks on the readings.
         left_out: the first rows that were left out.
-        left_out_count: how many were.
+        left_out_count: number of rows left out.
     """
 
     calibration: Calibration
@@ -45,7 +45,7 @@ class Fitted(NamedTuple):
 
 
 class _Summed(NamedTuple):
-    """What a file holds."""
+    """Sums over a file."""
 
     sums: Sums
     left_out: list[LeftOut]
@@ -71,25 +71,25 @@ def calibrate_readings(
 
     Args:
         files: one or more, with the same columns.
-        of: what to call them together in an error.
-        degree: see ``train.calibrate``; so are the others.
-        intercept: see there.
-        name: see there.
-        unit_x: see there.
-        unit_y: see there.
-        dtype: see there.
-        watch: called as the files are read.
-        run: reads each file somewhere; without it they are read here, one after the other. The
-            calibration is the same, bit for bit.
+        of: name of all of them in errors.
+        degree: this and the next five: see ``train.calibrate``.
+        intercept: whether the curve has a constant.
+        name: of the artifact.
+        unit_x: unit of the input.
+        unit_y: unit of the output.
+        dtype: what the artifact computes in.
+        watch: called with the progress.
+        run: maps a function over the files on other processes or machines; without it they are
+            read here, one after the other. The calibration is the same, bit for bit.
 
     Raises:
-        ReadingsError: a row is not valid, or there are none.
-        CalibrationError: the readings do not make a calibration.
+        ReadingsError: a row is not valid, or there are no rows.
+        CalibrationError: the readings do not allow a calibration.
     """
     x_names, weighted = files[0].x_names, files[0].sigma_name is not None
     sums = Sums(highest_degree(degree, len(x_names)), features=len(x_names), weighted=weighted)
     over = Here(files, watch) if run is None else There(files, watch, run)
-    found = _Found(len(files))
+    found = _FirstPass(len(files))
     pieces = [Piece(place, readings) for place, readings in enumerate(files)]
     for piece, summed in over("reading", partial(_sum, sums.terms, weighted), pieces):
         sums.merge(summed.sums)
@@ -107,12 +107,12 @@ def calibrate_readings(
                 raise ReadingsError(
                     f"{piece.readings.name}: held {found.rows[piece.place]:,} readings, then "
                     f"{part.rows:,}{' others' * (part.rows == found.rows[piece.place])}; it must "
-                    "not change while it is read. Copy it, and read that"
+                    "not change while it is read. Read a copy of it"
                 )
             findings.merge(part)
         return findings
 
-    # Several columns are one input, which none of their names would fit.
+    # Several columns are one input; the name of none of them would fit.
     x_name, y_name = variables(x_names[0] if len(x_names) == 1 else "", files[0].y_name)
     words = {readings.row_word for readings in files}
     row_word = " or ".join(sorted(words))
@@ -140,8 +140,8 @@ def calibrate_readings(
     return Fitted(calibration, row_word, notes, left_out_rows, found.left_out_count)
 
 
-class _Found:
-    """What is known of the files, as they come: in any order, and they may be many."""
+class _FirstPass:
+    """Results of the first pass, by file; files arrive in any order."""
 
     def __init__(self, files: int) -> None:
         self.rows = [0] * files
@@ -237,7 +237,7 @@ def _labels(names: tuple[str, ...]) -> list[str]:
 
 
 def variables(x: str, y: str) -> tuple[str, str]:
-    """Return what input and output are called in a program, from the names of their columns."""
+    """Return the names of input and output in a program, from their columns' names."""
     left, right = _variable(x, "x"), _variable(y, "y")
     return left, right if right != left else f"{right}_out"
 
@@ -252,6 +252,6 @@ def _variable(name: str, otherwise: str) -> str:
 
 
 def artifact_name(text: str) -> str:
-    """Return a valid name for an artifact, from a file's name without its ending."""
+    """Return a valid artifact name, from a file's name without its ending."""
     plain = plain_name(text)
     return plain if plain[:1].isalpha() else f"calibration_{plain}".rstrip("_")

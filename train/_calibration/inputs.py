@@ -1,4 +1,4 @@
-"""What ``calibrate`` is given: columns, names, a degree; checked before anything is computed."""
+"""The arguments of ``calibrate``, checked before anything is computed."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ RESERVED = re.compile(r"c\d+|s\d+|k\d+|shift\d*|scale")
 
 
 def kept(values: Any) -> Any:
-    """Return a column that can be read twice."""
+    """Return a column that can be read repeatedly."""
     return list(values) if isinstance(values, Iterator) else values
 
 
 def columns_of(x: Any, features: Sequence[str] | None) -> tuple[list[Any], tuple[str, ...]]:
-    """Return the columns of x, and their names if there are several."""
+    """Return the columns of x, and the names of several."""
     if isinstance(x, Decimals):
         return [x], ()
     if hasattr(x, "columns"):
@@ -82,7 +82,7 @@ def check_names(
     if not isinstance(name, str) or not _NAME.fullmatch(name):
         raise CalibrationError(
             f"name is {name!r}; give lowercase letters, digits and _, beginning with a letter, "
-            "possibly a dot and a variant, as probe7 or probe7.spring"
+            "possibly a dot and a variant, such as probe7 or probe7.spring"
         )
     for what, variable in (("x_name", x_name), ("y_name", y_name)):
         if (
@@ -110,7 +110,7 @@ def check_names(
 
 
 def check_enough(sums: Sums, coefficients: int) -> None:
-    """Refuse readings that cannot do."""
+    """Check that there are enough different readings for a number of coefficients."""
     if sums.rows <= coefficients:
         readings = "reading" if sums.rows == 1 else "readings"
         raise CalibrationError(

@@ -1,7 +1,7 @@
 """Second pass over the readings: residuals, leverages, leave-one-out errors.
 
-These are double-precision numbers, computed row by row, and summed exactly: they do not depend on
-how the rows are split either.
+These are doubles, computed row by row and summed exactly, so they do not depend on how the rows are
+split.
 """
 
 from __future__ import annotations
@@ -27,22 +27,22 @@ from train._exact.least_squares import Solution, line
 from train._exact.rational import floor_log2, power_of_two, root
 from train._exact.sums import read_block
 
-# Up to so many readings, residuals come from the exact curve: those of precise readings are lost
-# in doubles.
+# Up to this number of readings, residuals are computed from the exact curve: doubles lose those of
+# precise readings.
 _EXACT_ROWS = 5_000
 _FIXED_BITS = 200
 _SAMPLE = 10_000
 _ROWS = 1 << 14
-# A reading of a larger leverage (they lie between 0 and 1) holds the curve nearly alone.
+# A reading of larger leverage (from 0 to 1) dominates the curve.
 HIGH_LEVERAGE = 0.5
-# Nearer to 1 than this, a reading determines a coefficient alone: without it there is no fit.
+# A leverage this close to 1: the reading alone determines a coefficient.
 _ALONE = 1e-9
 
 
 def orthogonal_values(solution: Solution, u: Sequence[Doubles]) -> list[Doubles]:
-    """Return the orthogonal polynomials at some u, each of the shape of one feature.
+    """Return the orthogonal polynomials at some u, each in the shape of one feature.
 
-    For one feature by their three-term recurrence, which keeps all digits at any degree.
+    For one feature, their three-term recurrence keeps all digits at any degree.
     """
     rows = solution.orthogonal
     if len(u) > 1:
@@ -67,7 +67,7 @@ def orthogonal_values(solution: Solution, u: Sequence[Doubles]) -> list[Doubles]
 
 
 def curves(solution: Solution, sizes: Sequence[int]) -> dict[int, list[Fraction]]:
-    """Return the curve of only the first so many terms, as coefficients in u."""
+    """Return the curves of the first k terms for each size k, as coefficients in u."""
     total = [Fraction(0)] * len(solution.powers)
     result = {}
     for k, row in enumerate(solution.orthogonal):
@@ -79,7 +79,7 @@ def curves(solution: Solution, sizes: Sequence[int]) -> dict[int, list[Fraction]
 
 
 class _Fixed:
-    """A curve in integers, to 200 bits behind its largest coefficient."""
+    """A curve in fixed point, to 200 bits below its largest coefficient."""
 
     def __init__(self, solution: Solution, curve: Sequence[Fraction]) -> None:
         peak = max(map(abs, curve))
@@ -129,8 +129,8 @@ class SecondPass:
         """Prepare to compare readings with a curve.
 
         Args:
-            solution: of the most terms.
-            sizes: numbers of terms that are of interest, ascending.
+            solution: with the most terms.
+            sizes: numbers of terms to compare, ascending.
             weighted: whether the readings come with their standard uncertainty.
         """
         self.solution, self.sizes, self.weighted = solution, sizes, weighted
@@ -146,7 +146,7 @@ class SecondPass:
 
         Args:
             blocks: these readings.
-            before: how many readings come before them.
+            before: number of readings before them.
 
         Raises:
             OverflowError: the numbers are too large for doubles.
@@ -165,7 +165,7 @@ class SecondPass:
             numbers = np.arange(rows, rows + len(y)) if isinstance(rows, int) else np.asarray(rows)
             for start in range(0, len(y), _ROWS):
                 part = slice(start, start + _ROWS)
-                # What is too large ends in an error where the results are rounded.
+                # Overflow ends in an error where the results are rounded.
                 with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
                     found = self._over(
                         [feature.take(part) for feature in x],
@@ -204,7 +204,7 @@ class SecondPass:
                 if (left < _ALONE).any():
                     findings.alone.add(k + 1)
                 errors[k + 1] = (residuals * inverse / np.maximum(left, _ALONE)) ** 2
-                self._note(findings, k + 1, xs, ys, residuals, inverse, left, places)
+                self._add_extremes(findings, k + 1, xs, ys, residuals, inverse, left, places)
         findings.means = {k: exact_sum(squares) for k, squares in errors.items()}
         if len(self.sizes) > 1:
             findings.products = {
@@ -229,7 +229,7 @@ class SecondPass:
             return np.zeros_like(rounded)
         return self.fixed[size].residuals(x, y) if self.exact else rounded
 
-    def _note(
+    def _add_extremes(
         self,
         findings: Findings,
         size: int,
@@ -240,10 +240,10 @@ class SecondPass:
         left: Doubles,
         places: _Places,
     ) -> None:
-        """Keep the largest residuals and the high leverages."""
+        """Add the largest residuals and the high leverages."""
         spread = self.sd[size] * np.sqrt(np.maximum(left, _ALONE))
         standardized = residuals * inverse / spread if self.sd[size] else np.zeros_like(ys)
-        # Only the largest are sorted; equal ones by row, so that the split does not matter.
+        # Only the largest are sorted; equal ones by row, whatever the split.
         size_of = np.abs(standardized)
         rank = min(MOST_LARGEST, len(ys))
         least = np.partition(size_of, -rank)[-rank]
@@ -275,7 +275,7 @@ class SecondPass:
 
 
 class _Places(NamedTuple):
-    """Where rows stand: in which file, as which rows of it, after how many of all readings."""
+    """The file of some rows, their row numbers, and the number of readings before them."""
 
     file: str
     rows: NDArray[Any]

@@ -1,4 +1,4 @@
-"""A calibration, and what it consists of."""
+"""The result of a calibration."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Coefficient:
 
 @dataclass(frozen=True)
 class Candidate:
-    """A degree that ``degree="auto"`` looked at.
+    """A degree that ``degree="auto"`` compared.
 
     Attributes:
         degree: of the polynomial.
@@ -48,7 +48,7 @@ class Candidate:
             n·ln(SSE / n) + 2k + 2k·(k + 1) / (n - k - 1), where k counts the coefficients and the
             variance; -inf if no residual is left.
         chosen: whether this degree was chosen.
-        why: in words.
+        why: the reason, in words.
     """
 
     degree: int
@@ -79,25 +79,25 @@ class Calibration:
         r2: share of the variation that the curve explains, correctly rounded; about the mean with
             an intercept, about zero without.
         degrees_of_freedom: readings less coefficients.
-        dtype: what is served.
-        data_sha256: a digest of the readings that does not depend on their order, nor on how they
+        dtype: "float32" or "float64", what the artifact computes in.
+        data_sha256: a digest of the readings that depends neither on their order nor on how they
             were split; see ``Sums.sha256``.
         weighted: whether each reading had its own standard uncertainty.
-        sigma_name: what that was called, or None.
+        sigma_name: name of the column of standard uncertainties, or None.
         typical_sigma: root mean square of the standard uncertainties; 1 without.
-        selection: the degrees that "auto" looked at; empty if the degree was given.
-        warnings: what a careful user should know.
+        selection: the degrees that "auto" compared; empty if the degree was given.
+        warnings: sentences on weaknesses of the fit.
         largest_residuals: the readings that are furthest from the curve, in standard deviations.
-        served: the form that is served.
+        served: the curve as it is served.
         loss: its (weighted) sum of squared residuals, each step taken as exact.
-        best_loss: the smallest that any coefficients reach.
-        uncertainty: what intervals follow from.
-        x: the readings' inputs for plots, shape (n,) or (n, k); at most 10,000 of them, evenly
-            spaced; None if they were not read a second time.
-        y: likewise.
-        sigma: likewise, if weighted.
-        sample: at most 200 of the readings, the same however these are ordered or split; None
-            if there are too many features for one.
+        best_loss: the smallest possible one.
+        uncertainty: what intervals are computed from.
+        x: inputs of at most 10,000 readings, evenly spaced, for plots, shape (n,) or (n, k); None
+            if the readings were not read a second time.
+        y: their reference values.
+        sigma: their standard uncertainties, if weighted.
+        sample: at most 200 of the readings, however they are ordered or split; None if there are
+            too many features for one.
         exact: the exact coefficients.
         powers: the exponents of each coefficient.
     """
@@ -146,7 +146,7 @@ class Calibration:
 
     @property
     def evaluation_error(self) -> float:
-        """How far the served curve is from the exact one at worst over the domain, in y's unit."""
+        """Largest deviation of the served curve from the exact one over the domain, in y's unit."""
         return self.served.error
 
     @property
@@ -158,7 +158,7 @@ class Calibration:
         """Return the exact curve at a number (with several features, at a sequence of them).
 
         Raises:
-            CalibrationError: it is no finite number, or not one a feature.
+            CalibrationError: x is not a finite number, or not one per feature.
         """
         try:
             inputs = [Fraction(v) for v in (x if len(self.domain) > 1 else [x])]

@@ -42,7 +42,7 @@ def serve(
     """
     other = "float64" if dtype == "float32" else "other units"
     if max(max(abs(low), abs(high)) for low, high in domain) >= TOO_LARGE[dtype]:
-        raise CalibrationError(f"x reaches further than {dtype}; use {other}")
+        raise CalibrationError(f"x exceeds the range of {dtype}; use {other}")
     exact = dict(zip(family.terms, coefficients, strict=True))
     forms = []
     for centered in (False, True):

@@ -10,7 +10,7 @@ from train._calibration.result import Candidate
 from train._exact.least_squares import Solution
 from train._exact.rational import root
 
-# How much worse a lower degree may be: the difference in AICc that counts as none (K. P. Burnham,
+# By how much AICc may exceed the smallest and still count as equal (K. P. Burnham,
 # D. R. Anderson, "Model Selection and Multimodel Inference", 2nd edition, section 2.6).
 _AICC_TIE = 2.0
 
@@ -52,7 +52,7 @@ def choose(
 
 
 def _behind(seen: Review, sizes: Sequence[int], offset: int) -> dict[int, str]:
-    """Return the numbers of terms whose leave-one-out error is worse than the best, and how."""
+    """Return why the leave-one-out error is worse than the best, by number of terms."""
     best, found = min(sizes, key=lambda k: (seen.loo[k], k)), {}
     for k in sizes:
         if seen.loo[k] - seen.loo[best] > seen.loo_differences[k, best]:
@@ -63,7 +63,7 @@ def _behind(seen: Review, sizes: Sequence[int], offset: int) -> dict[int, str]:
 
 
 def _aicc(solution: Solution, size: int) -> float:
-    """Return the corrected information criterion of the first so many terms."""
+    """Return the corrected information criterion of the first ``size`` terms."""
     squares, n, k = solution.squares_of(size), solution.rows, size + 1
     if not squares:
         return -math.inf

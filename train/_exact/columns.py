@@ -1,6 +1,6 @@
 """Readings as exact numbers: a column is whole numbers times one rational factor.
 
-A double is taken as exactly that double, a float32 likewise, a decimal as that decimal.
+Doubles, float32 and decimals are taken as exactly the numbers they are.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from train._exact.rational import power_of_two
 
 Doubles = NDArray[np.float64]
 
-# Within it, scaling by a power of two loses no bit of a double.
+# Up to this exponent, scaling a double by a power of two is exact.
 _REACH = 960
-# Rows that stay in the cache.
+# Rows per block: few enough to stay in the cache.
 _BLOCK = 1 << 14
 
 
@@ -31,7 +31,7 @@ class Decimals(NamedTuple):
 
     Attributes:
         integers: n whole numbers, as an integer array or a sequence of int.
-        places: digits behind the decimal point; may be negative.
+        places: digits after the decimal point; may be negative.
     """
 
     integers: Sequence[int] | NDArray[Any]
@@ -42,7 +42,7 @@ class ExactColumn(NamedTuple):
     """A column of n exact numbers: values[i] · factor.
 
     Attributes:
-        values: doubles, none of them wide, or any whole numbers.
+        values: doubles, or whole numbers of any size.
         factor: a positive number.
     """
 
@@ -94,7 +94,7 @@ def lowest_bit(values: Doubles) -> int:
 
 
 def _lowest_bit(values: Doubles) -> int | None:
-    """Return the same of a block; None if all are zero."""
+    """Return the same for a block; None if all are zero."""
     sizes = np.abs(values)
     if not sizes.all():
         values, sizes = values[sizes > 0], sizes[sizes > 0]
@@ -121,7 +121,7 @@ def column(values: Any, name: str, first_row: int = 1) -> ExactColumn:
     Args:
         values: an array, a series, or a sequence of int, float, Decimal, Fraction or numpy
             numbers; or Decimals.
-        name: what it is called in errors.
+        name: its name in errors.
         first_row: number of its first row in errors.
 
     Raises:
@@ -143,7 +143,7 @@ def column(values: Any, name: str, first_row: int = 1) -> ExactColumn:
     if not isinstance(values, np.ndarray):
         values = _array(values, name)
     if values.ndim != 1:
-        raise CalibrationError(f"{name} has shape {values.shape}; give one number a row")
+        raise CalibrationError(f"{name} has shape {values.shape}; give one number per row")
     if values.dtype.kind == "f" and values.dtype.itemsize <= 8:
         return ExactColumn(
             _checked(values.astype(np.float64, copy=False), name, first_row), Fraction(1)
@@ -158,13 +158,13 @@ def column(values: Any, name: str, first_row: int = 1) -> ExactColumn:
 
 
 def _check_arrow(values: Any, name: str) -> None:
-    """Refuse an Arrow array that claims more than it holds, as one from a damaged file may."""
+    """Refuse an Arrow array that claims more rows than it holds, as a damaged file may."""
     if type(values).__module__.partition(".")[0] != "pyarrow":
         return
     try:
         values.validate(full=True)
     except (ValueError, LookupError) as error:
-        raise CalibrationError(f"{name} is no valid Arrow array: {error}") from None
+        raise CalibrationError(f"{name} is not a valid Arrow array: {error}") from None
 
 
 def from_torch(values: Any) -> NDArray[Any]:
@@ -199,7 +199,7 @@ def _checked(values: Doubles, name: str, first_row: int) -> Doubles:
 
 
 def _small(integers: Sequence[int] | NDArray[Any], unit: Fraction) -> ExactColumn:
-    """Hold whole numbers in doubles if they fit."""
+    """Return whole numbers, as doubles if they fit."""
     if isinstance(integers, np.ndarray) and integers.dtype.kind in "iu":
         if not len(integers) or max(abs(int(integers.min())), abs(int(integers.max()))) <= 1 << 53:
             return ExactColumn(integers.astype(np.float64), unit)
@@ -211,7 +211,7 @@ def _small(integers: Sequence[int] | NDArray[Any], unit: Fraction) -> ExactColum
 
 
 def _objects(entries: list[Any], name: str, first_row: int) -> ExactColumn:
-    """Read numbers of any kinds."""
+    """Read a column of mixed number types."""
     ratios = [_ratio(entry, name, first_row + index) for index, entry in enumerate(entries)]
     denominator = math.lcm(*{below for _, below in ratios})
     return _small(

@@ -23,7 +23,7 @@ _ROWS = 1 << 12
 _PRODUCTS = 1 << 17
 # Rows after which the sums move from 64-bit to unbounded integers.
 _SLICE = 1 << 20
-# Up to so many digits splitting pays.
+# Number of digits up to which splitting pays.
 _MOST_DIGITS = 600
 
 
@@ -87,7 +87,7 @@ class _Layout:
 
     @cached_property
     def left_places(self) -> dict[Exponents | None, slice]:
-        """Rows of what stands on the left of the products."""
+        """Number of rows of the left factor."""
         return self._places([None, *self.left], self.weight_bits)
 
     def _places(self, keys: Sequence[Exponents | None], more: int) -> dict[Exponents | None, slice]:
@@ -114,7 +114,7 @@ class _Layout:
 
     @property
     def left_height(self) -> int:
-        """Rows of what stands on the left."""
+        """Number of rows of the left factor."""
         return int(max(place.stop for place in self.left_places.values()))
 
 
@@ -150,7 +150,7 @@ def sum_digits(
 
 
 def _weighted(table: Doubles, layout: _Layout, weights: Sequence[int]) -> Doubles:
-    """Return the digits of what stands on the left, times the weights."""
+    """Return the digits of the left factor, times the weights."""
     factor = whole_digits(weights, layout.weight_bits, _WIDTH)
     result = np.empty((layout.left_height, len(weights)))
     for key, place in layout.left_places.items():
@@ -187,7 +187,7 @@ def _multiply(left: Doubles, right: Sequence[Doubles] | Doubles, result: Doubles
         carry = np.rint(sums[place] * 2.0**-_WIDTH)
         sums[place] -= carry * 2.0**_WIDTH
         sums[place + 1] += carry
-    # What stands above the last place cancels with what stands in it, but for one digit.
+    # What lies above the last place cancels with what lies in it, except for one digit.
     for place in range(height - 1, room - 1, -1):
         sums[place - 1] += sums[place] * 2.0**_WIDTH
     result[:] = sums[:room]

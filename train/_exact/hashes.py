@@ -1,4 +1,4 @@
-"""Hashes of rows of numbers: fast, the same on all machines, and no secret."""
+"""Hashes of rows of numbers: fast, the same on all machines, not cryptographic."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from train._exact.columns import Doubles
 Hashes = NDArray[np.uint64]
 
 _FACTOR = np.uint64(0xBF58476D1CE4E5B9)
-# Rows that stay in the cache.
+# Rows per block: few enough to stay in the cache.
 _BLOCK = 1 << 14
 
 
 def row_hashes(columns: Sequence[Doubles]) -> Hashes:
     """Return a hash of each row, over the bits of its doubles.
 
-    Folded, since those of whole numbers are all at the top, and multiplied by what is odd, which
-    loses none: M. Dietzfelbinger and others, "A reliable randomized algorithm for the closest-pair
-    problem" (Journal of Algorithms 25, 1997). The factor is SplitMix64's.
+    The bits are folded, because those of whole numbers are all at the top, and multiplied by an
+    odd number, which loses none: M. Dietzfelbinger and others, "A reliable randomized algorithm for
+    the closest-pair problem" (Journal of Algorithms 25, 1997). The factor is SplitMix64's.
     """
     state = np.zeros(len(columns[0]), dtype=np.uint64)
     for column in columns:
@@ -44,5 +44,5 @@ def fingerprint(columns: Sequence[Doubles]) -> int:
 
 
 def both(one: int, other: int) -> int:
-    """Return the fingerprint of the rows of both."""
+    """Return the fingerprint of all rows of both."""
     return (one + other) % 2**64

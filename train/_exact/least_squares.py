@@ -1,4 +1,4 @@
-"""The exact least-squares solution that follows from exact sums."""
+"""The exact least-squares solution, computed from exact sums."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from train._exact.sums import Sums
 
 Number = TypeVar("Number", int, Fraction)
 
-# Significant bits of the half width, so that numbers around the center stay short.
+# Significant bits of the half width; few keep the numbers around the center short.
 _BITS = 8
 
 
@@ -63,7 +63,7 @@ class Solution:
 
     @property
     def degrees_of_freedom(self) -> int:
-        """Readings that are left over."""
+        """Number of readings less the number of coefficients."""
         return self.rows - len(self.powers)
 
     @property
@@ -84,7 +84,7 @@ class Solution:
 
     @property
     def r2(self) -> float:
-        """Correctly rounded share of the squares that the curve explains; 1 if there are none."""
+        """Correctly rounded coefficient of determination; 1 if y does not vary."""
         return float(1 - self.squares / self.total_squares) if self.total_squares else 1.0
 
     def squares_of(self, size: int) -> Fraction:
@@ -155,8 +155,7 @@ def solve(sums: Sums, powers: Sequence[Exponents]) -> Solution:
     """
     powers = tuple(powers)
     none = (0,) * sums.features
-    # Around another center than 0, x^2 has a part in x: without a term for it the curve would be
-    # another one.
+    # Around a center other than 0, x^2 contains x: without a term for x the curve would change.
     movable = _has_all_below(powers)
     frames = [_frame(low, high, shift=movable and none in powers) for low, high in sums.domain]
     # u = (alpha·X - beta) / gamma in whole numbers, where x is X times the column's unit.
@@ -239,13 +238,13 @@ def _dot(left: Sequence[Fraction], right: Sequence[Fraction]) -> Fraction:
 
 
 def _has_all_below(powers: Sequence[Exponents]) -> bool:
-    """Tell whether each term with one exponent lowered by one is among them, or is the constant."""
+    """Return whether each term with one exponent lowered by one is included, or the constant."""
     below = ((*e[:i], e[i] - 1, *e[i + 1 :]) for e in powers for i in range(len(e)) if e[i])
     return all(term in powers or not any(term) for term in below)
 
 
 def _frame(low: Fraction, high: Fraction, *, shift: bool) -> tuple[Fraction, Fraction]:
-    """Return center and half width of a feature, in few bits."""
+    """Return center and half width of a feature, rounded to few bits."""
     half = (high - low) / 2 if shift else max(abs(low), abs(high))
     if not half:
         return (low if shift else Fraction(0)), Fraction(1)

@@ -1,4 +1,4 @@
-"""Sums of products of powers: which there are, and adding to them."""
+"""Sums of products of powers: which ones the normal equations need, and how to add rows."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def plus(left: Exponents, right: Exponents) -> Exponents:
 
 
 def moments(monomials: Sequence[Exponents]) -> list[tuple[Exponents, int]]:
-    """Return the sums that normal equations of these monomials ask for: (e, power of Y)."""
+    """Return the sums that the normal equations of these monomials need: (e, power of Y)."""
     squares = {plus(e, f) for e, f in combinations_with_replacement(monomials, 2)}
     none = (0,) * len(monomials[0])
     return [*((e, 0) for e in sorted(squares)), *((e, 1) for e in monomials), (none, 2)]
@@ -30,7 +30,7 @@ def add_products(
     targets: Sequence[int],
     weights: Sequence[int] | None = None,
 ) -> None:
-    """Add the products of rows of whole numbers, possibly times weights, to the sums over them."""
+    """Add rows of whole numbers, possibly times weights, to the sums."""
     values = powers(monomials, columns, len(targets))
     none = (0,) * len(columns)
     weighted = values

@@ -1,4 +1,4 @@
-"""Rational numbers, and the one rounding at their end."""
+"""Rational numbers, and rounding them once."""
 
 from __future__ import annotations
 

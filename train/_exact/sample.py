@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 from train._exact.columns import Doubles
 from train._exact.hashes import Hashes, row_hashes
 
-# A chart shows no more, and model.json stays a file that people read.
+# Enough for a chart, and few enough to keep model.json readable.
 MOST_ROWS = 200
 MOST_NUMBERS = 2_000
-# Rows that stay in the cache.
+# Rows per block: few enough to stay in the cache.
 _BLOCK = 1 << 14
 
 _LAST = np.uint64(2**64 - 1)
@@ -30,8 +30,8 @@ class Rows(NamedTuple):
     """Some readings, ascending by x.
 
     Attributes:
-        x: a number each, or with several features a list of one a feature.
-        y: a number each.
+        x: one number per reading, or one list of features per reading.
+        y: one number per reading.
     """
 
     x: list[float] | list[list[float]]
@@ -39,31 +39,31 @@ class Rows(NamedTuple):
 
 
 class Sample:
-    """A sample of readings while it is drawn.
+    """Draws a sample of readings.
 
-    Up to ``most`` readings are kept as they are. Of more, each different one counts once, and those
-    of the smallest and of the largest x of each feature are among them.
+    Up to ``most`` readings are all kept. Beyond that, equal readings count once, and those with the
+    smallest and the largest x of each feature are always kept.
 
     Attributes:
-        most: number of rows at most. There are fewer with many features, and none with so many that
-            two rows would be too much.
+        most: the largest number of rows: fewer with many features, 0 if two rows would be too many
+            numbers.
         seen: number of readings so far.
     """
 
     def __init__(self, features: int) -> None:
-        """Begin with no readings of so many features."""
+        """Start with no readings."""
         most = min(MOST_ROWS, MOST_NUMBERS // (features + 1))
         self.most = most if most > 1 else 0
         self.seen = 0
-        # The ends of many features would leave no room for others.
+        # With many features, their extremes would leave no room for other rows.
         self._features = range(features if 4 * features <= self.most else 0)
         self._few: Doubles = np.empty((0, features + 1))
-        # Different rows, by hash: those of the smallest, and behind them those at the ends.
+        # Distinct rows: those with the smallest hashes, then those at the extremes.
         self._table: Doubles = self._few
         self._hashes: Hashes = np.empty(0, dtype=np.uint64)
 
     def add(self, x: Sequence[Doubles], y: Doubles) -> None:
-        """Add readings: a column a feature, and y; all finite."""
+        """Add readings: one column per feature, and y; all finite."""
         self.seen += len(y)
         if self.seen <= self.most:
             self._few = np.concatenate([self._few, np.stack([*x, y], axis=1)])

@@ -29,31 +29,30 @@ from train._exact.sample import Sample
 # they change no correctly rounded result but one that lies within 1e-90 of a rounding boundary.
 WEIGHT_BITS = 320
 
-# From how many rows splitting into digits pays.
+# Number of rows from which splitting into digits pays.
 _FEW_ROWS = 48
 _INTEGER_ROWS = 1 << 11
-# Up to so many different weights in a block, each is summed for itself.
+# With at most this many different weights in a block, the rows of each are summed separately.
 _FEW_WEIGHTS = 32
 
 
 class Sums:
-    """Exact sums over readings, from which a calibration follows.
+    """Exact sums over readings, from which a calibration is computed.
 
-    They grow by blocks, in any order, and those of several machines can be added: the result has
-    the same bits however the rows are split. They are small, and can be pickled.
+    Blocks are added in any order, and the sums of several machines can be added: the result has
+    the same bits however the rows are split. Sums are small, and can be pickled.
 
     Attributes:
-        terms: the exponents of what y is a combination of; always with the constant and each
-            feature.
+        terms: exponents of the terms of the curve; always with the constant and each feature.
         weighted: whether each reading has its own standard uncertainty.
         rows: number of readings so far.
         domain: smallest and largest value of each feature.
         peak: largest magnitude of y.
         sigma_squares: sum of the squared standard uncertainties, if weighted.
-        units: what one counts in each feature, in y, and in the weights.
+        units: the unit in which each feature, y and the weights are counted.
         whole: the sums of w·x^exponents·y^power in these units, by (exponents, power).
-        sample: some of the readings, which ones does not depend on the split either.
-        fingerprint: a hash of the readings as doubles, likewise, see ``train._exact.hashes``.
+        sample: some of the readings; which ones does not depend on the split.
+        fingerprint: a hash of the readings as doubles, see ``train._exact.hashes``.
     """
 
     def __init__(
@@ -63,11 +62,11 @@ class Sums:
         features: int = 1,
         weighted: bool = False,
     ) -> None:
-        """Begin with no readings.
+        """Start with no readings.
 
         Args:
             degree_or_terms: the largest degree of a polynomial, or the exponents of each term, one
-                a feature.
+                per feature.
             features: number of features; with more than one, a degree must be 1.
             weighted: whether each reading comes with its standard uncertainty.
         """
@@ -105,7 +104,7 @@ class Sums:
                 rows so far.
 
         Raises:
-            CalibrationError: these are no columns of equal length of finite numbers.
+            CalibrationError: the columns differ in length or hold other than finite numbers.
         """
         self.add_columns(
             *read_block(
@@ -121,7 +120,7 @@ class Sums:
     def add_columns(
         self, x: Sequence[ExactColumn], y: ExactColumn, sigma: ExactColumn | None
     ) -> None:
-        """Add readings that are checked."""
+        """Add readings that have been checked."""
         if not len(y):
             return
         doubles = [number.doubles() for number in (*x, y)]
@@ -196,8 +195,8 @@ class Sums:
     def sha256(self) -> str:
         """SHA-256 over the exact sums of the products of any two of 1, each x, and y.
 
-        It does not depend on the order of the rows, nor on the degree. One line of text for each
-        sum: exponents, power of y, numerator, denominator.
+        It depends neither on the order of the rows nor on the degree. One line of text per sum:
+        exponents, power of y, numerator, denominator.
         """
         lines = [f"rows {self.rows}", f"sigma {self.sigma_squares}"]
         lines += [
@@ -213,7 +212,7 @@ def read_block(
     """Read and check the columns of a block.
 
     Raises:
-        CalibrationError: they are no columns of equal length of finite numbers.
+        CalibrationError: the columns differ in length or hold other than finite numbers.
     """
     if weighted != (sigma is not None):
         raise CalibrationError("give sigma for all readings, or for none")
@@ -261,7 +260,7 @@ def _range(column: ExactColumn) -> tuple[Fraction, Fraction]:
 def _cut(above: int, below: int) -> tuple[int, int]:
     """Return the first WEIGHT_BITS bits of above / below, and the exponent of the last of them.
 
-    It does not matter by which common factor both are multiplied.
+    A common factor of both does not change the result.
     """
     shift = WEIGHT_BITS + 1 + below.bit_length() - above.bit_length()
     whole = (above << shift) // below if shift >= 0 else above // (below << -shift)

@@ -1,4 +1,4 @@
-"""A fit that was stopped, in a file, with all that is needed to go on to the same bits."""
+"""Checkpoint files: a stopped fit, with everything to resume it to the same bits."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ _OVERRIDES = ("learning_rate", "epochs", "seed", "validation_fraction")
 
 
 class Checkpoint(NamedTuple):
-    """What to go on with.
+    """A stopped fit.
 
     Attributes:
         model: name of the model.
         recipe: its recipe, overrides included.
-        dtype: what it is to be served in.
-        device: where it ran.
+        dtype: the dtype that it is served in.
+        device: the device that it ran on.
         state: for ``train.fit(resume=…)``.
     """
 
@@ -58,11 +58,11 @@ def read(folder: Path) -> Checkpoint:
     """Read the checkpoint in a folder.
 
     Raises:
-        TrainError: there is none, or it cannot be read.
+        TrainError: there is no checkpoint, or it cannot be read.
     """
     path = folder / FILE
     if not path.is_file():
-        raise TrainError(f"no {FILE} in {str(folder)!r}: nothing was stopped there")
+        raise TrainError(f"no {FILE} in {str(folder)!r}: no fit was stopped there")
     try:
         content = torch.load(path, weights_only=True, map_location="cpu")
         recipe = find_recipe(find_model(content["model"]), content["recipe"])
@@ -76,4 +76,4 @@ def read(folder: Path) -> Checkpoint:
     except TrainError:
         raise
     except Exception as error:  # torch's unpickler raises nearly anything
-        raise TrainError(f"{path} is damaged; begin the fit anew") from error
+        raise TrainError(f"{path} is damaged; start the fit again") from error

@@ -1,9 +1,9 @@
-"""The data, as rows in a table. Which bits define an optimum is written down here.
+"""Built-in datasets; their bits define the optimum.
 
 All data are float64. Measured data are the doubles nearest to the printed decimals. Sampled
 functions are correctly rounded, so that they have the same bits on every machine; a library's
-``sin`` may differ in the last place between processors. Noisy data come in a fixed sample, rounded
-to four decimals as a reading would be, and can be drawn anew with a seed.
+``sin`` may differ in the last place between processors. Noisy data are a fixed sample, rounded to
+four decimals like readings, and can be redrawn with a seed.
 """
 
 from __future__ import annotations
@@ -57,19 +57,19 @@ class Dataset:
         return tuple((float(column.min()), float(column.max())) for column in columns)
 
 
-# Rows of x (a number, or one a feature), and y.
+# Rows of x (one number, or one per feature), and y.
 Rows = tuple[list[float] | list[list[float]], list[float]]
 
 
 def _thermometer() -> Rows:
-    """Eleven readings of an unknown thermometer (°F) beside a Celsius one (SEEDS, 1)."""
+    """Eleven readings of an unknown thermometer (°F), and the true temperatures (°C)."""
     t_u = [35.7, 55.9, 58.2, 81.9, 56.3, 48.9, 33.9, 21.8, 48.4, 60.4, 68.4]
     t_c = [0.5, 14.0, 15.0, 28.0, 11.0, 8.0, 3.0, -4.0, 6.0, 13.0, 21.0]
     return t_u, t_c
 
 
 def _sine() -> Rows:
-    """2,000 points of linspace(-π, π), where π is ``math.pi``, and their sines (SEEDS, 4).
+    """2,000 points of linspace(-π, π), where π is ``math.pi``, and their sines.
 
     Both are correctly rounded: x from the exact rational, y from 128 bits.
     """
@@ -78,13 +78,13 @@ def _sine() -> Rows:
     pi, last = Fraction(math.pi), 1999
     x = [float(pi * Fraction(2 * i - last, last)) for i in range(last + 1)]
     with mpmath.workprec(128):
-        # The sine is odd and so are the points; half of them are enough.
+        # The sine and the points are odd, so half of them are enough.
         half = [float(mpmath.sin(mpmath.mpf(value))) for value in x[1000:]]
     return x, [-value for value in reversed(half)] + half
 
 
 def _noisy_line() -> Rows:
-    """1,000 points of y = 2x + 1 + 3n, x uniform on [0, 20), n standard normal (SEEDS, 2)."""
+    """1,000 points of y = 2x + 1 + 3n, x uniform on [0, 20), n standard normal."""
     generator, normal = random.Random(1000), NormalDist()  # noqa: S311 - a sample, not a secret
     x = [round(20 * generator.random(), 4) for _ in range(1000)]
     noise = [normal.inv_cdf(generator.random()) for _ in x]
@@ -92,7 +92,7 @@ def _noisy_line() -> Rows:
 
 
 def _noisy_plane() -> Rows:
-    """1,000 rows of y = 2·x0 - 3.4·x1 + 4.2 + 0.01n, all standard normal (SEEDS, 3)."""
+    """1,000 rows of y = 2·x0 - 3.4·x1 + 4.2 + 0.01n, all standard normal."""
     generator, normal = random.Random(1000), NormalDist()  # noqa: S311
     x = [[round(normal.inv_cdf(generator.random()), 4) for _ in range(2)] for _ in range(1000)]
     noise = [normal.inv_cdf(generator.random()) for _ in x]
@@ -116,11 +116,11 @@ def _draw_plane(rows: int) -> tuple[torch.Tensor, torch.Tensor]:
 
 @dataclass(frozen=True)
 class DatasetSource:
-    """Where a dataset comes from.
+    """How a dataset is made.
 
     Attributes:
         fixed: makes the fixed sample: rows of x, and y.
-        draw: draws so many fresh rows with torch's global generator, for noisy data.
+        draw: draws a number of new rows with torch's global generator, for noisy data.
     """
 
     fixed: Callable[[], Rows]

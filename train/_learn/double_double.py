@@ -1,6 +1,6 @@
-"""Numbers of twice a double's precision, with their derivatives.
+"""Double-double numbers with their derivatives.
 
-A module's forward runs on them as it is, because it uses nothing but + - * and negation.
+A module's forward runs on them unchanged, because it uses only + - * and negation.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ Doubles = NDArray[np.float64]
 
 
 class Wide(NamedTuple):
-    """An array of numbers, each the sum of two float64, which is not evaluated.
+    """An array of double-double numbers, each the unevaluated sum of two float64.
 
     ``high`` is the number rounded to float64. About 104 bits are right after each operation (T. J.
     Dekker, "A floating-point technique for extending the available precision", Numerische
@@ -47,7 +47,7 @@ class Wide(NamedTuple):
         return Wide(-self.high, -self.low)
 
     def total(self, rows: int) -> Wide:
-        """Return the sum over the rows; a lone number counts once for each of them."""
+        """Return the sum over the rows; a scalar counts once per row."""
         size = 1 << (rows - 1).bit_length()
         parts = np.zeros((2, size))
         parts[0, :rows], parts[1, :rows] = self
@@ -66,9 +66,9 @@ def wide(value: Any) -> Wide:
 
 
 class Jet:
-    """A number with its derivatives by some parameters; those that are not there are zero.
+    """A number with its derivatives by some parameters; missing ones are zero.
 
-    It goes through a forward in place of a tensor.
+    It takes the place of a tensor in a forward.
     """
 
     def __init__(self, value: Wide, slopes: Mapping[str, Wide] | None = None) -> None:
@@ -114,7 +114,7 @@ class Jet:
     def __torch_function__(
         cls, function: Any, _types: Any, args: Any = (), kwargs: Any = None
     ) -> Any:
-        """Compute what torch spells as a function."""
+        """Compute torch functions of jets."""
         if function not in _FUNCTIONS or kwargs:
             return NotImplemented
         return _FUNCTIONS[function](*map(_jet, args))
@@ -142,7 +142,7 @@ def _halves(size: int) -> tuple[slice, slice]:
     return slice(size), slice(size, None)
 
 
-# Each of these returns a result rounded to float64, and exactly what the rounding lost.
+# Each of these returns a result rounded to float64, and the exact rounding error.
 
 
 def _two_sum(a: Doubles, b: Doubles) -> tuple[Doubles, Doubles]:

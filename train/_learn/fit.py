@@ -1,4 +1,4 @@
-"""Fitting a model: the loop, the judge, and the record of both."""
+"""Fitting a model: training, judging, and the record of both."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ from train._learn.spec import ModelSpec, Variant, designs
 
 DTYPES: tuple[DType, ...] = ("float32", "float64")
 
-# Rounding the parameters of a nonlinear model moves its loss by less than this share. For float64
-# that is under what a double can show of it.
+# Rounding the parameters of a nonlinear model changes its loss by less than this fraction. For
+# float64 that is below the precision of a double.
 _ROUNDING_SHARES: Mapping[DType, float] = {"float32": 2.0**-30, "float64": 2.0**-50}
 
 
@@ -37,25 +37,25 @@ class Fit:
     """A fitted model.
 
     Attributes:
-        model: the row of the table that was fitted.
-        recipe: how, with everything that was overridden.
-        dtype: "float32" or "float64": what it is served in, and the parameters are rounded to;
+        model: the model that was fitted.
+        recipe: its recipe, overrides included.
+        dtype: "float32" or "float64": what parameters are rounded to and served in;
             ``recipe.dtype`` is what it was trained in.
-        device: where, "cpu" or "cuda".
-        dataset: the rows that trained.
-        validation: the rows that validated; None if there were none.
+        device: "cpu" or "cuda".
+        dataset: the training rows.
+        validation: the validation rows; None if there are none.
         history: each epoch's loss, validation loss and parameters.
-        parameters: what was found, rounded once to ``dtype``; negligible ones zero, if the recipe
-            goes on until the optimum.
-        optimum: the judge's parameters: the exact optimum, rounded in the same way; None for a
-            model that is not linear in its parameters.
+        parameters: the result, rounded once to ``dtype``; negligible ones are zero, if the recipe
+            runs until the optimum.
+        optimum: the exact optimum, rounded in the same way; None for a model that is not linear in
+            its parameters.
         loss: loss of ``parameters`` on ``dataset``, computed exactly; nan if they are not finite.
-        best_loss: the smallest loss that any parameters reach on it.
+        best_loss: the smallest possible loss on it.
         validation_loss: the last epoch's.
-        gradient: of the last step, for recipes that take it by hand or by differences.
-        diverged_at: the epoch whose loss was the first that is not finite; None if all were.
-        stopped: whether somebody ended the fit before its time.
-        checkpoint: what ``fit(resume=…)`` needs to go on from here.
+        gradient: of the last step, for recipes that compute it by hand or by differences.
+        diverged_at: the first epoch whose loss was not finite; None if all were.
+        stopped: whether ``watch`` ended the fit early.
+        checkpoint: what ``fit(resume=…)`` needs to continue from here.
     """
 
     model: ModelSpec
@@ -82,7 +82,7 @@ class Fit:
 
     @property
     def epochs(self) -> int:
-        """How many epochs it took."""
+        """Number of epochs."""
         return len(self.history)
 
     @property
@@ -102,7 +102,7 @@ class Fit:
 
     @property
     def at_optimum(self) -> bool:
-        """Whether the parameters are the optimum: by their bits, or without these by the loss."""
+        """Whether the parameters are the optimum: by their bits, or if unknown, by the loss."""
         if self.optimum is not None:
             return self.differing_bits == 0
         return self.loss <= self.best_loss * (1.0 + _ROUNDING_SHARES[self.dtype])
@@ -143,28 +143,28 @@ def fit(
     """Fit a model.
 
     Args:
-        name: a name of ``list_models()``, or a row of your own.
-        recipe: the name of one of the model's recipes, or one of your own; its default for None.
-        dtype: "float32" or "float64", what the model will be served in: its constants and
-            parameters are rounded to it. (A recipe has a dtype to train in.)
+        name: a name of ``list_models()``, or a model of your own.
+        recipe: the name of one of the model's recipes, or a recipe; None for the default.
+        dtype: "float32" or "float64", what the model is served in: its constants and parameters
+            are rounded to it. (A recipe has its own dtype to train in.)
         device: "cpu" or "cuda".
-        seed: of everything random, instead of the recipe's.
-        validation_fraction: share of the rows that validate and do not train, instead of the
-            recipe's; at least 0 and under 1.
-        watch: called after each epoch with what is known then; ends the fit if it returns True.
-        resume: the checkpoint of a fit of the same model, recipe and dtype that was stopped; the
-            result has the same bits as if it had not been.
+        seed: of all random numbers, instead of the recipe's.
+        validation_fraction: fraction of the rows held out for validation, instead of the recipe's;
+            at least 0 and less than 1.
+        watch: called after each epoch; ends the fit if it returns True.
+        resume: the checkpoint of a stopped fit of the same model, recipe and dtype; the result has
+            the same bits as without the stop.
 
     Returns:
-        The fit, certified by the judge if the recipe goes on until the optimum.
+        The fit, certified by the judge if the recipe runs until the optimum.
 
     Raises:
         UnknownNameError: no such model, recipe, dtype or device.
         DivergedError: the loss became infinite or nan; holds the fit so far.
         StoppedError: ``watch`` ended it; holds the fit so far.
-        NotAtOptimumError: a recipe that goes on until the optimum ended elsewhere.
-        TrainError: the data do not determine the parameters, or cannot be split; or a forward
-            cannot be fitted to float64's optimum, as it does more than + - * and negation.
+        NotAtOptimumError: a recipe that runs until the optimum did not reach it.
+        TrainError: the data do not determine the parameters, or cannot be split; or a forward for
+            float64 uses more than + - * and negation.
     """
     model = find_model(name) if isinstance(name, str) else name
     chosen = recipe if isinstance(recipe, Recipe) else find_recipe(model, recipe)
@@ -187,7 +187,7 @@ def fit(
 def _certified(
     model: ModelSpec, recipe: Recipe, dtype: DType, device: str, outcome: Outcome
 ) -> Fit:
-    """Judge the outcome of a run and write everything down."""
+    """Return the record of a run, with the verdict of the judge."""
     dataset = outcome.training
     try:
         verdict = _judge(model, recipe, dtype, dataset)
@@ -239,7 +239,7 @@ def _judge(model: ModelSpec, recipe: Recipe, dtype: DType, dataset: Dataset) -> 
     factor, mean = REDUCTIONS[recipe.loss]
     if recipe.batches == "stream":  # the loss of a step is that of a batch
         factor *= recipe.batch_size / dataset.rows
-    # Arrays, not lists: the judge takes a block of them at a time.
+    # Arrays, not lists: the judge reads them in blocks.
     columns: Any = list(dataset.x.reshape(dataset.rows, -1).T)
     y: Any = dataset.y
     return judge(
@@ -253,7 +253,7 @@ def _judge(model: ModelSpec, recipe: Recipe, dtype: DType, dataset: Dataset) -> 
 
 
 def _coefficients(model: ModelSpec, parameters: Mapping[str, float]) -> Mapping[str, Any]:
-    """Return what the judge's terms are multiplied by."""
+    """Return the coefficients of the judge's terms."""
     if model.expand is None:
         return parameters
     return model.expand({name: Fraction(value) for name, value in parameters.items()})
@@ -266,9 +266,10 @@ def _settle_by_outputs(
     dtype: DType,
     parameters: Mapping[str, float],
 ) -> dict[str, float]:
-    """Set parameters to zero that cannot be seen in any output, as the judge does for linear ones.
+    """Set negligible parameters to zero, as the judge does for linear models.
 
-    Without a parameter, no output may move by half a unit in the last place of the largest one.
+    A parameter is negligible if setting it to zero moves no output by half a unit in the last place
+    of the largest one.
     """
 
     def outputs(numbers: Mapping[str, float]) -> Wide:
@@ -315,8 +316,8 @@ class DivergedError(TrainError):
     """The loss became infinite or nan.
 
     Attributes:
-        fit: what there is of the fit.
-        epoch: the epoch, counted from 1, whose loss was the first that is not finite.
+        fit: the fit up to there.
+        epoch: the first epoch, counted from 1, whose loss is not finite.
         learning_rate: the recipe's.
     """
 
@@ -333,10 +334,10 @@ class DivergedError(TrainError):
 
 
 class StoppedError(TrainError):
-    """Somebody ended the fit before its time; the commands exit with 130, as for Ctrl-C.
+    """``watch`` ended the fit early; the commands exit with 130, as for Ctrl-C.
 
     Attributes:
-        fit: where it stood; its ``checkpoint`` resumes it.
+        fit: the fit up to there; its ``checkpoint`` resumes it.
     """
 
     exit_code = 130
@@ -350,10 +351,10 @@ class StoppedError(TrainError):
 
 
 class NotAtOptimumError(TrainError):
-    """The fit ended, but its parameters are not the optimum that the judge computed.
+    """The fit ended, but not at the optimum that the judge computed.
 
     Attributes:
-        fit: where it ended.
+        fit: the fit.
     """
 
     def __init__(self, fit: Fit) -> None:
@@ -364,6 +365,6 @@ class NotAtOptimumError(TrainError):
         )
         super().__init__(
             f"{fit.name}: recipe {fit.recipe.name!r} ended after {fit.epochs:,} epochs at "
-            f"{dict(fit.parameters)}, {distance}. Give it more epochs or a rate nearer to 1."
+            f"{dict(fit.parameters)}, {distance}. Use more epochs or a learning rate closer to 1."
         )
         self.fit = fit

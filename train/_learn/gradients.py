@@ -1,7 +1,7 @@
-"""How a gradient is obtained: by autograd, by hand, by differences, through a custom function.
+"""Four ways to compute the same gradient: autograd, by hand, differences, a custom function.
 
-Each strategy returns the loss of a batch and its gradient by parameter. They are the same four
-lines of mathematics in four dresses; docs/learn.md compares them.
+Each strategy returns the loss of a batch and its gradient by parameter; docs/learn.md compares
+them.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def loss_of(forwards: Sequence[Forward], x: Any, y: Any, recipe: Recipe) -> Any:
 def by_autograd(
     state: nn.Module, forwards: Sequence[Forward], x: Tensor, y: Tensor, recipe: Recipe
 ) -> tuple[Tensor, Gradient]:
-    """Record the computation of the loss and run it backwards."""
+    """Compute the gradient by automatic differentiation."""
     loss = loss_of(forwards, x, y, recipe)
     names, parameters = zip(*state.named_parameters(), strict=True)
     gradient = torch.autograd.grad(loss, parameters, allow_unused=True, materialize_grads=True)
@@ -49,7 +49,7 @@ def by_autograd(
 def through_function(
     state: Any, _forwards: Sequence[Forward], x: Tensor, y: Tensor, recipe: Recipe
 ) -> tuple[Tensor, Gradient]:
-    """Let autograd call the module's custom function, which brings its own derivative."""
+    """Compute the gradient by autograd through the module's custom function."""
     return by_autograd(state, [state.through_function], x, y, recipe)
 
 
@@ -70,7 +70,7 @@ def by_hand(
 def by_differences(
     state: nn.Module, forwards: Sequence[Forward], x: Tensor, y: Tensor, recipe: Recipe
 ) -> tuple[Tensor, Gradient]:
-    """Move each parameter a little both ways and look at the loss (a central difference)."""
+    """Compute the gradient by central differences."""
     with torch.no_grad():
         gradient = {}
         for name, parameter in state.named_parameters():

@@ -1,10 +1,10 @@
 """An independent judge: the exact least-squares optimum, in integers and fractions.
 
 It shares nothing with the training loop: no torch, no module, no floating point until its
-verdict is rounded. Data are taken as the rational numbers that their doubles are.
+verdict is rounded. Doubles are taken as exact rational numbers.
 
-The data are read once, a block at a time, into sums of products of their powers. The sums are
-exact, so their order does not matter, and the memory does not grow with the rows.
+The data are read once, block by block, into sums of products of their powers. The sums are
+exact, so their order does not matter, and memory does not grow with the number of rows.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from train._exact.rational import floor_log2, power_of_two, round_fraction
 Basis = Mapping[Exponents, float]
 Design = Mapping[str, Basis]
 
-# Rows that are turned into integers at a time; more are no faster, and hold more memory.
+# Rows converted to integers at a time; more are no faster, and take more memory.
 _BLOCK = 1 << 11
 # Doubles up to 1/_TINY times 2**_SAFE_PLACES are finite doubles.
 _SAFE_PLACES = 900
@@ -39,7 +39,7 @@ class Verdict:
 
     Attributes:
         parameters: the optimum, each rounded once to the dtype, negligible ones zero.
-        best_loss: the smallest loss that any parameters reach, correctly rounded to a double.
+        best_loss: the smallest possible loss, correctly rounded to a double.
     """
 
     parameters: Mapping[str, float]
@@ -51,7 +51,7 @@ class Verdict:
         return self._problem.loss({name: Fraction(v) for name, v in parameters.items()})
 
     def settle(self, parameters: Mapping[str, float]) -> dict[str, float]:
-        """Return the parameters with those set to zero that cannot be seen in any output."""
+        """Return the parameters with negligible ones set to zero."""
         return self._problem.settle(parameters)
 
 
@@ -68,7 +68,7 @@ def judge(
 
     Args:
         x: the features, each a sequence (a list, or an array with ``tolist``) of n doubles.
-        y: n doubles, likewise.
+        y: n doubles.
         designs: what each parameter is multiplied by, as coefficients by exponents; the loss is
             the mean over the designs.
         mean: whether the loss of a design is the mean of the squared errors, or their sum.
@@ -142,7 +142,7 @@ class _Problem:
             others = names[: error.column]
             raise UndeterminedError(
                 f"the data do not determine {names[error.column]!r}"
-                + (f" beside {', '.join(others)}" if others else "")
+                + (f" separately from {', '.join(others)}" if others else "")
                 + ": give more different inputs, or fewer parameters"
             ) from None
         return {
@@ -165,7 +165,7 @@ class _Problem:
 
         A parameter counts as zero if its largest contribution over the data is under half a unit
         in the last place of the largest output. The even terms of a sine's fit are of this kind:
-        exactly zero for the judge, a trace of rounding for whoever computes in floating point.
+        exactly zero for the judge, a trace of rounding in floating point.
         """
         exact = {name: Fraction(value) for name, value in parameters.items()}
         peaks = {
@@ -175,7 +175,7 @@ class _Problem:
         if not any(peaks.values()):
             return dict.fromkeys(parameters, 0.0)
         # The largest output lies between the root mean square and the sum of all peaks. That
-        # settles nearly every case without another pass over the data.
+        # decides nearly every case without another pass over the data.
         u, unit = self._integers(exact)
         mean_square = Fraction(self._outputs_squared(u), unit**2 * self._rows) * self._unit_square
         half_ulp = power_of_two(floor_log2(mean_square) // 2 - self._digits)

@@ -21,25 +21,25 @@ from train._learn.recipes import REDUCTIONS, Draw, DType, Recipe
 from train._learn.spec import ModelSpec, designs
 from train._learn.steps import Stepper, make_stepper
 
-# A fit stands still when so many epochs in a row move no prediction by more than this share of
-# the largest one. Float32 resolves 2**-24; float64 leaves room for 2**-44 above its own noise.
-_STILL_EPOCHS = 2
-_STILL_SHARE = 2.0**-44
+# A fit has converged when this many epochs in a row move no prediction by more than this fraction
+# of the largest one. Float32 resolves 2**-24; float64 leaves room for 2**-44 above its own noise.
+_CONVERGED_EPOCHS = 2
+_CONVERGED_SHARE = 2.0**-44
 
-# Rows computed at a time where a step sees all of them: intermediates stay in the processor's
-# cache, and memory does not grow with the rows. Longer blocks are no faster: torch would split each
-# operation among threads, and wait for these.
+# Rows per block where a step uses all rows: intermediates stay in the processor's cache, and memory
+# does not grow with the rows. Longer blocks are no faster: torch would split each operation among
+# threads and wait for them.
 _BLOCK = 1 << 15
 
 
 class Epoch(NamedTuple):
-    """What is known after an epoch.
+    """The state after an epoch.
 
     Attributes:
         number: counted from 1.
         loss: of the whole data (of the batch, for a stream). Before the step, where the epoch is
             one step; after the last one, where it is many.
-        validation_loss: of the rows held out, at the same moment; None if there are none.
+        validation_loss: of the validation rows, at the same time; None if there are none.
         parameters: after the epoch.
     """
 
@@ -55,17 +55,16 @@ Watcher = Callable[[Epoch], object]
 
 @dataclass(frozen=True)
 class Outcome:
-    """Where a run of the loop ended.
+    """The end of a run of the loop.
 
     Attributes:
         values: the parameters, as doubles.
-        epochs: what happened.
-        gradient: of the last epoch's last step, where it is not autograd's.
-        training: the rows that trained.
-        validation: the rows that validated, or None.
-        end: why it ended: its epochs are over, nothing moves any more, it was stopped, or the
-            loss is not finite.
-        checkpoint: what ``resume`` needs to go on from here.
+        epochs: the history.
+        gradient: of the last step, unless computed by autograd.
+        training: the training rows.
+        validation: the validation rows, or None.
+        end: why it ended: "epochs" (all done), "converged", "stopped" or "diverged".
+        checkpoint: what ``resume`` needs to continue from here.
     """
 
     values: Mapping[str, float]
@@ -88,21 +87,21 @@ def run(
     """Train a model by a recipe; everything random comes from the recipe's seed.
 
     Args:
-        model: what to train.
-        recipe: how.
-        device: where.
+        model: the model to train.
+        recipe: its recipe.
+        device: the device.
         watch: called after each epoch.
         resume: an earlier outcome's checkpoint of the same model, recipe and dtype.
         dtype: what the model is served in; its constants are rounded to it.
     """
     with torch.random.fork_rng(devices=[]):
-        # The CPU's alone: torch.manual_seed would change the GPU's for the caller.
+        # Of the CPU alone: torch.manual_seed would also reseed the caller's GPU.
         torch.default_generator.manual_seed(recipe.seed)
         return _Run(model, recipe, device, dtype).train(watch, resume)
 
 
 class _Run:
-    """A model, its data and its stepper, made ready from a recipe."""
+    """A model, its data and its stepper, prepared from a recipe."""
 
     def __init__(
         self, model: ModelSpec, recipe: Recipe, device: torch.device, dtype: DType
@@ -132,8 +131,8 @@ class _Run:
             gradient, still = resume["gradient"] or {}, resume["still"]
             before = [old.to(self._device) for old in resume["before"] or []] or None
         for number in range(len(epochs) + 1, recipe.epochs + 1):
-            if still == _STILL_EPOCHS:
-                end = "still"
+            if still == _CONVERGED_EPOCHS:
+                end = "converged"
                 break
             for x, y in self._batches():
                 forwards = self._drawn_forwards()
@@ -149,7 +148,7 @@ class _Run:
                 end = "diverged"
                 break
             if recipe.until == "optimum":
-                still = still + 1 if before is not None and _stands(before, predictions) else 0
+                still = still + 1 if before is not None and _converged(before, predictions) else 0
                 before = predictions
             if watch is not None and watch(epochs[-1]) is True:
                 end = "stopped"
@@ -173,7 +172,7 @@ class _Run:
             },
         )
 
-    # What is trained, and on what.
+    # The model and its data.
 
     def _make_state(self) -> State:
         recipe = self._recipe
@@ -261,14 +260,14 @@ class _Run:
             return float(loss_of(self._forwards, x, y, self._recipe))
 
     def _whitening(self) -> Tensor:
-        """Return T such that in q, with p = T·q, the loss has the unit matrix for its curvature.
+        """Return T such that the curvature of the loss in q, with p = T·q, is the unit matrix.
 
         For squared errors of a model that is linear in its parameters, the curvature is 2·G times
         the loss's factor, with G the Gram matrix of what the parameters are multiplied by.
         """
         names = list(values(self._state))
-        # So few numbers are numpy's: torch's linear algebra wakes all its threads for them, and
-        # waits for these longer than the whole fit takes.
+        # By numpy: torch's linear algebra starts all its threads for a few numbers, and waits for
+        # them longer than the whole fit takes.
         gram = np.zeros((len(names), len(names)))
         for design in designs(self._model, self._recipe, self._dtype):
             for start in range(0, len(self._x), _BLOCK):
@@ -288,7 +287,7 @@ class _Run:
             ) from None
         return torch.tensor(np.linalg.inv(lower).T, dtype=self._x.dtype, device=self._device)
 
-    # What is known of it.
+    # The state of the run.
 
     def _numbers(self) -> dict[str, float]:
         if isinstance(self._state, nn.Module):
@@ -296,7 +295,7 @@ class _Run:
         return {name: float(getattr(self._state, name)) for name in self._model.parameters}
 
     def _identity(self) -> dict[str, Any]:
-        """Return what a fit must share with the checkpoint from which it goes on."""
+        """Return what a fit must share with the checkpoint that it resumes from."""
         settings = self._recipe.settings()
         del settings["epochs"]
         return {
@@ -317,8 +316,8 @@ class _Run:
     def _restore(self, checkpoint: Mapping[str, Any]) -> None:
         if checkpoint.get("fit") != self._identity():
             raise TrainError(
-                f"{self._model.name}: the checkpoint is not one of recipe {self._recipe.name!r} "
-                f"with these settings and for {self._dtype}; only the epochs can change"
+                f"{self._model.name}: the checkpoint does not match recipe {self._recipe.name!r} "
+                f"with these settings, for {self._dtype}; only the number of epochs may change"
             )
         if isinstance(self._state, nn.Module):
             self._state.load_state_dict(checkpoint["state"])
@@ -327,7 +326,7 @@ class _Run:
                 setattr(self._state, name, type(getattr(self._state, name))(number))
         if self._recipe.batches == "stream":
             for _ in checkpoint["epochs"]:
-                self._draw_batch()  # what has gone by, for the report
+                self._draw_batch()  # the earlier batches, for the report
         self._stepper.load_state_dict(checkpoint["stepper"])
         torch.set_rng_state(checkpoint["generator"])
 
@@ -335,7 +334,7 @@ class _Run:
 def _numpy_state(module: nn.Module, recipe: Recipe) -> SimpleNamespace:
     """Return an object with the module's parameters as numpy scalars, and with its formulas.
 
-    These use nothing but operators on attributes, so they run on any object that has these.
+    The formulas only use operators on attributes, so they run on any object that has them.
     """
     kind: Any = type(module)
     number = np.dtype(recipe.dtype).type
@@ -348,7 +347,7 @@ def _numpy_state(module: nn.Module, recipe: Recipe) -> SimpleNamespace:
 def _draw(model: ModelSpec, rows: int) -> tuple[Tensor, Tensor]:
     draw = DATASETS[model.dataset].draw if isinstance(model.dataset, str) else None
     if draw is None:
-        raise TrainError(f"{model.name}: its data cannot be drawn anew")
+        raise TrainError(f"{model.name}: its data cannot be redrawn")
     return draw(rows)
 
 
@@ -363,17 +362,19 @@ def _dataset(model: ModelSpec, recipe: Recipe) -> Dataset:
 
 
 def _split(dataset: Dataset, recipe: Recipe) -> tuple[Dataset, Dataset | None]:
-    """Return the rows that train and those that validate."""
+    """Return the training rows and the validation rows."""
     held_out = list(recipe.held_out)
     fraction = recipe.validation_fraction
     if not 0.0 <= fraction < 1.0:
-        raise TrainError(f"a validation fraction of {fraction:g} is not at least 0 and under 1")
+        raise TrainError(
+            f"a validation fraction of {fraction:g} must be at least 0 and less than 1"
+        )
     if fraction:
         count = round(fraction * dataset.rows)
         if not 1 <= count < dataset.rows:
             raise TrainError(
-                f"a validation fraction of {fraction:g} leaves {count} of {dataset.rows} rows to "
-                "validate; at least one must validate and one train"
+                f"a validation fraction of {fraction:g} leaves {count} of {dataset.rows} rows for "
+                "validation; at least one must validate and one train"
             )
         generator = torch.Generator().manual_seed(recipe.seed)
         held_out = torch.randperm(dataset.rows, generator=generator)[:count].tolist()
@@ -405,10 +406,10 @@ def _polynomial(basis: Mapping[tuple[int, ...], float], x: Tensor) -> Tensor:
     return total
 
 
-def _stands(before: Sequence[Tensor], now: Sequence[Tensor]) -> bool:
-    """Tell whether no prediction moved by more than the share that counts."""
+def _converged(before: Sequence[Tensor], now: Sequence[Tensor]) -> bool:
+    """Return whether no prediction moved by more than the tolerance."""
     return all(
-        bool((new - old).abs().max() <= _STILL_SHARE * new.abs().max())
+        bool((new - old).abs().max() <= _CONVERGED_SHARE * new.abs().max())
         for old, new in zip(before, now, strict=True)
     )
 

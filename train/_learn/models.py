@@ -188,10 +188,10 @@ def list_models() -> list[str]:
 
 
 def find_model(name: str) -> ModelSpec:
-    """Return a row of the table.
+    """Return a model of the table.
 
     Raises:
-        UnknownNameError: there is none of that name.
+        UnknownNameError: there is no model of that name.
     """
     if name not in MODELS:
         raise UnknownNameError(unknown("model", name, list(MODELS)))
@@ -199,10 +199,10 @@ def find_model(name: str) -> ModelSpec:
 
 
 def find_recipe(model: ModelSpec, name: str | None) -> Recipe:
-    """Return a recipe of a model, its default for None.
+    """Return a recipe of a model; None for the default.
 
     Raises:
-        UnknownNameError: the model has none of that name.
+        UnknownNameError: the model has no recipe of that name.
     """
     by_name = {recipe.name: recipe for recipe in model.recipes}
     if name is None:
@@ -213,5 +213,5 @@ def find_recipe(model: ModelSpec, name: str | None) -> Recipe:
 
 
 def unknown(kind: str, name: str, known: list[str]) -> str:
-    """Return the message for a name that is not in a table, with the nearest that are."""
+    """Return the message for an unknown name, with the closest known one."""
     return f"no {kind} named {name!r}.{suggest(name, known, 1)} Known: {', '.join(known)}."

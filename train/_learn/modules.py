@@ -1,12 +1,12 @@
-"""The models as torch modules. Every ``forward`` is in Horner form, with + - * and nothing else.
+"""The models as torch modules. Every ``forward`` is in Horner form, with only + - *.
 
 Parameters and constants are 0-d tensors, so that their bits are visible to every exporter. A
 ``forward`` takes a tensor of any shape and returns one of that shape (with two features: without
 the last axis).
 
-``partials`` are the derivatives of the output by each parameter, found by hand. They and
-``forward`` use nothing but operators, so that a recipe can run them on numpy as well, with any
-object that has the parameters as attributes in place of ``self``.
+``partials`` are the derivatives of the output by each parameter, derived by hand. Like ``forward``
+they only use operators, so that a recipe can also run them on numpy, with any object that has the
+parameters as attributes in place of ``self``.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from torch import Tensor, nn
 
 from train._learn.recipes import DType
 
-# The thermometer's normalization. It is part of the model that is served, so a fit rounds it to the
-# dtype of that (see ``round_constants``).
+# The thermometer's normalization. It is part of the served model, so a fit rounds it to that dtype
+# (see ``round_constants``).
 SCALE = 0.1
 
 
@@ -217,16 +217,16 @@ def round_to(value: float, dtype: DType) -> float:
 
 
 def round_constants(module: nn.Module, dtype: DType) -> None:
-    """Round a module's constants to the dtype that it is served in, also to train in a wider one.
+    """Round a module's constants to the dtype that it is served in, even to train in a wider one.
 
-    The optimum depends on them: float32's 0.1 has another one than float64's.
+    The optimum depends on them: that of float32's 0.1 differs from that of float64's.
     """
     for buffer in module.buffers():
         buffer.copy_(buffer.to(getattr(torch, dtype)))
 
 
 def set_values(module: nn.Module, numbers: Mapping[str, float]) -> None:
-    """Set parameters or constants of a module by name; a submodule's have dots in theirs."""
+    """Set parameters or constants of a module by name; those of submodules have dots."""
     tensors = dict((*module.named_parameters(), *module.named_buffers()))
     with torch.no_grad():
         for name, number in numbers.items():

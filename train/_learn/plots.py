@@ -1,4 +1,4 @@
-"""Pictures of a fit: the data with the curve, the loss with the best possible one, an animation."""
+"""Plots of a fit: the data with the curve, the losses, an animation, a live window."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from PIL.Image import Image
 
-# More points than this only blacken the paper.
+# More points than this would only overlap.
 _MOST_POINTS = 2000
-# Pictures of an animation, and how long each is shown.
+# Frames of an animation, and how long each is shown.
 FRAMES = 60
 _FRAME_MILLISECONDS = 100
 _LIVE_SECONDS = 0.1
@@ -42,9 +42,9 @@ def figure(fit: Fit) -> Figure:
 
 
 def frames(fit: Fit) -> Iterator[Image]:
-    """Yield pictures of the curve and the loss as the fit went on.
+    """Yield frames of the curve and the loss during the fit.
 
-    They lie denser at the beginning, where more happens.
+    They are denser at the beginning, where more happens.
     """
     from matplotlib.figure import Figure
     from PIL import Image
@@ -64,14 +64,14 @@ def frames(fit: Fit) -> Iterator[Image]:
 
 
 def to_gif(pictures: Iterable[Image]) -> bytes:
-    """Return the pictures as an animated GIF that runs for ever."""
+    """Return frames as an endless animated GIF."""
     first, *others = pictures
     buffer = io.BytesIO()
     first.save(
         buffer,
         format="GIF",
         save_all=True,
-        append_images=others + (others or [first])[-1:] * 10,  # rests on the end
+        append_images=others + (others or [first])[-1:] * 10,  # pauses at the end
         duration=_FRAME_MILLISECONDS,
         loop=0,
     )
@@ -79,12 +79,12 @@ def to_gif(pictures: Iterable[Image]) -> bytes:
 
 
 def live(model: ModelSpec, recipe: Recipe, dtype: str = "float32") -> Callable[[Epoch], None]:
-    """Open a window and return what redraws the curve and the loss as epochs go by.
+    """Open a window and return a function that redraws curve and loss after an epoch.
 
-    The points are the model's fixed sample, also for a recipe that draws fresh ones.
+    The points are the model's fixed sample, even if the recipe draws new ones.
 
     Raises:
-        TrainError: there is no display to draw on.
+        TrainError: there is no display.
     """
     from matplotlib import pyplot
     from matplotlib.backends.registry import BackendFilter, backend_registry
@@ -92,8 +92,8 @@ def live(model: ModelSpec, recipe: Recipe, dtype: str = "float32") -> Callable[[
     windows = backend_registry.list_builtin(BackendFilter.INTERACTIVE)  # type: ignore[no-untyped-call]
     if pyplot.get_backend().lower() not in map(str.lower, windows):
         raise TrainError(
-            "no display to draw on (matplotlib found no windows here); type --gif FILE to keep "
-            "the same as an animation"
+            "no display (matplotlib cannot open a window here); use --gif FILE to get "
+            "an animation instead"
         )
     fixed = load_dataset(model.dataset) if isinstance(model.dataset, str) else model.dataset
     scene = _Scene(model, recipe.constants, dtype, fixed, None)
@@ -120,7 +120,7 @@ def live(model: ModelSpec, recipe: Recipe, dtype: str = "float32") -> Callable[[
 
 
 class _Scene(NamedTuple):
-    """What stands still while a curve moves: the model, its constants and dtype, the points."""
+    """What does not change between frames: the model, its constants and dtype, the points."""
 
     model: ModelSpec
     constants: Mapping[str, float]
@@ -155,7 +155,7 @@ def _draw_curve(axes: Axes, scene: _Scene, parameters: Mapping[str, float]) -> N
         margin = 0.1 * float(top - bottom) or 1.0
         axes.set_ylim(float(bottom) - margin, float(top) + margin)
     else:
-        # Several features have no axis of their own: the prediction against the observation.
+        # With several features, the prediction against the observation.
         module = fitted_module(scene.model, numbers, scene.model.variants[-1], torch.float64)
         axes.plot(y, module(torch.tensor(x)).numpy(), **dots)
         axes.plot([y.min(), y.max()], [y.min(), y.max()], label="Prediction = observation")

@@ -1,4 +1,4 @@
-"""Recipes: how a model is fitted, as data that one training loop reads."""
+"""Recipes: how a model is trained, as data for one training loop."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Literal
 Loss = Literal["mean", "sum", "half-sum", "half-mean"]
 DType = Literal["float32", "float64"]
 
-# What a sum of squared errors is multiplied by, and whether it is divided by the rows as well.
+# The factor of the sum of squared errors, and whether it is also divided by the number of rows.
 REDUCTIONS: Mapping[Loss, tuple[float, bool]] = {
     "mean": (1.0, True),
     "sum": (1.0, False),
@@ -31,32 +31,32 @@ class Recipe:
     """A way to fit a model.
 
     Attributes:
-        name: what a user types.
+        name: its name.
         optimizer: a class of ``torch.optim``, or "by hand": subtract rate times gradient.
         learning_rate: its ``lr``.
-        epochs: at most so many passes over the data (steps, for a stream).
+        epochs: largest number of passes over the data (steps, for a stream).
         loss: how the squared errors of a batch are reduced.
-        gradient: how it is obtained. "by hand" is the chain rule with the module's ``partials``,
+        gradient: how it is computed. "by hand" is the chain rule with the module's ``partials``,
             "function" goes through the module's custom autograd function.
         momentum: of SGD.
         delta: step of the central difference, for "finite-difference".
         start: parameters to start from, where they are not the module's own.
         constants: constants of the module to replace; {"scale": 1.0} takes raw readings.
         module: which of the model's modules to train, "" for the one that is served.
-        batches: all rows at once, batches of them in order or shuffled anew each epoch, or a
-            fresh batch each step from the dataset's source ("stream").
+        batches: all rows at once, batches of them in order or shuffled each epoch, or a new
+            batch each step from the dataset's source ("stream").
         batch_size: rows of a batch, where they are not all.
-        drawn: whether the data are drawn anew with the seed instead of the fixed sample.
+        drawn: whether the data are redrawn with the seed instead of the fixed sample.
         variants: each step on the mean over the model's variants, or on a random one.
         average_again: divide the gradient by the rows once more, as one tutorial does.
-        whiten: let the optimizer see parameters in which all directions are alike.
-        held_out: rows, counted from 0, that validate and do not train.
-        validation_fraction: share of rows, chosen by the seed, that validate and do not train.
-        seed: of everything random.
-        until: "optimum" stops when the predictions stand still and asks the judge to certify the
-            result; "epochs" runs through.
+        whiten: optimize transformed parameters in which all directions have the same curvature.
+        held_out: validation rows, counted from 0.
+        validation_fraction: fraction of rows, chosen by the seed, for validation.
+        seed: of all random numbers.
+        until: "optimum" stops when the predictions have converged and asks the judge to certify
+            the result; "epochs" runs all epochs.
         dtype: the dtype of parameters and data while fitting, whatever they are served in.
-        library: what computes; numpy needs gradient and optimizer by hand.
+        library: "torch" or "numpy", which needs gradient and optimizer by hand.
     """
 
     name: str
@@ -110,10 +110,10 @@ class Recipe:
 def lbfgs(
     loss: Loss, *, start: Mapping[str, float | Draw] | None = None, whiten: bool = True
 ) -> Recipe:
-    """Return the default recipe: L-BFGS in float64 until nothing moves any more.
+    """Return the default recipe: L-BFGS in float64 until it has converged.
 
-    It takes full steps and no line search. A line search compares losses, and a loss is flat at
-    its minimum: it cannot tell parameters apart that differ by the square root of the machine's
+    It takes full steps without a line search. A line search compares losses, and a loss is flat at
+    its minimum: it cannot distinguish parameters that differ by the square root of the machine
     precision. Gradients can.
     """
     return Recipe(

@@ -1,10 +1,10 @@
-"""The last bits of a float64 fit, which float64's own arithmetic cannot find.
+"""The last bits of a float64 fit, which float64 arithmetic cannot find.
 
 A gradient that is computed in float64 is noise once the parameters are right up to a few units in
-the last place. So where the optimizer stands still, the errors of the predictions and their
-derivatives are computed once more, from the same forward, in twice the precision; what they say is
-a last small step. This is iterative refinement as for linear systems (J. H. Wilkinson, "Rounding
-Errors in Algebraic Processes", 1963), with the steps of Gauss and Newton.
+the last place. So where the optimizer has converged, the errors of the predictions and their
+derivatives are computed again, from the same forward, in twice the precision; they give a last
+small step. This is iterative refinement as for linear systems (J. H. Wilkinson, "Rounding Errors in
+Algebraic Processes", 1963), with Gauss-Newton steps.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from train._learn.modules import set_values
 from train._learn.recipes import Recipe
 from train._learn.spec import ModelSpec, Variant
 
-# Refinement finds bits, not optima: what is farther away than this, as a share of the predictions
-# (root mean squares), is left where it is. An optimizer whose steps have become as small as 2**-44
-# can have thousands of them before it.
+# Refinement finds bits, not optima: parameters farther away than this, as a fraction of the
+# predictions (root mean squares), are not refined. An optimizer whose steps have become as small as
+# 2**-44 may need thousands more.
 _NEAR = 2.0**-30
 _MOST_STEPS = 20
-_BLOCK = 1 << 13  # rows computed at a time: intermediates stay in the processor's cache
+_BLOCK = 1 << 13  # rows per block: intermediates stay in the processor's cache
 
 
 def refine(
@@ -37,18 +37,18 @@ def refine(
     """Return the parameters of least squares near the given ones, rounded once to float64.
 
     Args:
-        model: what was trained; its served forms count, all alike.
+        model: the trained model; all its variants count equally.
         recipe: sets constants of the module.
-        dataset: the rows that trained.
-        values: where the optimizer stands still. If that is not near the optimum, or steps lead
-            nowhere, these are returned as they are.
+        dataset: the training rows.
+        values: where the optimizer converged. They are returned unchanged if the optimum is not
+            near, or if the steps do not converge.
 
     Raises:
-        TrainError: a forward does something else than + - * and negation.
+        TrainError: a forward uses more than + - * and negation.
     """
     at = {name: wide(value) for name, value in values.items()}
     before = math.inf
-    with np.errstate(all="ignore"):  # what is not finite is no step
+    with np.errstate(all="ignore"):  # a step that is not finite is rejected
         for _ in range(_MOST_STEPS):
             step, size = _step(model, recipe, dataset, at)
             if size >= before / 2:  # the noise of twice the precision
@@ -66,7 +66,7 @@ def wide_outputs(
     """Return what the last form of a model gives for float64 inputs, in twice the precision.
 
     Raises:
-        TrainError: its forward does something else than + - * and negation.
+        TrainError: its forward uses more than + - * and negation.
     """
     at = {name: wide(value) for name, value in values.items()}
     with np.errstate(all="ignore"):
@@ -76,7 +76,7 @@ def wide_outputs(
 def _step(
     model: ModelSpec, recipe: Recipe, dataset: Dataset, at: Mapping[str, Wide]
 ) -> tuple[dict[str, float], float]:
-    """Return the step to the optimum, and its size as a share of the predictions'.
+    """Return the step to the optimum, and its size as a fraction of the predictions'.
 
     The size is nan if the data do not determine a step.
     """
@@ -109,7 +109,7 @@ def _step(
 def _forward(
     model: ModelSpec, recipe: Recipe, variant: Variant, at: Mapping[str, Wide]
 ) -> Callable[[Jet], Jet]:
-    """Return a variant's forward, which takes and gives jets."""
+    """Return a variant's forward on jets."""
     module = model.module()
     set_values(module, recipe.constants)
     names = {id(parameter): name for name, parameter in module.named_parameters()}

@@ -1,4 +1,4 @@
-"""What a fit leaves for people and machines: a record, its history, a plot, a few lines."""
+"""Output of a fit: a JSON record, a text summary, its history and a plot."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from train._learn.verdicts import advice, verdict
 
 
 def as_record(fit: Fit) -> dict[str, Any]:
-    """Return the facts of a fit as JSON values; what is not finite becomes None."""
+    """Return a fit as JSON values; numbers that are not finite become None."""
     return {
         "model": fit.name,
         "recipe": fit.recipe.name,
@@ -55,10 +55,10 @@ def _all_finite(values: Any) -> dict[str, float | None]:
 
 
 def as_text(fit: Fit) -> str:
-    """Return a few lines for people."""
+    """Return a text summary."""
     units = f" {fit.model.output.unit}²" if fit.model.output.unit != "1" else ""
     seed = f", seed {fit.recipe.seed}" if fit.recipe.is_random else ""
-    # So many digits tell any two numbers of the dtype apart.
+    # Enough digits to distinguish any two numbers of the dtype.
     digits = 9 if fit.dtype == "float32" else 17
     width = digits + 7
     lines = [
@@ -81,7 +81,7 @@ def as_text(fit: Fit) -> str:
 
 
 def as_csv(fit: Fit) -> str:
-    """Return the history: epoch, loss, validation_loss and each parameter, every epoch."""
+    """Return the history: epoch, loss, validation_loss and each parameter, one epoch per row."""
     text = io.StringIO()
     rows = csv.writer(text, lineterminator="\n")
     rows.writerow(["epoch", "loss", "validation_loss", *fit.parameters])
@@ -92,7 +92,7 @@ def as_csv(fit: Fit) -> str:
 
 
 def plot(fit: Fit, kind: str) -> bytes:
-    """Return the picture of a fit as a file of that kind, "png" or "svg"."""
+    """Return the plot of a fit as "png" or "svg"."""
     image = io.BytesIO()
     plots.figure(fit).savefig(image, format=kind, dpi=120)
     return image.getvalue()
@@ -101,14 +101,14 @@ def plot(fit: Fit, kind: str) -> bytes:
 def write(fit: Fit, folder: Path, *, resumed: bool = False) -> None:
     """Write ``fit.json``, ``history.csv`` and ``fit.png``; of a stopped fit, a checkpoint too.
 
-    They are of one fit: whenever the process is killed, ``fit.json`` is there only beside the files
-    that belong to it. A checkpoint that this fit did not go on from disappears with the old
-    ``fit.json``; the one that it did go on from, once all of the new files are there.
+    The files always belong to one fit: even if the process is killed, ``fit.json`` exists only
+    together with its files. A checkpoint of another fit is removed with the old ``fit.json``; the
+    one that this fit was resumed from, once all new files exist.
 
     Args:
         fit: what to write.
-        folder: where; made if need be.
-        resumed: whether the fit goes on from the checkpoint in the folder.
+        folder: created if needed.
+        resumed: whether the fit was resumed from the checkpoint in the folder.
 
     Raises:
         OSError: a file cannot be written.

@@ -1,4 +1,4 @@
-"""What a model that can be fitted consists of."""
+"""The parts of a model that can be fitted."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from train._learn.datasets import Dataset
 from train._learn.modules import round_to
 from train._learn.recipes import DType, Recipe
 
-# What a parameter is multiplied by: coefficient by exponents, one exponent a feature; a coefficient
-# may be the name of one of the model's constants. {(4,): 1, (5,): 1} is x⁴ + x⁵.
+# The factor of a parameter: coefficients by exponents, one exponent per feature; a coefficient may
+# be the name of one of the model's constants. {(4,): 1, (5,): 1} is x⁴ + x⁵.
 Basis = Mapping[tuple[int, ...], float | str]
 Design = Mapping[str, Mapping[tuple[int, ...], float]]
 Coefficients = dict[str, Fraction]
@@ -22,7 +22,7 @@ Coefficients = dict[str, Fraction]
 
 @dataclass(frozen=True)
 class Quantity:
-    """An input or output: its name in the formula, what it is, and its unit ("1" for none)."""
+    """An input or output: its name in the formula, its meaning, and its unit ("1" for none)."""
 
     name: str
     meaning: str
@@ -34,13 +34,13 @@ class Variant:
     """A form in which a model is served; all variants of a model share one fit.
 
     Attributes:
-        name: what follows the dot in its name; empty for the only one.
-        title: one line for people.
-        formula: the function in the field's notation.
-        terms: what each coefficient is multiplied by. The coefficients are the parameters, or
-            for a model that is not linear in these, what its ``expand`` gives. The judge reads
-            this and never the module.
-        view: takes the fitted module, returns the module of this form, sharing its parameters.
+        name: the part of its name after the dot; empty for the only one.
+        title: one line of text.
+        formula: the function in mathematical notation.
+        terms: the factor of each coefficient. The coefficients are the parameters, or for a model
+            that is not linear in these, what its ``expand`` returns. The judge reads this and
+            never the module.
+        view: returns the module of this form for the fitted module, sharing its parameters.
     """
 
     name: str
@@ -55,21 +55,21 @@ class ModelSpec:
     """A model that can be fitted.
 
     Attributes:
-        name: what a user types.
-        module: makes the module with its parameters at the start of the fit.
-        dataset: a name of the table of datasets, or data of your own.
-        input: what it eats.
-        output: what it gives.
+        name: its name.
+        module: returns a new module with the parameters at the start of the fit.
+        dataset: the name of a built-in dataset, or a dataset.
+        input: its input.
+        output: its output.
         recipes: its recipes; the first one is the default.
-        variants: the forms in which it is served; the loss is the mean over these. The last one
-            is the default.
+        variants: the forms in which it is served; the loss is the mean over them. The last one is
+            the default.
         description: what a user should know before using it.
-        measured: whether the data are readings that scatter around the curve, so that their
-            residuals tell how uncertain it is. The parameters then are one a monomial.
-        constants: constants by name, for use in ``terms``; rounded to the dtype that is served,
-            as the module's buffers are.
+        measured: whether the data are readings that scatter around the curve, so that the residuals
+            determine its uncertainty. Each parameter then belongs to one monomial.
+        constants: constants by name, for use in ``terms``; rounded to the served dtype, like the
+            module's buffers.
         modules: other modules that recipes train, by name; they compute the same function.
-        expand: for a model that is not linear in its parameters, turns these into the
+        expand: for a model that is not linear in its parameters, converts these to the
             coefficients of a polynomial, exactly.
     """
 
@@ -87,7 +87,7 @@ class ModelSpec:
     expand: Callable[[Coefficients], Coefficients] | None = None
 
     def make_module(self, name: str = "") -> nn.Module:
-        """Return a new module: the one that is served, or another one by name."""
+        """Return a new module: the served one, or another by name."""
         return self.modules[name]() if name else self.module()
 
     @property
@@ -99,8 +99,7 @@ class ModelSpec:
 def designs(model: ModelSpec, recipe: Recipe, dtype: DType) -> list[Design]:
     """Return the terms of each variant as numbers.
 
-    The constants are the model's, or what the recipe sets instead, rounded to the dtype that the
-    model is served in.
+    The constants are the model's, or those that the recipe sets, rounded to the served dtype.
     """
     constants = {
         name: round_to(value, dtype)

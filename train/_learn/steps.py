@@ -1,4 +1,4 @@
-"""Who takes the step: a rule by hand, or a torch optimizer, perhaps in whitened parameters."""
+"""Optimizer steps: by hand, or by a torch optimizer, optionally in whitened parameters."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ class Stepper(Protocol):
         """Take one step."""
 
     def state_dict(self) -> dict[str, Any]:
-        """Return what it remembers, for a checkpoint."""
+        """Return its state, for a checkpoint."""
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from a checkpoint."""
+        """Restore its state from a checkpoint."""
 
 
 class ByHand:
@@ -46,7 +46,7 @@ class ByHand:
                 parameters[name].sub_(self._rate * slope)
 
     def state_dict(self) -> dict[str, Any]:
-        """See ``Stepper.state_dict``; there is nothing to remember."""
+        """See ``Stepper.state_dict``; there is no state."""
         return {}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -54,10 +54,10 @@ class ByHand:
 
 
 class ByOptimizer:
-    """Hands the gradient to an optimizer of ``torch.optim``.
+    """Passes the gradient to an optimizer of ``torch.optim``.
 
-    With a ``transform`` T, the optimizer moves q where the parameters are p = T·q. If T comes from
-    the curvature of the loss, all directions of q are alike, and full steps arrive at once.
+    With a ``transform`` T, the optimizer moves q where the parameters are p = T·q. If T is derived
+    from the curvature of the loss, all directions of q are alike, and full steps converge at once.
     """
 
     def __init__(self, state: nn.Module, recipe: Recipe, transform: Tensor | None) -> None:
@@ -79,7 +79,7 @@ class ByOptimizer:
         else:
             slopes = torch.stack([gradient[name] for name in self._parameters])
             self._q.grad = self._transform.T @ slopes
-        # The gradient is already there; an optimizer that wants a closure gets the loss.
+        # The gradient is already set; an optimizer that needs a closure gets the loss.
         self._optimizer.step(lambda: loss)
         if self._transform is not None:
             with torch.no_grad():
@@ -94,7 +94,7 @@ class ByOptimizer:
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """See ``Stepper.load_state_dict``."""
-        # A copy, or the optimizer would go on in the checkpoint's own tensors.
+        # A copy, or the optimizer would modify the checkpoint's tensors.
         self._optimizer.load_state_dict(deepcopy(state["optimizer"]))
         with torch.no_grad():
             for value, saved in zip(self._moved, state["moved"], strict=True):
@@ -102,7 +102,7 @@ class ByOptimizer:
 
 
 def _solve(transform: Tensor, start: Tensor) -> Tensor:
-    """Return q for p = T·q; numpy does so few numbers without waking threads."""
+    """Return q for p = T·q; by numpy, which starts no threads for a few numbers."""
     q = np.linalg.solve(transform.double().cpu().numpy(), start.double().cpu().numpy())
     return torch.tensor(q, dtype=start.dtype, device=start.device)
 
@@ -120,7 +120,7 @@ def _optimizer(recipe: Recipe, parameters: list[Any]) -> torch.optim.Optimizer:
         return torch.optim.LBFGS(
             parameters,
             lr=rate,
-            max_iter=1,  # the loop counts, watches and stops; the state lives on between steps
+            max_iter=1,  # the loop counts, watches and stops; the state persists between steps
             tolerance_grad=0.0,
             tolerance_change=0.0,
             history_size=20,

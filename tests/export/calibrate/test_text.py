@@ -81,7 +81,7 @@ def test_a_long_equation_is_broken_before_a_sign():
 
 def test_warnings_are_shown():
     text = as_text(train.calibrate([0.0, 0.0, 1.0, 1.0], [0.0, 0.1, 1.0, 1.1]))
-    assert "\nwarning: 2 different x carry 2 coefficients" in text
+    assert "\nwarning: 2 coefficients from 2 different x" in text
 
 
 def test_the_record_has_no_infinite_number():

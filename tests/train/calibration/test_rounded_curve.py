@@ -203,7 +203,7 @@ def test_numbers_too_large_for_the_dtype():
         serve(Polynomial(1, 1), huge, [DOMAINS["unit"]], "float32")
     assert serve(Polynomial(1, 1), huge, [DOMAINS["unit"]], "float64").coefficients[0] == 1e39
     far = (Fraction(10) ** 39, Fraction(10) ** 40)
-    with pytest.raises(CalibrationError, match="x reaches further than float32; use float64"):
+    with pytest.raises(CalibrationError, match="x exceeds the range of float32; use float64"):
         serve(Polynomial(1, 1), [Fraction(0), Fraction(1, 10**39)], [far], "float32")
     # Each coefficient is a float32, but not the largest value.
     steep = [Fraction(0), Fraction(10) ** 30]

@@ -323,7 +323,7 @@ def test_columns_are_exact(values, expected):
         (np.array([True]), "x holds bool; give real numbers"),
         (np.array([1j]), "x holds complex128; give real numbers"),
         (5, "x is int; give a sequence of numbers"),
-        (np.zeros((2, 2)), r"x has shape \(2, 2\); give one number a row"),
+        (np.zeros((2, 2)), r"x has shape \(2, 2\); give one number per row"),
     ],
 )
 def test_what_is_no_column(values, message):

@@ -146,7 +146,7 @@ def test_noisy_data_can_be_drawn_anew(name):
 
 
 def test_the_line_is_drawn_as_the_tutorial_draws_it():
-    # SEEDS, 2: x first, then n.
+    # The tutorial: x first, then n.
     with torch.random.fork_rng():
         torch.manual_seed(1000)
         x = 20 * torch.rand(32, 1)

@@ -25,7 +25,7 @@ SCALE = np.float32(0.1).item()
 LINEAR = ["f2c", "line", "plane", "sin_cubic", "dynamic_net"]
 MODELS = [*LINEAR, "sin_legendre"]
 
-# SEEDS, sections 1, 4 and 6: what the best fits print, in the format that shows every given digit.
+# The tutorials: what the best fits print, in the format that shows every given digit.
 PRINTED = {
     "f2c": {"w": ("{:.4f}", "5.3677"), "b": ("{:.4f}", "-17.3048")},
     "sin_cubic": {
@@ -235,7 +235,7 @@ def test_the_parameters_are_the_printed_ones(fitted, name):
 
 
 def test_the_losses_of_the_best_fits_are_the_printed_ones(fitted):
-    assert f"{fitted('f2c').loss:.7f}".startswith("2.92764")  # SEEDS cuts it off there
+    assert f"{fitted('f2c').loss:.7f}".startswith("2.92764")  # the tutorial cuts it off there
     assert f"{fitted('sin_cubic').loss:.5f}" == "8.81717"
 
 
@@ -556,7 +556,7 @@ def test_data_that_are_given_cannot_be_drawn(own_model, changes):
         (mine, recipe("line", **changes)),
         ("sin_cubic", recipe("sin_cubic", **changes)),
     ):
-        with pytest.raises(train.TrainError, match="its data cannot be drawn anew"):
+        with pytest.raises(train.TrainError, match="its data cannot be redrawn"):
             train.fit(model, recipe=row)
 
 

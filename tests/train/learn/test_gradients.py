@@ -84,7 +84,7 @@ def test_what_a_form_does_not_use_has_no_slope():
 
 
 def test_the_strategies_of_the_table():
-    # SEEDS says which recipe takes its gradient how.
+    # The tutorials say which recipe takes its gradient how.
     f2c = MODELS["f2c"]
     assert find_recipe(f2c, "finite-difference").gradient == "finite-difference"
     assert {find_recipe(f2c, n).gradient for n in ("raw", "raw-mean", "normalized")} == {"by hand"}

@@ -204,7 +204,7 @@ def test_data_that_determine_nothing_are_refused():
     line = {"w": {(1,): 1}, "b": {(0,): 1}}
     with pytest.raises(UndeterminedError) as caught:
         judge([[3.0, 3.0]], [1.0, 2.0], [line], mean=True, dtype="float32")
-    assert str(caught.value).startswith("the data do not determine 'b' beside w: give more ")
+    assert str(caught.value).startswith("the data do not determine 'b' separately from w: give ")
 
 
 def test_many_rows_are_summed_exactly():

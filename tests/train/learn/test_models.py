@@ -52,7 +52,7 @@ def test_the_default_variant_of_dynamic_net_is_order5():
 
 
 def test_all_systems_and_their_recipes_are_there():
-    # SEEDS, by its sections; the first recipe is ours, to the optimum.
+    # The tutorials, in order; the first recipe is ours, to the optimum.
     recipes = {name: [recipe.name for recipe in MODELS[name].recipes] for name in MODELS}
     raw = ["finite-difference", "raw-diverges", "raw", "raw-mean"]
     assert recipes["f2c"][1:] == [*raw, "normalized", "autograd", "sgd", "split"]

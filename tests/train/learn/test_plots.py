@@ -236,7 +236,7 @@ def test_the_animation_of_many_epochs_is_short(fitted, monkeypatch):
 def test_without_a_display_live_says_what_to_do_instead():
     matplotlib.use("agg")
     model = train._learn.models.find_model("f2c")
-    with pytest.raises(train.TrainError, match=r"no display to draw on .* type --gif FILE to keep"):
+    with pytest.raises(train.TrainError, match=r"no display .* use --gif FILE"):
         plots.live(model, model.recipes[0])
 
 

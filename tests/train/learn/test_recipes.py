@@ -55,7 +55,7 @@ def test_which_recipes_are_random():
         for recipe in model.recipes
         if recipe.is_random
     }
-    # SEEDS gives line a seed, and no other start or data that are drawn.
+    # The tutorials give line a seed, and no other start or data that are drawn.
     assert random == {
         *(("line", name) for name in ("manual", "autograd")),
         *(("plane", name) for name in ("scratch", "torch")),
@@ -77,8 +77,8 @@ def test_which_recipes_are_random():
     assert not dataclasses.replace(sgd, batches="in order", start={"w": 2.0}).is_random
 
 
-# SEEDS: who takes the step, how the gradient is obtained, rate, epochs, loss, and what else.
-SEEDS = {
+# The tutorials: optimizer, gradient, rate, epochs, loss.
+TUTORIALS = {
     ("f2c", "finite-difference"): ("by hand", "finite-difference", 1e-2, 1, "mean"),
     ("f2c", "raw-diverges"): ("by hand", "by hand", 1e-2, 100, "mean"),
     ("f2c", "raw"): ("by hand", "by hand", 1e-4, 100, "mean"),
@@ -123,20 +123,20 @@ MORE = {
 }
 
 
-def test_every_recipe_of_the_seeds_is_a_row_of_its_name():
+def test_every_recipe_of_the_tutorials_is_a_row_of_its_name():
     rows = {
         (name, row.name): (row.optimizer, row.gradient, row.learning_rate, row.epochs, row.loss)
         for name, model in MODELS.items()
         for row in model.recipes[1:]
     }
-    assert rows == SEEDS
-    assert set(PRINTED) == set(SEEDS)
+    assert rows == TUTORIALS
+    assert set(PRINTED) == set(TUTORIALS)
     for (name, chosen), expected in MORE.items():
         row = find_recipe(MODELS[name], chosen)
         assert {field: getattr(row, field) for field in expected} == expected
 
 
-def test_the_starts_of_the_seeds():
+def test_the_starts_of_the_tutorials():
     for name in "abcd":
         for chosen in ("numpy", "tensor", "autograd", "module"):
             assert find_recipe(MODELS["sin_cubic"], chosen).start[name] == train.Draw("normal")
@@ -154,7 +154,7 @@ def test_the_starts_of_the_seeds():
         assert all(not row.start for row in MODELS[name].recipes)
 
 
-@pytest.mark.parametrize(("name", "chosen"), list(SEEDS))
+@pytest.mark.parametrize(("name", "chosen"), list(TUTORIALS))
 def test_a_seed_matters_where_a_recipe_says_so(name, chosen):
     row = find_recipe(MODELS[name], chosen)
     ends = [train.fit(name, recipe=dataclasses.replace(row, epochs=1, seed=s)) for s in (7, 7, 8)]

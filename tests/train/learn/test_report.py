@@ -154,8 +154,8 @@ def test_the_text_shows_what_a_recipe_has_more(fitted, recipe):
     assert lines[-3:] == [
         "  judge: near the optimum, +0.00016",
         "  Not underfit: the training loss 2.91163 is within 10% of the best possible 2.91115.",
-        "  Not overfit: the validation loss a row 5.21347 (2 rows) is 1.79 times the training loss "
-        "a row 2.91163; overfitting is above 2.",
+        "  Not overfit: the validation loss per row 5.21347 (2 rows) is 1.79 times the training "
+        "loss per row 2.91163; overfitting is above 2.",
     ]
     lines = report.as_text(train.fit("line", recipe="manual")).splitlines()
     assert lines[0] == (

@@ -77,7 +77,7 @@ def test_a_float64_fit_goes_on_as_one(fitted, stopped, tmp_path):
 def test_a_checkpoint_of_the_other_dtype_is_refused(stopped):
     # Their constants differ: what was done for one says nothing for the other.
     checkpoint = stopped("f2c", 2).checkpoint
-    with pytest.raises(train.TrainError, match=r"is not one of recipe 'lbfgs' .* and for float64"):
+    with pytest.raises(train.TrainError, match=r"does not match recipe 'lbfgs' .* for float64"):
         train.fit("f2c", dtype="float64", resume=checkpoint)
 
 
@@ -133,10 +133,10 @@ def test_a_checkpoint_of_something_else_is_refused(recipe, stopped, name, chosen
     checkpoint = stopped("f2c", 2, recipe=recipe("f2c", "sgd", epochs=5)).checkpoint
     row = recipe("sin_cubic") if chosen == "sgd-like" else recipe(name, chosen, **changes)
     with pytest.raises(
-        train.TrainError, match=r"the checkpoint is not one of recipe .* only the ep"
+        train.TrainError, match=r"the checkpoint does not match recipe .* only the number of ep"
     ):
         train.fit(name, recipe=row, resume=checkpoint)
-    with pytest.raises(train.TrainError, match="the checkpoint is not one of recipe"):
+    with pytest.raises(train.TrainError, match="the checkpoint does not match recipe"):
         train.fit(name, recipe=row, resume={})
 
 
@@ -166,14 +166,14 @@ def whole_file(stopped, recipe):
 def test_a_cut_checkpoint_is_said_to_be_damaged(stopped, recipe, tmp_path, kept):
     data = whole_file(stopped, recipe)
     (tmp_path / FILE).write_bytes(data[: kept if type(kept) is int else int(kept * len(data))])
-    with pytest.raises(train.TrainError, match=r"checkpoint\.pt is damaged; begin the fit anew$"):
+    with pytest.raises(train.TrainError, match=r"checkpoint\.pt is damaged; start the fit again$"):
         read(tmp_path)
 
 
 @pytest.mark.parametrize("data", [b"garbage", b"\x00" * 1000, b"\x80\x02.", "ä".encode() * 99])
 def test_what_is_no_checkpoint_is_said_to_be_damaged(tmp_path, data):
     (tmp_path / FILE).write_bytes(data)
-    with pytest.raises(train.TrainError, match=r"checkpoint\.pt is damaged; begin the fit anew$"):
+    with pytest.raises(train.TrainError, match=r"checkpoint\.pt is damaged; start the fit again$"):
         read(tmp_path)
 
 
@@ -192,7 +192,7 @@ def test_what_is_no_checkpoint_is_said_to_be_damaged(tmp_path, data):
 )
 def test_a_file_of_something_else_is_said_to_be_damaged(tmp_path, content):
     torch.save(content, tmp_path / FILE)
-    with pytest.raises(train.TrainError, match=r"checkpoint\.pt is damaged; begin the fit anew$"):
+    with pytest.raises(train.TrainError, match=r"checkpoint\.pt is damaged; start the fit again$"):
         read(tmp_path)
 
 
@@ -209,7 +209,7 @@ class Evil:
 def test_a_file_that_would_run_code_runs_none(tmp_path):
     traces = tmp_path / "traces"
     torch.save({"model": "f2c", "recipe": Evil(traces)}, tmp_path / FILE)
-    with pytest.raises(train.TrainError, match=r"checkpoint\.pt is damaged; begin the fit anew$"):
+    with pytest.raises(train.TrainError, match=r"checkpoint\.pt is damaged; start the fit again$"):
         read(tmp_path)
     assert not traces.exists()
 
@@ -245,7 +245,7 @@ def test_the_command_goes_on_and_leaves_what_out_promised(stopped, recipe, tmp_p
     again = invoke("--resume", tmp_path)
     assert again.exit_code == 1
     assert again.output.startswith("Error: no checkpoint.pt in ")
-    assert again.output.endswith("nothing was stopped there\n")
+    assert again.output.endswith("no fit was stopped there\n")
 
 
 def test_the_command_goes_on_in_float64(stopped, tmp_path):
@@ -267,13 +267,13 @@ def test_the_command_can_write_elsewhere(stopped, recipe, tmp_path):
 @pytest.mark.parametrize(
     ("more", "message"),
     [
-        (["f2c"], "Name the models to fit, or type one of --all, --table, --resume."),
-        (["--recipe", "sgd"], "--resume goes on as it began; it takes no other recipe or dtype."),
-        (["--dtype", "float32"], "--resume goes on as it began"),
-        (["--learning-rate", "1"], "--resume goes on as it began"),
-        (["--epochs", "9"], "--resume goes on as it began"),
-        (["--seed", "1"], "--resume goes on as it began"),
-        (["--validation-fraction", "0.1"], "--resume goes on as it began"),
+        (["f2c"], "Name the models to fit, or use --all, --table or --resume."),
+        (["--recipe", "sgd"], "--resume keeps the settings of the fit"),
+        (["--dtype", "float32"], "--resume keeps the settings"),
+        (["--learning-rate", "1"], "--resume keeps the settings"),
+        (["--epochs", "9"], "--resume keeps the settings"),
+        (["--seed", "1"], "--resume keeps the settings"),
+        (["--validation-fraction", "0.1"], "--resume keeps the settings"),
     ],
 )
 def test_nothing_can_be_changed_on_the_way(tmp_path, more, message):
@@ -287,4 +287,4 @@ def test_the_command_says_what_is_wrong_with_a_checkpoint(tmp_path):
     result = invoke("--resume", tmp_path)
     assert result.exit_code == 1
     assert isinstance(result.exception, SystemExit)
-    assert "checkpoint.pt is damaged; begin the fit anew" in result.output
+    assert "checkpoint.pt is damaged; start the fit again" in result.output

@@ -1,4 +1,4 @@
-"""The recipes print what the tutorials printed. The numbers here are those of SEEDS, once more."""
+"""The recipes print what the tutorials printed; their numbers are repeated here."""
 
 import dataclasses
 import math
@@ -145,7 +145,7 @@ def test_the_line_diverges_at_ten_times_its_rate(recipe):
 
 
 def test_the_line_is_the_tutorials_own_loop(run):
-    # As SEEDS, 2, has it: seed, w, then a batch a step; x first, then n; shapes (1, 1).
+    # As in the tutorial: seed, w, then a batch a step; x first, then n; shapes (1, 1).
     torch_state = torch.get_rng_state()
     torch.manual_seed(1000)
     w, b = torch.rand(1, 1), torch.zeros(1)
@@ -164,7 +164,7 @@ def test_the_line_is_the_tutorials_own_loop(run):
 
 
 def test_the_legendre_recipe_leaves_the_even_parameters_near_zero(run):
-    # SEEDS: "a and c about 1e-9".
+    # The tutorials: "a and c about 1e-9".
     parameters = run("sin_legendre", "function").parameters
     assert 0 < abs(parameters["a"]) < 1e-8
     assert 0 < abs(parameters["c"]) < 1e-8
@@ -182,7 +182,7 @@ def test_without_normalization_the_loss_stalls(run):
 
 
 def test_the_tutorials_rate_leaves_rmsprop_where_it_began(recipe):
-    # Why the rows run at other rates: at 1e-6 hardly anything moves (SEEDS: it stayed at 95206).
+    # Why the rows run at other rates: at 1e-6 hardly anything moves (it stayed at 95206).
     for name in ("rmsprop", "module"):
         row = recipe("sin_cubic", name, learning_rate=1e-6, epochs=500)
         fit = train.fit("sin_cubic", recipe=row)

@@ -84,14 +84,14 @@ def test_the_seed_of_the_start_and_of_the_rows_do_not_meet(recipe):
 
 @pytest.mark.parametrize(("fraction", "left"), [(0.04, 0), (0.99, 11), (0.96, 11)])
 def test_a_fraction_that_leaves_no_row_is_refused(fraction, left):
-    message = f"leaves {left} of 11 rows to validate; at least one must validate and one train"
+    message = f"leaves {left} of 11 rows for validation; at least one must validate and one train"
     with pytest.raises(train.TrainError, match=f"validation fraction of {fraction:g} {message}"):
         train.fit("f2c", validation_fraction=fraction)
 
 
 @pytest.mark.parametrize("fraction", [-0.1, 1.0, 2.0, math.inf, math.nan])
 def test_a_fraction_that_is_none_is_refused(fraction):
-    with pytest.raises(train.TrainError, match="is not at least 0 and under 1"):
+    with pytest.raises(train.TrainError, match="must be at least 0 and less than 1"):
         train.fit("f2c", validation_fraction=fraction)
 
 
@@ -124,7 +124,7 @@ def test_any_rows_of_the_sine_lead_to_their_best_legendre_polynomial(seed):
 
 
 def test_both_losses_are_those_before_the_step(recipe):
-    # SEEDS prints them side by side, of the same parameters.
+    # The tutorials print them side by side, of the same parameters.
     fit = train.fit("f2c", recipe=recipe("f2c", "split", epochs=3, dtype="float64"))
     before = {"w": 1.0, "b": 0.0}
     for epoch in fit.history:
@@ -195,24 +195,26 @@ def test_divergence_goes_first(fitted):
 
 
 def test_split_is_neither_underfit_nor_overfit(fitted):
-    # SEEDS, 1: 2.911628 and 5.213466 after 4,000 epochs.
+    # The tutorial: 2.911628 and 5.213466 after 4,000 epochs.
     fit = fitted("f2c", recipe="split")
     assert advice(fit) == [
         "Not underfit: the training loss 2.91163 is within 10% of the best possible 2.91115.",
-        "Not overfit: the validation loss a row 5.21347 (2 rows) is 1.79 times the training loss a "
-        "row 2.91163; overfitting is above 2.",
+        "Not overfit: the validation loss per row 5.21347 (2 rows) is 1.79 times the training "
+        "loss per row 2.91163; overfitting is above 2.",
     ]
     assert verdict(fit) == "near the optimum, +0.00016"
 
 
 def test_early_on_split_is_both(recipe):
-    # After 500 epochs SEEDS prints 7.375591 and 33.852039.
+    # After 500 epochs the tutorial prints 7.375591 and 33.852039.
     fit = train.fit("f2c", recipe=recipe("f2c", "split", epochs=500))
     under, over = advice(fit)
     assert under.startswith("Underfit: the training loss 7.36")
     assert "is 2.53 times the best possible 2.91115. More epochs or a higher rate" in under
     assert "inputs of one scale let one rate serve every parameter" in under
-    assert over.startswith("Overfit: the validation loss a row 33.852 (2 rows) is 4.59 times the ")
+    assert over.startswith(
+        "Overfit: the validation loss per row 33.852 (2 rows) is 4.59 times the "
+    )
 
 
 def test_without_validation_only_underfitting_is_said(fitted):
@@ -243,8 +245,8 @@ def test_rows_that_were_never_seen_show_overfitting(own_model, loss):
     per_row = fit.losses[-1] / (4 if loss == "sum" else 1)
     validation = fit.validation_loss / (4 if loss == "sum" else 1)
     assert over == (
-        f"Overfit: the validation loss a row {validation:.6g} (4 rows) is "
-        f"{validation / per_row:.3g} times the training loss a row {per_row:.6g}; "
+        f"Overfit: the validation loss per row {validation:.6g} (4 rows) is "
+        f"{validation / per_row:.3g} times the training loss per row {per_row:.6g}; "
         "overfitting is above 2."
     )
     assert validation > 40
@@ -255,7 +257,7 @@ def test_a_sum_over_few_rows_is_not_compared_with_one_over_many():
     fit = train.fit("line", validation_fraction=0.2)
     assert fit.losses[-1] > 3 * fit.validation_loss
     over = advice(fit)[1]
-    assert over.startswith("Not overfit: the validation loss a row ")
+    assert over.startswith("Not overfit: the validation loss per row ")
     ratio = (fit.validation_loss / 200) / (fit.losses[-1] / 800)
     assert f"is {ratio:.3g} times" in over
     assert 0.7 < ratio < 1.4
@@ -265,7 +267,7 @@ def test_the_loss_of_a_streamed_batch_is_one_of_32_rows():
     fit = train.fit("line", recipe="manual", validation_fraction=0.2)
     over = advice(fit)[1]
     assert over.startswith("Not overfit: ")
-    assert f"the training loss a row {fit.losses[-1] / 32:.6g}; " in over
+    assert f"the training loss per row {fit.losses[-1] / 32:.6g}; " in over
     assert fit.dataset.rows == 32 * 500  # the stream, as far as it went
 
 
@@ -273,7 +275,7 @@ def test_a_training_loss_of_zero(fitted):
     fit = fitted("f2c", recipe="split")
     last = fit.history[-1]._replace(loss=0.0)
     perfect = dataclasses.replace(fit, history=(last,))
-    assert "is inf times the training loss a row 0; " in advice(perfect)[1]
+    assert "is inf times the training loss per row 0; " in advice(perfect)[1]
 
 
 # The command.
@@ -286,7 +288,7 @@ def test_the_command_validates_any_model_and_says_how_it_stands(tmp_path):
     reports = result.output.split("judge: ")
     assert len(reports) == 7
     assert result.output.count("Not underfit: ") == 6
-    assert result.output.count("verfit: the validation loss a row ") == 6
+    assert result.output.count("verfit: the validation loss per row ") == 6
     assert result.output.count("\n  validation ") == 6
     assert ", seed 3" in result.output.splitlines()[0]
 
@@ -296,9 +298,9 @@ def test_the_command_validates_any_model_and_says_how_it_stands(tmp_path):
     [
         ("1", 2, "0<=x<1"),
         ("-0.1", 2, "0<=x<1"),
-        ("nan", 1, "validation fraction of nan is not at least 0 and under 1"),
+        ("nan", 1, "validation fraction of nan must be at least 0 and less than 1"),
         ("0.99", 1, "leaves 11 of 11 rows"),
-        ("0.01", 1, "leaves 0 of 11 rows to validate"),
+        ("0.01", 1, "leaves 0 of 11 rows for validation"),
     ],
 )
 def test_wrong_fractions_are_told(fraction, code, message):

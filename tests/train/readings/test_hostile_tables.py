@@ -67,7 +67,7 @@ def test_a_table_in_memory_is_checked_too():
     with pa.ipc.open_stream(ipc("stream").replace(*LIES)) as reader:
         table = reader.read_all()
     for x, y in ((table["x"], table["y"]), (table["x"].chunk(0), table["y"].chunk(0))):
-        with pytest.raises(CalibrationError, match=r"x is no valid Arrow array: .*too small"):
+        with pytest.raises(CalibrationError, match=r"x is not a valid Arrow array: .*too small"):
             train.calibrate(x, y)
     assert train.calibrate(TABLE["x"], TABLE["y"]).n == ROWS
 

@@ -71,7 +71,7 @@ class Family(ABC):
     @property
     @abstractmethod
     def noun(self) -> str:
-        """What people call it, such as "a parabola"."""
+        """Its name in text, such as "a parabola"."""
 
     @abstractmethod
     def rounded(

@@ -40,8 +40,8 @@ class Hyperplane(Family):
     ) -> CalibrationError:
         return CalibrationError(
             f"the readings do not determine the coefficient of {term_name(terms[column], names)} "
-            "beside those before it: that feature is constant, or a combination of the others; "
-            "leave it out"
+            "separately from those before it: that feature is constant, or a combination of the "
+            "others; leave it out"
         )
 
     @property

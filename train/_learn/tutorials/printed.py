@@ -1,4 +1,4 @@
-"""What the tutorials printed, beside what the recipes obtain.
+"""The numbers that the tutorials printed, compared with those of the recipes.
 
 The numbers are text, so that their digits are known. A tutorial that counts its
 steps from 0 prints "step t" for what is epoch t + 1 here.
@@ -15,7 +15,7 @@ from infer._commands.table import table as text_table
 from train._learn.fit import Fit
 from train._learn.verdicts import verdict
 
-# Losses must agree in so many significant digits.
+# Number of significant digits in which losses must agree.
 LOSS_DIGITS = 6
 
 
@@ -27,10 +27,10 @@ class Printed:
         losses: by epoch.
         validation_losses: by epoch.
         parameters: by epoch.
-        diverged_at: the epoch whose loss is no longer finite.
-        random: whether start or data were random, so that only a range over many seeds can agree.
-        reached: that range, the smallest and largest loss over seeds 0 to 19, by epoch.
-        note: what else there is to say.
+        diverged_at: the first epoch whose loss is not finite.
+        random: whether start or data were random, so that only a range over seeds can agree.
+        reached: that range: the smallest and largest loss over seeds 0 to 19, by epoch.
+        note: a remark.
     """
 
     losses: Mapping[int, str] = field(default_factory=dict)
@@ -147,7 +147,7 @@ PRINTED: Mapping[tuple[str, str], Printed] = MappingProxyType(
 
 
 def disagreements(fit: Fit, printed: Printed) -> list[str]:
-    """Return what a fit obtained that is not what was printed; nothing for a random start."""
+    """Return where a fit differs from the printed numbers; empty for a random start."""
     if printed.random:
         return []
     found = []
@@ -171,14 +171,14 @@ def disagreements(fit: Fit, printed: Printed) -> list[str]:
 
 
 def _agree_in_digits(value: float, text: str) -> bool:
-    """Tell whether a loss agrees in as many significant digits as count, or as were printed."""
+    """Return whether a loss agrees in the significant digits that count and were printed."""
     digits = min(LOSS_DIGITS, len(text.replace(".", "").lstrip("0")))
     last = 10.0 ** (math.floor(math.log10(abs(float(text)))) - digits + 1)
     return abs(value - float(text)) <= 0.5 * last * (1 + 1e-9)
 
 
 def _agree_in_print(value: float, text: str) -> bool:
-    """Tell whether a parameter prints as it was printed."""
+    """Return whether a parameter prints as in the tutorial."""
     decimals = len(text.partition(".")[2])
     return f"{value:.{decimals}f}" == text
 
@@ -211,7 +211,7 @@ def _row(fit: Fit, printed: Printed) -> tuple[str, ...]:
 
 
 def outside(printed: Printed) -> list[int]:
-    """Return the epochs whose printed loss is not inside what seeds 0 to 19 reach."""
+    """Return the epochs whose printed loss is outside the range of seeds 0 to 19."""
     found = []
     for epoch, bounds in printed.reached.items():
         text = printed.losses[epoch]
