@@ -14,15 +14,14 @@ from infer._files._tables.damage import FormatError
 from infer._files._text.dialect import BLOCK_ROWS
 from infer._files._text.errors import TextError
 from infer._files._text.numbers import evidence, kind_of
-from infer._files.find_table import Place, find_table
-from infer._files.find_table import Row as KindRow
+from infer._files.find_table import Place, Row, find_table
 from infer._files.options import ReadingOptions
 from infer._files.words import lines, listed, shown
 from train._errors import ColumnsError, DamagedFileError, ReadingsError
 from train._readings.decimals import describe
 from train._readings.source import Source
 from train._readings.table import NO_FLAWS, Numbers, RawBlock
-from train._readings.xlsx import Failed, Row, SheetPart, Uncomputed, Value, When, Workbook
+from train._readings.xlsx import Failed, SheetPart, SheetRow, Uncomputed, Value, When, Workbook
 
 MAGIC = b"PK\x03\x04"
 # Rows of a sheet that are looked at for its table.
@@ -153,15 +152,15 @@ def _workbook(source: Source) -> Iterator[Workbook]:
             ) from error
 
 
-def _row(row: Row, left: int, width: int) -> KindRow:
+def _row(row: SheetRow, left: int, width: int) -> Row:
     """Return a row as it is looked at; a row of numbers is as wide as the sheet."""
     cells = [row.cells.get(index) for index in range(left, width)]
     kinds = "".join(map(_kind, cells))
     end = width if "n" in kinds else row.width
-    return KindRow(row.number, list(map(_text, cells))[: end - left], kinds[: end - left])
+    return Row(row.number, list(map(_text, cells))[: end - left], kinds[: end - left])
 
 
-def _empty(rows: Sequence[KindRow], place: Place) -> int:
+def _empty(rows: Sequence[Row], place: Place) -> int:
     """Return how many columns on the left of a table only hold what stands above it."""
     below = [row.kinds for row in rows if row.line >= place.start]
     for column, name in enumerate(place.names):

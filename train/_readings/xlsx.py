@@ -66,7 +66,7 @@ class Failed(NamedTuple):
 Value = float | str | bool | When | Failed | Uncomputed
 
 
-class Row(NamedTuple):
+class SheetRow(NamedTuple):
     """A row with something in it: its number from 1, and its cells by their column from 0."""
 
     number: int
@@ -116,7 +116,7 @@ class Workbook:
         self._texts = _texts(self._package, by_kind.get("sharedStrings"))
         self._dates = _date_styles(self._package, by_kind.get("styles"))
 
-    def rows(self, sheet: SheetPart, wanted: Set[int] | None = None) -> Iterator[Row]:
+    def rows(self, sheet: SheetPart, wanted: Set[int] | None = None) -> Iterator[SheetRow]:
         """Yield the rows of a sheet that have something in them, in order.
 
         Args:
@@ -142,7 +142,7 @@ class _CellReader:
         epoch: datetime.datetime,
         wanted: Set[int] | None,
     ) -> None:
-        self.rows: list[Row] = []
+        self.rows: list[SheetRow] = []
         self._texts, self._dates, self._epoch, self._wanted = texts, dates, epoch, wanted
         self._in_data = False
         self._row = 0
@@ -188,7 +188,7 @@ class _CellReader:
             self._end_cell()
         elif tag == "row" and self._in_data:
             if self._width:
-                self.rows.append(Row(self._row, self._cells, self._width))
+                self.rows.append(SheetRow(self._row, self._cells, self._width))
         elif tag == "sheetData":
             self._in_data = False
         elif tag == "rPh":
