@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from export._cli import main
-from infer._operations import OPERATIONS
+from infer._program.operations import OPERATIONS
 
 
 def run(*arguments, folder):
