@@ -102,7 +102,8 @@ def test_wrong_calls_from_a_shell(tmp_path):
         (["f2c", "--all"], "Name the models to export, or type --all."),
         (
             ["f2c", "dynamic_net.ordr4"],
-            "no artifact named 'dynamic_net.ordr4'. Did you mean 'dynamic_net.order4' or ",
+            "no artifact named 'dynamic_net.ordr4'. Did you mean 'dynamic_net.order4'? "
+            "Known: dynamic_net, dynamic_net.order3, dynamic_net.order4, dynamic_net.order5.",
         ),
         (["f2c.order4"], "no artifact named 'f2c.order4'. Known: f2c."),
         (["f2c."], "no artifact named 'f2c.'. Did you mean 'f2c'? Known: f2c."),
