@@ -18,7 +18,7 @@ SMALL = {
     "grpc.py": ("--rounds 1 --seconds 0.2", " processors"),
     "fit.py": ("--runs 1 --most 1e3", "goal: time a row constant"),
 }
-LONG = {"fit.py", "grpc.py"}  # the one fits many times, the other starts eighteen clients
+LONG = {"fit.py", "grpc.py", "serve.py"}
 
 
 def run(*command, **options):
