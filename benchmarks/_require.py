@@ -1,4 +1,4 @@
-"""Say what to install where a benchmark lacks something, instead of ending in a traceback."""
+"""Checks of what a benchmark needs: a message says what to install."""
 
 import importlib.util
 import shutil

@@ -1,11 +1,11 @@
-"""Exact calibration beside numpy.polyfit, scikit-learn and statsmodels: rows a second, and digits.
+"""Exact calibration compared with numpy.polyfit, scikit-learn and statsmodels: speed and accuracy.
 
     python benchmarks/calibrate.py [--rows N] [--degree D] [--most ROWS]
 
-The first table fits the same readings, held in memory as doubles, with each; a digit is a decimal
-digit of the worst coefficient. The second fits NIST's data sets, printed decimals, with each. The
-third writes Parquet files of more and more rows and fits them in one pass, each in a process of its
-own, with the memory at its peak.
+In the first table, all of them fit the same readings, held in memory as doubles; "digits" is the
+number of correct decimal digits of the worst coefficient. In the second, all fit NIST's data sets,
+given as decimals. The third fits Parquet files of increasing size in one pass, each in a separate
+process, and shows its peak memory.
 
 Needs ``pip install 'samebits[bench]'``.
 """
@@ -84,7 +84,7 @@ FITTERS: dict[str, Fitter] = {
 
 
 def digits(values: Sequence[float], true: Sequence[float]) -> float:
-    """Return the digits of the worst value that are right, at most 15."""
+    """Return the number of correct digits of the worst value, at most 15."""
     errors = [abs(v - t) / (abs(t) or 1.0) for v, t in zip(values, true, strict=True)]
     return min(15.0, -math.log10(max(errors))) if max(errors) else 15.0
 
@@ -131,7 +131,7 @@ def hard() -> None:
 
 
 def from_decimals(rows: list[dict], keys: list[str], degree: int, intercept: bool) -> list[float]:
-    """Fit the printed digits."""
+    """Fit decimals given as text."""
     x = [[Decimal(row[key]) for key in keys] for row in rows]
     found = train.calibrate(
         x,
@@ -144,7 +144,7 @@ def from_decimals(rows: list[dict], keys: list[str], degree: int, intercept: boo
 
 
 def write_parquet(path: Path, rows: int) -> None:
-    """Write so many readings, a batch at a time."""
+    """Write readings, one batch at a time."""
     import pyarrow as pa
     from pyarrow import parquet
 

@@ -1,11 +1,11 @@
-"""How long a default fit takes beside the tutorial's own loop, and how it grows with the rows.
+"""Time of a default fit compared with the tutorial's loop, and its growth with the number of rows.
 
     python benchmarks/fit.py [--runs N] [--most ROWS]
 
-The first table times, in one process, the default fit (its judge included) against a plain
-rendering of the tutorial's training loop for the same model, and compares where both end. The
-second fits a cubic to more and more points, each number of rows in a process of its own, and
-shows the time a row and the memory that the fit adds to the data's.
+The first table times, in one process, the default fit (including its judge) and a plain version of
+the tutorial's training loop for the same model, and compares their final losses. The second fits a
+cubic to increasing numbers of points, each in a separate process, and shows the time per row and
+the memory used in addition to the data.
 
 Needs ``pip install 'samebits[bench]'``.
 """
@@ -78,7 +78,7 @@ class TutorialNet(torch.nn.Module):
             setattr(self, name, torch.nn.Parameter(torch.randn(())))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Add no, one or two further terms at random."""
+        """Add zero, one or two more terms at random."""
         y = self.a + self.b * x + self.c * x**2 + self.d * x**3
         for exponent in range(4, random.randint(4, 6)):  # noqa: S311
             y = y + self.e * x**exponent
@@ -141,7 +141,7 @@ def compare(runs: int) -> None:
 
 
 def grow(rows: int) -> tuple[float, float]:
-    """Fit a cubic to so many points of a sine.
+    """Fit a cubic to points of a sine.
 
     Returns:
         The seconds of the fit, and the memory in bytes that data and fit add to the process at

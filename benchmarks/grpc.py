@@ -1,10 +1,10 @@
-"""How fast ``infer serve`` answers over gRPC, beside its own HTTP in the same run.
+"""Speed of ``infer serve`` over gRPC, compared with HTTP in the same run.
 
     python benchmarks/grpc.py [--rounds N] [--seconds S]
 
-One value a request: one client in Python over each protocol, one request after the other, and
-eight such clients. A million values: the same request in binary over HTTP, and raw over gRPC. The
-two take turns, and a figure is the median over the rounds. Both clients are Triton's.
+One value per request: one client in Python for each protocol, one request after another, and eight
+such clients. A million values: the same request in binary over HTTP, and raw over gRPC. The two
+protocols alternate, and a figure is the median over the rounds. Both clients are Triton's.
 
 Needs ``pip install 'samebits[bench]'``.
 """
@@ -38,7 +38,7 @@ MILLION = 1_000_000
 
 @contextmanager
 def serving() -> Iterator[dict[str, str]]:
-    """Serve over both protocols; give the addresses."""
+    """Serve over both protocols; yield the addresses."""
     command = [str(Path(sys.executable).with_name("infer")), "serve", MODEL]
     options = ["--port=0", "--grpc-port=0", "--no-access-log"]
     with subprocess.Popen([*command, *options], stdout=subprocess.PIPE, text=True) as process:
@@ -51,7 +51,7 @@ def serving() -> Iterator[dict[str, str]]:
 
 
 def client(protocol: str, address: str, count: int) -> Any:
-    """Return a function that asks for so many values once."""
+    """Return a function that sends one request for that many values."""
     import numpy as np
 
     if protocol == "http":
@@ -66,7 +66,7 @@ def client(protocol: str, address: str, count: int) -> Any:
 
 
 def load(protocol: str, address: str, seconds: float) -> int:
-    """Return how many requests for one value one client gets answered."""
+    """Return how many requests for one value one client completes."""
     ask = client(protocol, address, 1)
     ask()
     end, count = time.perf_counter() + seconds, 0
@@ -77,7 +77,7 @@ def load(protocol: str, address: str, seconds: float) -> int:
 
 
 def rate(protocol: str, address: str, seconds: float, clients: int) -> float:
-    """Return the requests a second of so many clients, each a process."""
+    """Return the requests per second of several clients, each in its own process."""
     with multiprocessing.get_context("spawn").Pool(clients) as pool:
         return sum(pool.starmap(load, [(protocol, address, seconds)] * clients)) / seconds
 

@@ -1,14 +1,15 @@
-"""How fast ``infer serve`` answers, beside MLServer and beside a copy of the same bytes.
+"""Speed of ``infer serve``, compared with MLServer and with copying the same bytes.
 
     python benchmarks/http.py [--rounds N] [--seconds S] [--mlserver PYTHON]
 
-One value a request: 16 connections, by wrk or, where it is not installed, by a client in Python.
-Ours and MLServer take turns, so that a drift of the machine hits both alike; a figure is the
-median over the rounds. MLServer runs the same model.onnx in a runtime of its own, without parallel
-workers; both with an access log, as they come, and both without.
-A million values: one request in binary beside the same bytes sent there and back on loopback.
+One value per request: 16 connections, by wrk or, if it is not installed, by a client in Python.
+Ours and MLServer alternate, so that drift of the machine affects both equally; a figure is the
+median over the rounds. MLServer runs the same model.onnx in a custom runtime, without parallel
+workers; both with an access log, the default, and both without.
+A million values: one request in binary, compared with sending the same bytes back and forth on
+loopback.
 
-PYTHON is an interpreter that has mlserver and onnxruntime; without it, an environment is made in
+PYTHON is an interpreter with mlserver and onnxruntime; by default, an environment is created in
 build/mlserver, which takes minutes the first time. Needs ``pip install 'samebits[bench]'``.
 """
 
@@ -21,7 +22,7 @@ from _require import require
 # Python puts a script's folder first, where this file would hide the standard library's http.
 path = sys.path[:]
 sys.path[:] = [entry for entry in path if not entry.endswith("benchmarks")]
-if __name__ == "http":  # another script of this folder asks for it, and shall get it
+if __name__ == "http":  # imported by another script in this folder, which needs the library
     del sys.modules["http"]
     import http
 
@@ -78,14 +79,14 @@ class Runtime(MLModel):
 
 
 class Load(NamedTuple):
-    """What a load of small requests found: requests a second, and the 99th percentile."""
+    """Result of a load of small requests: requests per second, and the 99th percentile."""
 
     rate: float
     p99: float
 
 
 def free_port() -> int:
-    """Return a port that nobody listens at."""
+    """Return a free port."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port: int = listener.getsockname()[1]
     return port
@@ -93,7 +94,7 @@ def free_port() -> int:
 
 @contextmanager
 def running(command: list[str], port: int, folder: Path) -> Iterator[None]:
-    """Run a server until it answers, and end it afterwards."""
+    """Start a server, wait until it answers, and stop it at the end."""
     with (folder / "log.txt").open("wb") as log:
         process = subprocess.Popen(command, stdout=log, stderr=log, cwd=folder)
     try:
@@ -109,7 +110,7 @@ def running(command: list[str], port: int, folder: Path) -> Iterator[None]:
 
 
 def answer(port: int) -> float | None:
-    """Return the model's answer to the one value, or None while there is none."""
+    """Return the model's answer to the value, or None if the server does not answer yet."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
     try:
         connection.request("POST", PATH, BODY, {"Content-Type": "application/json"})
@@ -157,7 +158,7 @@ def mlserver(folder: Path, port: int, python: Path, *, access_log: bool) -> Iter
 
 
 def interpreter(given: Path | None) -> Path:
-    """Return an interpreter that has mlserver, of an environment made for it if none is given."""
+    """Return an interpreter with mlserver, by default in a new environment."""
     if given is not None:
         return given
     folder = ROOT / "build" / "mlserver"
@@ -197,7 +198,7 @@ def load_by_python(_folder: Path, port: int, seconds: float) -> Load:
 
 
 def ask_all(port: int, seconds: float) -> list[float]:
-    """Ask on all connections, the next request when the answer is there; return the latencies."""
+    """Send requests on all connections, each after the previous answer; return the latencies."""
     import selectors
 
     head = f"POST {PATH} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
@@ -229,7 +230,7 @@ def ask_all(port: int, seconds: float) -> list[float]:
 
 
 def echo(listener: socket.socket, size: int) -> None:
-    """Send back each so many bytes that come."""
+    """Echo each block of that many bytes."""
     connection, _ = listener.accept()
     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     memory = memoryview(bytearray(size))
@@ -239,7 +240,7 @@ def echo(listener: socket.socket, size: int) -> None:
 
 
 def receive(connection: socket.socket, memory: memoryview, size: int, at: int = 0) -> bool:
-    """Fill memory from a place on; False if the other side closes before."""
+    """Fill memory from an offset; return False if the other side closes first."""
     while at < size:
         count = connection.recv_into(memory[at:size])
         if not count:

@@ -1,15 +1,15 @@
-"""How fast files are scored, as ratios to polars and DuckDB in the same run.
+"""Speed of scoring files, as ratios to polars and DuckDB in the same run.
 
     python benchmarks/score.py [--rows N] [--rounds N] [--most N]
 
-All three read the same Parquet file and write one with a column more. The others compute the
-model's formula typed as SQL, in single precision. They take turns with ours, so that a drift of the
-machine hits all alike; a ratio is the median over the rounds. Times are those of whole calls in one
-process, without its start. Then a table of our time against workers, and one against rows, from
-100,000 to ``--most``, beside a copy of the same file.
+All three read the same Parquet file and write one with an additional column. The others compute the
+model's formula as SQL, in single precision. They alternate with ours, so that drift of the machine
+affects all equally; a ratio is the median over the rounds. Times are those of whole calls in one
+process, without its start. Two more tables show our time by number of workers, and by number of
+rows from 100,000 to ``--most``, compared with a copy of the same file.
 
-The file has a running number, a time, the value, and a text of few different values; it is written
-by pyarrow with its defaults, on the folder that ``$TMPDIR`` names.
+The file has a sequence number, a time, the value, and a text with few distinct values; it is
+written by pyarrow with its defaults, in the folder ``$TMPDIR``.
 
 Needs ``pip install 'samebits[bench]'``.
 """
@@ -46,7 +46,7 @@ GOAL = 1.3
 
 
 def make(path: Path, rows: int) -> None:
-    """Write a file with so many rows."""
+    """Write a file with that many rows."""
     generator = np.random.default_rng(20_260)
     schema = pa.schema(
         [
@@ -140,7 +140,7 @@ def compare(folder: Path, rows: int, rounds: int, workers: int) -> None:
 
 
 def against_rows(folder: Path, most: int, workers: int) -> None:
-    """Print our time from 100,000 rows on, beside that of a plain copy of the file."""
+    """Print our time by number of rows, and that of a plain copy of the file."""
     print(f"\n{'rows':>15}{'time':>12}{'rows/s':>16}{'file':>12}{'a copy':>12}{'ratio':>8}")
     rows = 100_000
     while rows <= most:
@@ -182,7 +182,7 @@ def against_workers(folder: Path, rows: int, most: int) -> None:
 def main() -> None:
     """Measure and print the tables."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rows", type=int, default=10_000_000, help="rows beside the others")
+    parser.add_argument("--rows", type=int, default=10_000_000, help="rows of the comparison")
     parser.add_argument("--rounds", type=int, default=7, help="rounds of the comparison")
     parser.add_argument(
         "--most", type=int, default=10_000_000, help="most rows of the table, up to 1000000000"

@@ -1,10 +1,10 @@
-"""How fast models are served, as ratios to references in the same run.
+"""Speed of models, as ratios to references in the same run.
 
     python benchmarks/serve.py [--rounds N] [--millions N]
 
-Ours and its reference take turns, so that a drift of the machine hits both alike; a ratio is
-the median over the rounds. ``--plot FILE`` measures instead from one element to a thousand million
-(memory-mapped files in and out) and draws the time an element.
+Ours and its reference alternate, so that drift of the machine affects both equally; a ratio is the
+median over the rounds. ``--plot FILE`` instead measures from one element to a billion (with
+memory-mapped files) and plots the time per element.
 
 Needs ``pip install 'samebits[bench]'``, and awk.
 """
@@ -39,15 +39,15 @@ import torch
 import infer
 
 MODEL = "sin_cubic"
-# Seconds before each measurement: threads of the other one spin for a while when it is done.
+# Seconds before each measurement, because threads of the previous one spin for a while.
 PAUSE = 0.05
-# Larger arrays lie in files.
+# Arrays from this size on are memory-mapped files.
 FILES_FROM = 100_000_000
 ARTIFACTS = Path(__file__).resolve().parent.parent / "artifacts"
 
 
 class Row(NamedTuple):
-    """A line of the table: what is timed, against what, and how often a round calls each."""
+    """A row of the table: what is timed, the reference, and the calls of each per round."""
 
     what: str
     reference: str
@@ -73,7 +73,7 @@ def ratio(row: Row, rounds: int) -> tuple[float, float, float]:
 
 
 def plain_function(name: str) -> Callable[[float], float]:
-    """Return the model's polynomial as somebody would type it, in double precision."""
+    """Return the model's polynomial as typed in Python, in double precision."""
     card = infer.load(name).card
     numbers = {**card.parameters, **card.constants}
     if name == "f2c":
@@ -87,7 +87,7 @@ def plain_function(name: str) -> Callable[[float], float]:
 
 
 def plain_rows() -> list[Row]:
-    """Return the rows on one float beside plain Python."""
+    """Return the rows on one float, compared with plain Python."""
     rows = []
     for name in ("f2c", MODEL):
         model, plain = infer.load(name), plain_function(name)
@@ -106,7 +106,7 @@ def plain_rows() -> list[Row]:
 
 
 def small_rows() -> list[Row]:
-    """Return the rows on one value and on a list, beside onnxruntime."""
+    """Return the rows on one value and on a list, compared with onnxruntime."""
     names = {
         "auto": infer.load(MODEL),
         "served": infer.load(MODEL, runtime="onnxruntime"),
@@ -212,7 +212,7 @@ def stream_row(folder: Path, lines: int) -> Row:
 
 
 def import_difference(folder: Path, runs: int) -> tuple[float, float]:
-    """Return the median seconds of importing an empty package, and how many more infer takes."""
+    """Return the median seconds to import an empty package, and the additional time for infer."""
     (folder / "empty").mkdir()
     (folder / "empty" / "__init__.py").touch()
     code = "import time; t = time.perf_counter(); import {}; print(time.perf_counter() - t)"
@@ -230,7 +230,7 @@ def import_difference(folder: Path, runs: int) -> tuple[float, float]:
 
 
 def memory() -> float:
-    """Return the KiB of memory of this process that no file lies behind (Linux; elsewhere nan)."""
+    """Return the KiB of anonymous memory of this process (on Linux; elsewhere nan)."""
     try:
         status = Path("/proc/self/status").read_text("utf-8")
     except OSError:
@@ -239,7 +239,7 @@ def memory() -> float:
 
 
 def an_element(model: Any, count: int, folder: Path) -> tuple[float, float]:
-    """Return the time an element of one array, and the memory; from 1e8 on, file into file."""
+    """Return the time per element of one array, and the memory; from 1e8 on, with files."""
     if count >= FILES_FROM:
         shape = {"dtype": "float32", "shape": (count,)}
         x = np.lib.format.open_memmap(folder / "in.npy", mode="w+", **shape)
@@ -256,7 +256,7 @@ def an_element(model: Any, count: int, folder: Path) -> tuple[float, float]:
 
 
 def plot(file: Path, most: int) -> None:
-    """Measure from one element to the most, and draw the time an element."""
+    """Measure from one element to ``most``, and plot the time per element."""
     import matplotlib.pyplot as plt
 
     model = infer.load(MODEL)
@@ -296,7 +296,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=15, help="of each pair")
     parser.add_argument("--millions", type=int, default=10, help="elements of the large arrays")
-    parser.add_argument("--plot", type=Path, metavar="FILE", help="draw the time an element there")
+    parser.add_argument(
+        "--plot", type=Path, metavar="FILE", help="plot the time per element to this file"
+    )
     parser.add_argument("--most", type=float, default=1e9, help="elements of the plot's last point")
     options = parser.parse_args()
     if options.plot is not None:
@@ -312,7 +314,7 @@ def main() -> None:
 
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        # Each group is made when it is timed: a session's idle threads spin for a while.
+        # Each group is created when it is timed: idle threads of a session spin for a while.
         groups = (plain_rows, small_rows, partial(large_rows, options.millions * 1_000_000))
         for group in (*groups, lambda: [stream_row(folder, 1_000_000)]):
             for row in group():

@@ -16,6 +16,7 @@ from export._cards.of_fit import artifact_name, document_of, versions
 from export._errors import ExportError
 from export._folder import refuse_to_replace
 from export._page_readings import sample
+from export._stored_graph import function_of
 from infer._artifact.format import (
     CARD_FILE,
     NAME_PATTERN,
@@ -23,15 +24,16 @@ from infer._artifact.format import (
     read_card,
     render,
 )
-from infer._artifact.store import find
+from infer._artifact.store import Artifact, find
 from infer._checks.integrity import check_integrity
 from infer._checks.parity import check_parity
 from infer._errors import ArtifactError
 from infer._files.folder import staged, write_files
 from infer._ieee.floats import bits
 from infer._ieee.patterns import inputs
-from infer._model import load
-from infer._writers.siblings import content
+from infer._model import Model, load, open_model
+from infer._runtimes._torch import TorchEvaluator
+from infer._writers.siblings import content, read
 from train import Fit, Variant
 from train._calibration.result import Calibration
 from train._exact.sample import Rows
@@ -167,8 +169,21 @@ def _readings(rows: Rows | None) -> dict[str, Any]:
     return {} if rows is None else {"readings": rows._asdict()}
 
 
+def _open(artifact: Artifact, runtime: str, device: str) -> Model:
+    """Load an artifact as a user would, but ``model.pt2`` without torch's compiler."""
+    if runtime != "torchexport":
+        return open_model(artifact, runtime, device)
+    function = function_of(read(artifact, "model.pt2"))
+    evaluator = TorchEvaluator(function, torch.device(device), artifact.path("model.pt2"))
+    return Model(artifact, runtime, device, evaluator)
+
+
 def _prove(folder: Path, module: nn.Module, name: str) -> None:
-    """Compare eager torch and every runtime with the program, as a user would load them."""
+    """Compare the answers of eager torch and of each file with those of the program.
+
+    ``model.onnx`` and ``model.pt`` run in their runtimes, ``model.pt2`` step by step: see
+    ``export._stored_graph``.
+    """
     artifact = find(folder)
     problems = check_integrity(artifact)
     card = artifact.card
@@ -181,7 +196,7 @@ def _prove(folder: Path, module: nn.Module, name: str) -> None:
     )
     if unequal:
         problems.append(f"eager torch: {unequal:,} of {len(rows):,} answers differ")
-    for parity in check_parity(artifact, _PROOF_COUNT):
+    for parity in check_parity(artifact, _PROOF_COUNT, load=_open):
         if parity.differing or not parity.compared:
             problems.append(
                 f"{parity.way}: {parity.differing:,} of {parity.compared:,} answers differ "

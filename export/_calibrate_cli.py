@@ -13,11 +13,16 @@ from typing import Any
 
 import click
 
-from export._calibrate.files import layout_of, mapper_for, name_for, open_all
+from export._calibrate.files import (
+    layout_of,
+    mapper_for,
+    name_for,
+    open_all,
+    unit_of,
+)
 from export._calibrate.output import (
     left_out_text,
     next_commands,
-    printable,
     record_of,
     write_artifact,
     write_plot,
@@ -25,7 +30,9 @@ from export._calibrate.output import (
 )
 from infer._commands import errors
 from infer._commands.interrupts import CleanInterrupts
-from infer._files.walk import few
+from infer._commands.reading_options import reading_options
+from infer._files.options import ReadingOptions
+from infer._text import listed, printable
 from train import _cli
 
 _PLOTS = (".png", ".svg", ".pdf")
@@ -57,7 +64,9 @@ def _ends_in(*endings: str) -> Any:
     return check
 
 
-def _unit(_context: click.Context, _option: click.Parameter, unit: str) -> str:
+def _unit(_context: click.Context, _option: click.Parameter, unit: str | None) -> str | None:
+    if unit is None:
+        return None
     if not unit.strip() or not unit.isprintable():
         raise click.BadParameter(f"{unit!r}: expected a unit such as °C, or 1 for none")
     return unit.strip()
@@ -83,8 +92,8 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
     help="Of the polynomial; auto compares degrees and explains its choice.",
 )
 @click.option("--no-intercept", is_flag=True, help="Force the curve through the origin.")
-@click.option("--unit-x", default="1", callback=_unit, metavar="UNIT", help="Unit of x, e.g. °F.")
-@click.option("--unit-y", default="1", callback=_unit, metavar="UNIT", help="Unit of y, e.g. °C.")
+@click.option("--unit-x", callback=_unit, metavar="UNIT", help="Unit of x, e.g. °F.")
+@click.option("--unit-y", callback=_unit, metavar="UNIT", help="Unit of y, e.g. °C.")
 @click.option("--name", metavar="NAME", help="Of the artifact; derived from FILE by default.")
 @click.option(
     "--dtype",
@@ -102,7 +111,8 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
 )
 @click.option("--no-readings", is_flag=True, help="Keep no sample of the readings in the artifact.")
 @click.option("--force", is_flag=True, help="Replace an existing artifact.")
-@click.option("--skip-invalid", is_flag=True, help="Skip invalid rows, and list them.")
+@click.option("--skip-invalid", is_flag=True, help="Skip invalid rows; count and list them.")
+@reading_options
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")
 @click.option(
     "--plot",
@@ -136,14 +146,15 @@ def main(
     sigma: str | None,
     degree: int | str,
     no_intercept: bool,
-    unit_x: str,
-    unit_y: str,
+    unit_x: str | None,
+    unit_y: str | None,
     name: str | None,
     dtype: str,
     out: Path,
     no_readings: bool,
     force: bool,
     skip_invalid: bool,
+    reading: ReadingOptions,
     as_json: bool,
     plot: Path | None,
     report: Path | None,
@@ -153,9 +164,10 @@ def main(
 ) -> None:
     """Fit a curve to readings and reference values, exactly, and write it as an artifact.
 
-    FILE has a column of readings and one of reference values: text (separator, header, decimal
-    commas and encoding are detected), Parquet, Arrow or .xlsx. Use - for standard input, or a
-    folder for all such files in it. With two columns, --x and --y are optional.
+    FILE has a column of readings and one of reference values: text (where the table begins, its
+    separator, names, units, decimal sign and encoding are detected), Parquet, Arrow or .xlsx. Use
+    - for standard input, or a folder for all such files in it. With two columns, --x and --y are
+    optional.
 
     The artifact ./NAME is served by infer: infer run ./NAME 98.6 --interval 95
     """
@@ -175,13 +187,19 @@ def main(
         from train._calibration.from_files import calibrate_readings
 
         files, others = open_all(
-            file, x=x, y=y, features=columns, sigma=sigma, skip_invalid=skip_invalid
+            file,
+            x=x,
+            y=y,
+            features=columns,
+            sigma=sigma,
+            skip_invalid=skip_invalid,
+            options=reading,
         )
         origin = files[0].name if len(files) == 1 and not files[0].label else file
         layout = layout_of(files)
         if not quiet:
             if others:
-                click.echo(f"note: left out: {few(others)}", err=True)
+                click.echo(f"note: left out: {printable(listed(others, 3))}", err=True)
             assumed = f"; {files[0].assumed}" if files[0].assumed else ""
             click.echo(printable(f"{origin}: {layout}{assumed}"), err=True)
         run = mapper_for(engine, address, file, files)
@@ -192,8 +210,8 @@ def main(
                 degree=degree,
                 intercept=not no_intercept,
                 name=name,
-                unit_x=unit_x,
-                unit_y=unit_y,
+                unit_x=unit_x or unit_of(files[0].x_units),
+                unit_y=unit_y or files[0].y_unit,
                 dtype=dtype,
                 watch=watch,
                 run=run,

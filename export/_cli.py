@@ -45,7 +45,7 @@ def main(
     """Fit models and write them as artifacts.
 
     NAME is a model, for all its variants, or MODEL.VARIANT. A folder in DIR is replaced
-    atomically, and only once all runtimes agree on the new one.
+    atomically, and only once all files of the new one give the same bits.
     """
     if readings:
         from export import _page_readings

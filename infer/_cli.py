@@ -16,7 +16,8 @@ from infer._commands.errors import Failure, errors_for_people
 from infer._commands.interrupts import CleanInterrupts
 from infer._commands.score import score
 from infer._commands.table import table
-from infer._errors import printable_lines
+from infer._serve._settings import Settings
+from infer._text import printable_lines
 
 if TYPE_CHECKING:
     from infer._checks.parity import Parity
@@ -80,9 +81,9 @@ def show(name: str, as_json: bool) -> None:
 @click.argument("name")
 @answer_options
 def run(name: str, values: tuple[str, ...], **options: Any) -> None:
-    """Compute a model, one answer a line.
+    """Compute a model, one answer per line.
 
-    With -, or without a value and with a pipe, reads one number a line. The features of a model
+    With -, or without a value and with a pipe, reads one number per line. The features of a model
     with several are separated by commas: infer run plane 1.5,2
     """
     answer_all(name, values, **options)
@@ -92,7 +93,7 @@ def run(name: str, values: tuple[str, ...], **options: Any) -> None:
 @click.argument("name")
 @answer_options
 def invert(name: str, values: tuple[str, ...], **options: Any) -> None:
-    """Find the input that gives an answer, one a line.
+    """Find the input that gives an answer, one per line.
 
     Within the domain, exact to the last bit that the curve resolves. An answer that is reached
     twice or never is an error; but a line is followed for ten times its domain on either side, with
@@ -110,7 +111,7 @@ def invert(name: str, values: tuple[str, ...], **options: Any) -> None:
     default=None,
     show_default="16384; fewer for more than 256 steps",
     metavar="N",
-    help="Random bit patterns a model, beside the special values.",
+    help="Random bit patterns per model, in addition to the special values.",
 )
 @click.option("--seed", default=0, show_default=True, help="Of the random patterns.")
 @click.option(
@@ -163,7 +164,7 @@ def check(
             parities = check_parity(artifact, count, seed)
             results.append((artifact.card.name, "damaged" if damage else "intact", parities))
             problems += damage
-            # A damaged file fails its runtime for the reason that is told already.
+            # Integrity has already reported why a damaged file fails its runtime.
             problems += [p.example for p in parities if p.failed and p.example not in damage]
             problems += [
                 f"{artifact.card.name}: {parity.way} differs in {parity.differing:,} of "
@@ -200,6 +201,9 @@ def site(out: str, names: tuple[str, ...], force: bool) -> None:
     click.echo(f"wrote {os.path.join(out, _site.INDEX)}")
 
 
+_UNITS = {"G": 30, "M": 20, "K": 10}
+
+
 class _Size(click.ParamType):  # type: ignore[type-arg]  # generic from click 8.4 on
     """A number of bytes or of elements: 1000, 64K, 16M, 1G; units are powers of 1,024."""
 
@@ -210,15 +214,26 @@ class _Size(click.ParamType):  # type: ignore[type-arg]  # generic from click 8.
     ) -> int:
         """Return the number."""
         text = str(value).upper()
-        number, unit = (text[:-1], text[-1:]) if text[-1:] in {*"KMG"} else (text, "")
+        number, unit = (text[:-1], text[-1:]) if text[-1:] in _UNITS else (text, "")
         if not number.isdecimal() or not int(number):
-            self.fail(f"{value!r} is no size; type for example 64M.", param, ctx)
-        return int(number) << {"": 0, "K": 10, "M": 20, "G": 30}[unit]
+            self.fail(f"{value!r} is not a valid size; use e.g. 64M.", param, ctx)
+        return int(number) << _UNITS.get(unit, 0)
+
+
+def _with_unit(size: int) -> str:
+    """Return a size as an option spells it, in the largest unit that divides it."""
+    for unit, power in _UNITS.items():
+        if size % (1 << power) == 0:
+            return f"{size >> power}{unit}"
+    return str(size)
+
+
+_DEFAULTS = Settings()
 
 
 @main.command()
 @click.argument("models", nargs=-1, metavar="[MODEL]...")
-@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen at.")
+@click.option("--host", default=_DEFAULTS.host, show_default=True, help="Address to listen at.")
 @click.option(
     "--allowed-host",
     "allowed_hosts",
@@ -229,72 +244,88 @@ class _Size(click.ParamType):  # type: ignore[type-arg]  # generic from click 8.
 @click.option(
     "--port",
     type=click.IntRange(0, 65535),
-    default=8000,
+    default=_DEFAULTS.port,
     show_default=True,
-    help="0 takes one that is free.",
+    help="0 takes a free one.",
 )
 @click.option(
     "--grpc-port",
     type=click.IntRange(0, 65535),
-    help="Port for gRPC beside HTTP; 0 takes one that is free. Without it there is no gRPC.",
+    help="Port for gRPC, in addition to HTTP; 0 takes a free one. Without it there is no gRPC.",
 )
 @click.option(
-    "--workers", type=click.IntRange(1, 256), default=1, show_default=True, help="Processes."
+    "--workers",
+    type=click.IntRange(1, 256),
+    default=_DEFAULTS.workers,
+    show_default=True,
+    help="Processes.",
 )
 @click.option(
-    "--max-body", type=_Size(), default="64M", show_default=True, help="Bytes of a request."
+    "--max-body",
+    type=_Size(),
+    default=_with_unit(_DEFAULTS.max_body),
+    show_default=True,
+    help="Bytes of a request.",
 )
 @click.option(
-    "--max-json", type=_Size(), default="8M", show_default=True, help="Bytes of JSON in a request."
+    "--max-json",
+    type=_Size(),
+    default=_with_unit(_DEFAULTS.max_json),
+    show_default=True,
+    help="Bytes of JSON in a request.",
 )
 @click.option(
-    "--max-elements", type=_Size(), default="16M", show_default=True, help="Numbers in a request."
+    "--max-elements",
+    type=_Size(),
+    default=_with_unit(_DEFAULTS.max_elements),
+    show_default=True,
+    help="Numbers in a request.",
 )
 @click.option(
     "--max-memory",
     type=_Size(),
-    default="1G",
+    default=_with_unit(_DEFAULTS.max_memory),
     show_default=True,
-    help="Bytes of all bodies and answers in flight, a worker.",
+    help="Bytes of all bodies and answers in flight, per worker.",
 )
 @click.option(
     "--max-connections",
     type=click.IntRange(1),
-    default=512,
+    default=_DEFAULTS.max_connections,
     show_default=True,
-    help="A worker; for one more, the one that has been idle longest is closed.",
+    help="Per worker; for one more, the one that has been idle longest is closed.",
 )
 @click.option(
     "--max-queue",
     type=click.IntRange(1),
-    default=64,
+    default=_DEFAULTS.max_queue,
     show_default=True,
-    help="Large requests, a worker, that compute or wait for it.",
+    help="Large requests that compute or wait to, per worker.",
 )
 @click.option(
     "--timeout",
     type=click.FloatRange(0, min_open=True),
-    default=30.0,
+    default=_DEFAULTS.timeout,
     show_default=True,
     help="Seconds for a request to arrive, and for its answer to be taken.",
 )
 @click.option(
     "--idle",
     type=click.FloatRange(0, min_open=True),
-    default=60.0,
+    default=_DEFAULTS.idle,
     show_default=True,
     help="Seconds between two requests on a connection.",
 )
 @click.option(
     "--grace",
     type=click.FloatRange(0),
-    default=30.0,
+    default=_DEFAULTS.grace,
     show_default=True,
     help="Seconds for what is in flight at SIGTERM.",
 )
 @click.option(
     "--access-log/--no-access-log",
-    default=True,
+    default=_DEFAULTS.access_log,
     show_default=True,
     help="A JSON line on standard error for each request.",
 )

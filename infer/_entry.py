@@ -1,6 +1,7 @@
 """Where the installed commands begin and end: no Ctrl-C or broken stream shows a traceback.
 
-As little as possible is imported before Ctrl-C is taken care of.
+As little as possible is imported before Ctrl-C is taken care of. click is imported only for
+arguments that are more than numbers: importing it takes longer than an answer does.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from _signal import (  # type: ignore[import-not-found]
 TYPE_CHECKING = False
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
     from typing import NoReturn, TextIO
 
     import click
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
 def f2c() -> NoReturn:
     """Run the command ``f2c``."""
     enter()
+    _answer_if_numbers("f2c", sys.argv[1:])
     from infer._f2c import main
 
     run(main, "f2c")
@@ -36,6 +39,9 @@ def f2c() -> NoReturn:
 def infer(name: str = "infer") -> NoReturn:
     """Run the command ``infer``."""
     enter()
+    match sys.argv[1:]:
+        case ["run", model, *arguments] if not model.startswith("-"):
+            _answer_if_numbers(model, arguments)
     from infer._cli import main
 
     run(main, name)
@@ -49,25 +55,29 @@ def enter() -> None:
 
 def run(command: click.Command, name: str) -> NoReturn:
     """Run a command of click and exit: with its code, 130 after Ctrl-C, 1 if output is lost."""
-    import click
+    _run(lambda: command.main(prog_name=name, standalone_mode=False))
 
+
+def _answer_if_numbers(model: str, arguments: Sequence[str]) -> None:
+    """Answer and exit if the arguments are numbers; return if there is more for click to parse."""
+    from infer._commands.plain_lines import answer_numbers, are_numbers
+
+    if are_numbers(arguments):
+        _run(lambda: answer_numbers(model, arguments))
+
+
+def _run(command: Callable[[], object]) -> NoReturn:
+    """Call a command and exit; see ``run``."""
     sys.stdin, sys.stdout, sys.stderr = _opened(sys.stdin, sys.stdout, sys.stderr)
     try:
-        status = command.main(prog_name=name, standalone_mode=False)
+        status = command()
         sys.stdout.flush()
-    except (click.Abort, KeyboardInterrupt):
-        from infer._commands.interrupts import INTERRUPTED
+    except (Exception, KeyboardInterrupt) as error:
+        from infer._commands.errors import report
 
-        status = INTERRUPTED
-    except click.ClickException as error:
-        status = error.exit_code
-        _say(error)
-    except OSError as error:
-        status = 1
-        # Whoever opens a file names it; what has no name are the standard streams.
-        where = error.filename or "standard output"
-        reason = str(error) if error.errno is None else f"{where}: {error.strerror}"
-        _say(click.ClickException(reason))
+        status = report(error)
+        if status is None:
+            raise
     for stream in (sys.stdout, sys.stderr):
         if _is_stuck(stream):
             # Python would try once more at its end, and complain.
@@ -89,15 +99,8 @@ def _opened(
     )
 
 
-def _say(error: click.ClickException) -> None:
-    from contextlib import suppress
-
-    with suppress(OSError):  # standard error is lost, too
-        error.show()
-
-
 def _is_stuck(stream: TextIO) -> bool:
-    """Tell whether something that was written cannot leave."""
+    """Return whether something that was written cannot leave."""
     try:
         stream.flush()
     except OSError:

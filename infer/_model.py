@@ -3,26 +3,29 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any, overload
 
-from infer._artifact.card import ModelCard
-from infer._artifact.store import Artifact, find
+from infer._artifact.store import find
 from infer._containers.caller import Caller
 from infer._program.idle_zeros import without_idle_zeros
 from infer._program.on_floats import compile_call
-from infer._runtimes._evaluator import Evaluator
 from infer._runtimes._registry import list_runtimes, load_runtime
+
+TYPE_CHECKING = False
 
 if TYPE_CHECKING:
     from inspect import Signature
+    from typing import Any, overload
 
     import numpy as np
     import torch
     from numpy.typing import NDArray
 
+    from infer._artifact.card import ModelCard
+    from infer._artifact.store import Artifact
     from infer._curve.interval import Band, Interval, Kind
     from infer._curve.inverse import Inverse
     from infer._curve.inverse_interval import Finder
+    from infer._runtimes._evaluator import Evaluator
 
 
 # What "auto" means on a device: the first that is usable, else the last.
@@ -74,7 +77,6 @@ class Model:
         "__call__": _CALL,
         "__weakref__": "",
         "_artifact": "the card, and the folder it was read from",
-        "_caller": "answers what the function does not",
         "_device": "the device that was asked for",
         "_evaluator": "computes",
         "_finders": "what inverse_interval made ready, by its arguments",
@@ -104,8 +106,7 @@ class Model:
         self._runtime = runtime
         self._device = device
         self._evaluator = evaluator
-        self._caller = Caller(artifact.card, runtime, evaluator)
-        answer = self._caller.call
+        answer = Caller(artifact.card, runtime, evaluator).call
         if evaluator.carrier == "any":
             answer = compile_call(without_idle_zeros(self.card.compiled), answer) or answer
         self.__call__ = answer  # type: ignore[method-assign]
@@ -182,7 +183,7 @@ class Model:
         """
         from infer._curve.interval import interval
 
-        return interval(self.card, self._caller.wrong_axis, x, level, kind, sigma)
+        return interval(self.card, x, level, kind, sigma)
 
     def inverse(self, y: Any) -> Any:
         """Return the input in the domain for which the model answers y.
@@ -204,14 +205,16 @@ class Model:
             The same kind of container, in the model's dtype and in y's shape.
 
         Raises:
-            InputError: y is reached at several places of the domain (tells where) or never (tells
-                the range), or is not a real number; or the model has several features or is
-                constant.
+            InputError: y is reached at several places of the domain (the message lists them) or
+                never (the message gives the range), or is not a real number; or the model has
+                several features or is constant.
         """
         from infer._containers.apply import Computation, apply
 
         inverse = self.ready_inverse()
-        computation = Computation(None, str, 1, lambda y: (inverse(y),), None, self.card.dtype)
+        computation = Computation(
+            self.name, None, 1, lambda y: (inverse(y),), None, self.card.dtype
+        )
         return apply(computation, y)[0]
 
     def inverse_interval(
@@ -249,18 +252,17 @@ class Model:
 
             find = inverse_interval(chosen, inverse, *self.card.domain[0])
             self._finders[chosen] = find
-        return Interval(*apply(Computation(None, str, 2, find, None, "float64"), y))
+        return Interval(*apply(Computation(self.name, None, 2, find, None, "float64"), y))
 
     def beyond(self) -> Model:
         """Return the model with ten times its domain on either side; for the package itself."""
         import sys
-        from dataclasses import replace
 
         most = sys.float_info.max
         domain = tuple(
             (max(a - 10 * (b - a), -most), min(b + 10 * (b - a), most)) for a, b in self.card.domain
         )
-        artifact = self._artifact._replace(card=replace(self.card, domain=domain))
+        artifact = self._artifact._replace(card=self.card._replace(domain=domain))
         return Model(artifact, self._runtime, self._device, self._evaluator)
 
     def ready_inverse(self) -> Inverse:

@@ -1,8 +1,8 @@
-"""The page to try a model on: the same files for ``infer serve`` and for ``infer site``.
+"""The page for trying models: the same files for ``infer serve`` and for ``infer site``.
 
-The browser computes, from the text of ``model.json`` that stands in the page. Besides the cards
-the page gets what only Python can tell: the quantiles for the intervals, by what calls find a
-model, and a sample of the readings of the shipped models, whose cards hold none.
+The browser computes, from the text of ``model.json``, which is embedded in the page. The page also
+gets what only Python knows: the quantiles for the intervals, the name or path by which a call loads
+a model, and a sample of the readings of the shipped models, whose cards contain none.
 """
 
 from __future__ import annotations
@@ -25,10 +25,11 @@ INDEX = "index.html"
 
 _PAGE = join(dirname(os.path.abspath(__file__)), "page")
 _TYPES = {"html": "text/html", "css": "text/css", "js": "text/javascript"}
-_ASSETS = (INDEX, "page.css", "evaluate.js", "page.js")
+_SCRIPTS = ("bits.js", "calls.js", "card.js", "evaluate.js", "inputs.js", "page.js", "plot.js")
+_ASSETS = (INDEX, "page.css", *_SCRIPTS)
 _MODELS = "models"
-_PLACE = "<!-- data -->"
-# Tells a folder that `infer site` wrote from one that it must not replace.
+_PLACEHOLDER = "<!-- data -->"
+# Identifies folders written by `infer site`, which it may replace.
 _MARK = b'<meta name="generator" content="samebits">'
 
 
@@ -40,15 +41,15 @@ class File(NamedTuple):
 
 
 def files(artifacts: Sequence[Artifact], *, server: bool = True) -> dict[str, File]:
-    """Return the page's files by path, relative to the page's own address.
+    """Return the page's files by path, relative to the page's address.
 
     Args:
-        artifacts: the models to choose from, at least one, in the order of the list. The first
-            that has intervals is shown first.
-        server: whether ``v2/models/NAME/infer`` answers beside the page, so that it compares.
+        artifacts: the models, at least one, in the order of the list. Initially, the page shows the
+            first one with intervals.
+        server: whether a server answers at ``v2/models/NAME/infer``, so that the page can compare.
 
     Raises:
-        ArtifactError: a folder was replaced or damaged since it was read.
+        ArtifactError: a folder has been replaced or damaged since it was read.
         InputError: there is no model, or two have the same name.
     """
     if not artifacts:
@@ -66,7 +67,7 @@ def files(artifacts: Sequence[Artifact], *, server: bool = True) -> dict[str, Fi
         read.append(fresh)
     found = {name: _asset(name) for name in _ASSETS}
     page = found[INDEX].data.decode()
-    data = page.replace(_PLACE, _scripts(texts.values(), _facts(read, server))).encode()
+    data = page.replace(_PLACEHOLDER, _scripts(texts.values(), _facts(read, server))).encode()
     found[INDEX] = found[INDEX]._replace(data=data)
     for name, text in texts.items():
         found[f"{_MODELS}/{name}/{CARD_FILE}"] = File("application/json", text.encode())
@@ -74,15 +75,16 @@ def files(artifacts: Sequence[Artifact], *, server: bool = True) -> dict[str, Fi
 
 
 def write(folder: str, content: Mapping[str, File], *, force: bool = False) -> None:
-    """Write the page as a folder, beside its place, and put it there as a whole.
+    """Write the page as a folder, completely or not at all.
 
     Args:
-        folder: where; its parent is made if need be.
-        content: what ``files`` returned.
-        force: replace whatever is there.
+        folder: its path; parent folders are created as needed.
+        content: result of ``files``.
+        force: replace an existing file or folder, whatever it is.
 
     Raises:
-        InputError: there is something that this function did not write, and no ``force``.
+        InputError: the folder contains anything that ``infer site`` did not write, and ``force`` is
+            False.
         OSError: the folder cannot be written.
     """
     target = os.path.abspath(folder)
@@ -94,15 +96,15 @@ def write(folder: str, content: Mapping[str, File], *, force: bool = False) -> N
 
 def _refuse_to_replace(target: str, shown: str) -> None:
     if os.path.islink(target) or not isdir(target):
-        raise InputError(f"{shown} is in the way: expected a folder, or nothing")
+        raise InputError(f"{shown} exists and is not a folder")
     inside = sorted(os.listdir(target))
     foreign = [name for name in inside if name not in (*_ASSETS, _MODELS)]
     if inside and not foreign and not _is_ours(join(target, INDEX)):
         foreign = inside
     if foreign:
         raise InputError(
-            f"{shown} holds {foreign[0]!r}, which `infer site` did not write; choose another "
-            "folder, or type --force to replace it with all that is in it"
+            f"{shown} contains {foreign[0]!r}, which `infer site` did not write; choose another "
+            "folder, or type --force to replace it and everything in it"
         )
 
 
@@ -120,7 +122,7 @@ def _asset(name: str) -> File:
 
 
 def _facts(artifacts: Sequence[Artifact], server: bool) -> dict[str, Any]:
-    """Return what the page is told beside the cards."""
+    """Return what the page needs in addition to the cards."""
     cards = [artifact.card for artifact in artifacts]
     with open(join(_PAGE, "readings.json"), encoding="utf-8") as file:
         known = json.load(file)
@@ -141,15 +143,16 @@ def _facts(artifacts: Sequence[Artifact], server: bool) -> dict[str, Any]:
 
 
 def _scripts(cards: Any, facts: Mapping[str, Any]) -> str:
-    """Return the elements that hold the data; a browser never runs what is of this type."""
+    """Return script elements with the data; a browser does not execute their type."""
     lines = [
-        f'<script type="application/json" data-model>{_inert(card)}</script>' for card in cards
+        f'<script type="application/json" data-model>{_without_markup(card)}</script>'
+        for card in cards
     ]
     text = json.dumps(facts, separators=(",", ":"))
-    lines.append(f'<script type="application/json" id="site">{_inert(text)}</script>')
+    lines.append(f'<script type="application/json" id="site">{_without_markup(text)}</script>')
     return "\n".join(lines)
 
 
-def _inert(text: str) -> str:
-    """Return the same JSON without the one character that could end or nest a script element."""
+def _without_markup(text: str) -> str:
+    """Return equivalent JSON without "<", which could end or nest a script element."""
     return text.replace("<", "\\u003c")

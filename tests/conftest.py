@@ -13,6 +13,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 import tempfile
 from functools import cache
 from importlib.util import find_spec
@@ -107,6 +108,29 @@ def memory(tmp_path):
         yield Path(folder)
 
 
+@pytest.fixture(scope="session")
+def warm():
+    """Return a folder of commands for PATH that do not wait for torch: see ``warm_server.py``.
+
+    They are for tests of what a command does. What it imports and how it starts is tested by
+    ``test_entry.py``, ``test_architecture.py`` and ``test_packaging.py``.
+    """
+    here = Path(__file__).parent
+    with tempfile.TemporaryDirectory() as name:  # a socket's path must be short
+        folder = Path(name)
+        client = (here / "warm_client.py").read_text("utf-8")
+        for command in ("calibrate", "f2c", "infer", "python"):
+            (folder / command).write_text(f"#!{sys.executable} -IS\n{client}", "utf-8")
+            (folder / command).chmod(0o755)
+        command = [sys.executable, here / "warm_server.py", folder / "socket"]
+        with subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True
+        ) as server:
+            assert server.stdout.readline() == "ready\n"
+            yield folder
+            server.kill()
+
+
 def pytest_ignore_collect(collection_path):
     """Leave out files that import what is not to be there."""
     without = set(filter(None, os.environ.get("SAMEBITS_WITHOUT", "").split(",")))
@@ -121,9 +145,25 @@ def pytest_ignore_collect(collection_path):
     return True if found & without else None
 
 
+# Files of few and long tests, or of many and short ones; the others stand between.
+FIRST = ("test_docs.py", "test_ray.py", "test_examples.py", "test_benchmarks.py", "test_page.py")
+LAST = ("test_architecture.py", "test_model.py")
+
+
 def pytest_collection_modifyitems(items):
     """Begin with the longest tests, so that parallel workers end together."""
-    items.sort(key=lambda item: item.path.name not in ("test_docs.py", "test_ray.py"))
+    items.sort(key=lambda item: (item.path.name in LAST) - (item.path.name in FIRST))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """Give each worker its share at once, in order: what a file's tests share is started once.
+
+    A worker that has done its share takes from what another one has left.
+    """
+    from xdist.scheduler import WorkStealingScheduling
+
+    return WorkStealingScheduling(config, log)
 
 
 def pytest_runtest_setup(item):

@@ -2,15 +2,17 @@
 
 import ast
 import json
+import re
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ("export", "infer", "train")
-# What each package may import of the three; DESIGN's arrows.
+# What each package may import of the three.
 ALLOWED = {
     "infer": {"infer"},
     "train": {"infer", "train"},
@@ -32,6 +34,11 @@ def modules():
 
 
 MODULES = modules()
+
+
+@cache
+def tree_of(name):
+    return ast.parse(MODULES[name].read_text("utf-8"))
 
 
 def imports(nodes, *, at_import_time):
@@ -62,8 +69,7 @@ def mentions_type_checking(test):
 
 
 def imports_of(name, *, at_import_time):
-    tree = ast.parse(MODULES[name].read_text("utf-8"))
-    return set(imports(tree.body, at_import_time=at_import_time))
+    return set(imports(tree_of(name).body, at_import_time=at_import_time))
 
 
 def tops(names):
@@ -101,7 +107,7 @@ def arrows(name):
     they give public names to others.
     """
     found = set()
-    for node in ast.walk(ast.parse(MODULES[name].read_text("utf-8"))):
+    for node in ast.walk(tree_of(name)):
         if isinstance(node, ast.Import):
             found.update(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -153,9 +159,31 @@ def test_a_package_itself_imports_its_lazy_loader_alone():
     "name", [n for n in MODULES if "." in n and MODULES[n].name == "__init__.py"]
 )
 def test_a_room_says_what_it_is_for_and_imports_nothing(name):
-    tree = ast.parse(MODULES[name].read_text("utf-8"))
+    tree = tree_of(name)
     assert ast.get_docstring(tree)
     assert len(tree.body) == 1
+
+
+def test_every_room_is_in_the_overview():
+    overview = (ROOT / "ARCHITECTURE.md").read_text("utf-8")
+    rooms = {path.parent for path in MODULES.values()} - {ROOT / name for name in PACKAGES}
+    rooms.add(ROOT / "infer" / "page")
+    rows = re.findall(r"^\| `(.+?)/` \|", overview, re.MULTILINE)
+    assert sorted(rows) == sorted(room.relative_to(ROOT).as_posix() for room in rooms)
+
+
+def test_every_path_in_the_overview_exists():
+    overview = (ROOT / "ARCHITECTURE.md").read_text("utf-8")
+    room, missing = "", []
+    for line in overview.splitlines():
+        if row := re.match(r"\| `(.+?/)` \|", line):
+            room = row[1]
+        # In the row of a room, a file is named without its folder.
+        for path in re.findall(r"`([\w/.]+(?:/|\.(?:py|js|md)))`", line):
+            if not (ROOT / path).exists() and not (ROOT / room / path).exists():
+                missing.append(path)
+        room = room if line.startswith("|") else ""
+    assert missing == []
 
 
 def test_only_the_models_and_their_table_know_the_tutorials():
@@ -188,10 +216,12 @@ def test_a_class_name_stands_for_one_thing():
 # Imports each module in a process of its own that has nothing of ours imported yet (a fork is
 # cheap, and torch is there already), and tells which of the heavy ones came with it.
 EACH_FIRST = """
-import importlib, json, os, sys
+import gc, importlib, json, os, sys
 heavy = ["numpy", "torch", "onnx", "onnxruntime", "matplotlib", "mpmath", "openpyxl", "pyarrow"]
 for name in json.loads(sys.argv[2]):
     importlib.import_module(name)
+gc.collect()
+gc.freeze()  # so that a fork does not copy all pages to look for garbage
 for name in json.loads(sys.argv[1]):
     child = os.fork()
     if not child:

@@ -26,9 +26,8 @@ OPTIONS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 
 
 @pytest.fixture
-def shell(tmp_path):
-    scripts = str(Path(sys.executable).parent)
-    environment = {**os.environ, "PATH": scripts + os.pathsep + os.environ["PATH"]}
+def shell(tmp_path, warm):
+    environment = {**os.environ, "PATH": f"{warm}{os.pathsep}{os.environ['PATH']}"}
     environment.pop("SAMEBITS_ARTIFACTS", None)
 
     def run(*command):
@@ -89,18 +88,19 @@ def test_what_a_page_shows_is_what_happens(page, shell, served, tmp_path):
         elif kind == "python":
             program = tmp_path / "program.py"
             program.write_text(block, encoding="utf-8")
-            result = shell(sys.executable, str(program))
+            result = shell("python", str(program))
             assert result.returncode == 0, result.stdout
     # An interpreter remembers: the sessions of a page are one.
     session = tmp_path / "session.txt"
     blocks = [block for kind, block in BLOCK.findall(text) if kind == "pycon"]
     session.write_text("\n".join(blocks), encoding="utf-8")
     options = ("-o", "ELLIPSIS", "-o", "NORMALIZE_WHITESPACE")
-    result = shell(sys.executable, "-m", "doctest", *options, str(session))
+    result = shell("python", "-m", "doctest", *options, str(session))
     assert result.returncode == 0, result.stdout
 
 
 def test_links_between_pages_lead_somewhere():
-    for page in [*PAGES, ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md"]:
+    others = ("ARCHITECTURE.md", "CHANGELOG.md", "CONTRIBUTING.md")
+    for page in [*PAGES, *(ROOT / name for name in others)]:
         for target in re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text(encoding="utf-8")):
             assert (page.parent / target).exists(), f"{page.name} links to {target}"

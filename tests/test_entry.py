@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -149,9 +150,13 @@ def is_ours(errors):
 )
 @pytest.mark.parametrize("count", [4, pytest.param(80, marks=pytest.mark.slow)])
 def test_ctrl_c_at_any_moment_of_the_first_second(tmp_path, name, count):
+    def interrupt(step):
+        return interrupted(COMMANDS[name], (step + 1) / count, tmp_path)
+
     codes = set()
-    for step in range(count):
-        code, errors = interrupted(COMMANDS[name], (step + 1) / count, tmp_path)
+    with ThreadPoolExecutor(4) as pool:
+        results = list(pool.map(interrupt, range(count)))
+    for code, errors in results:
         assert not is_ours(errors), errors
         if "Traceback" not in errors:
             codes.add(code)

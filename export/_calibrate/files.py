@@ -12,6 +12,7 @@ import click
 
 from infer._artifact.format import NAME_PATTERN
 from infer._files.walk import walk
+from infer._text import nearest
 
 if TYPE_CHECKING:
     from train._readings.passes import Mapper
@@ -41,6 +42,11 @@ def open_all(file: str, **options: Any) -> tuple[list[Readings], list[str]]:
             f"{file}: holds no file whose name ends with {', '.join(ENDINGS[:-1])} or {ENDINGS[-1]}"
         )
     return open_files(Path(file), [Path(path) for path in found], **options), others
+
+
+def unit_of(units: Sequence[str]) -> str:
+    """Return the unit that all features have in common, 1 if they differ."""
+    return units[0] if len(set(units)) == 1 else "1"
 
 
 def layout_of(files: Sequence[Readings]) -> str:
@@ -91,11 +97,9 @@ def _path(file: str) -> Path:
     """Return the path of an existing file."""
     path = Path(file)
     if not path.exists():
-        from difflib import get_close_matches
-
         with_name = path.parent if path.parent.is_dir() else Path()
         others = [other.name for other in with_name.iterdir()]
-        near = get_close_matches(path.name, others, n=1)
-        hint = f" Did you mean {str(with_name / near[0])!r}?" if near else ""
+        near = [str(with_name / name) for name in nearest(path.name, others, 1)]
+        hint = f" Did you mean {near[0]!r}?" if near else ""
         raise click.UsageError(f"{file!r}: no such file.{hint}")
     return path

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from infer._text import printable
+
 if TYPE_CHECKING:
     from train._calibration.from_files import Fitted
     from train._calibration.result import Calibration
@@ -120,8 +122,3 @@ def next_commands(calibration: Calibration, folder: Path) -> list[str]:
     if y is not None:
         lines.append(f"infer invert {where} {y}")
     return lines
-
-
-def printable(text: str) -> str:
-    """Return text without control characters."""
-    return "".join(c if c.isprintable() else "�" for c in text)

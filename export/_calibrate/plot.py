@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 
 from export._cards.description import formula, kind, names
 from export._cards.words import labelled
+from infer._artifact.card import Uncertainty
+from infer._curve.interval import Band
 from train._calibration.result import Calibration
 
 if TYPE_CHECKING:
@@ -48,17 +50,12 @@ def bands(calibration: Calibration, x: Doubles, t: float) -> Bands:
         x: inputs of shape (n, k), or (n,) for one feature.
         t: quantile of Student's distribution.
     """
-    found = calibration.uncertainty
-    x = x.reshape(len(x), -1)
-    u = (x - np.array(found.center)) / np.array(found.half_width)
-    terms = np.stack([np.prod(u ** np.array(powers), axis=1) for powers in found.powers])
-    spread = np.sum((np.array(found.factor) @ terms) ** 2, axis=0)
+    found = Uncertainty(**calibration.uncertainty._asdict())
+    columns = x.reshape(len(x), -1).T
     scale = t * found.residual_sd
-    return Bands(
-        np.array(found.curve) @ terms,
-        scale * np.sqrt(spread),
-        scale * np.sqrt(found.typical_sigma**2 + spread),
-    )
+    curve, confidence = Band(found, scale, 0.0).curve_and_half(*columns)
+    _, prediction = Band(found, scale, found.typical_sigma**2).curve_and_half(*columns)
+    return Bands(curve, confidence, prediction)
 
 
 def figure(calibration: Calibration, t: float, level: float = 0.95) -> Figure:

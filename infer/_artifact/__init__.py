@@ -1,4 +1,4 @@
 """An artifact on disk: ``model.json`` and the folder around it.
 
-Nothing is returned that was not checked against the card, and the card against the format.
+Nothing is returned before it has been checked: files against the card, the card against the format.
 """

@@ -1,20 +1,19 @@
-"""The model card: what ``model.json`` says, as frozen records.
-
-The parts are named tuples: making a dataclass takes half a millisecond, and a command line that
-multiplies two numbers notices six of them.
-"""
+"""The model card: what ``model.json`` says, as records that never change."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import NamedTuple
-
-from infer._ieee.floats import DType
 from infer._program.program import Program
+from infer._record import Record
+
+TYPE_CHECKING = False
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from infer._ieee.floats import DType
 
 
-class Port(NamedTuple):
+class Port(Record):
     """An input or the output of a model.
 
     Attributes:
@@ -30,14 +29,14 @@ class Port(NamedTuple):
     unit: str
 
 
-class FileRecord(NamedTuple):
-    """Size in bytes and SHA-256 in lowercase hex of a file beside ``model.json``."""
+class FileRecord(Record):
+    """Size in bytes and SHA-256 in lowercase hex of a file next to ``model.json``."""
 
     size: int
     sha256: str
 
 
-class DatasetRecord(NamedTuple):
+class DatasetRecord(Record):
     """The data of a fit: name, number of rows, SHA-256 over its float64 values."""
 
     name: str
@@ -45,7 +44,7 @@ class DatasetRecord(NamedTuple):
     sha256: str
 
 
-class Training(NamedTuple):
+class Training(Record):
     """How the parameters were found.
 
     Attributes:
@@ -65,8 +64,8 @@ class Training(NamedTuple):
     versions: Mapping[str, str]
 
 
-class Uncertainty(NamedTuple):
-    """What the readings of a fit tell about its curve.
+class Uncertainty(Record):
+    """What the readings of a fit say about its curve.
 
     With u_j = (x_j - center_j) / half_width_j and the terms t_i = Π_j u_j^powers[i][j], the curve
     is Σ curve_i·t_i. Its variance, in units of ``residual_sd`` squared, is Σ_r (Σ_i
@@ -75,11 +74,11 @@ class Uncertainty(NamedTuple):
     Attributes:
         residual_sd: standard deviation of a reading of standard uncertainty 1.
         degrees_of_freedom: number of readings less the number of terms.
-        powers: exponents of each term, one a feature.
+        powers: exponents of each term, one per feature.
         center: what is subtracted from each feature.
         half_width: what each feature is divided by then.
-        curve: the exact fit, a coefficient a term.
-        factor: an orthonormal function a row, as coefficients of the terms.
+        curve: the exact fit, one coefficient per term.
+        factor: one orthonormal function per row, as coefficients of the terms.
         typical_sigma: standard uncertainty of a typical reading, 1 for an unweighted fit.
     """
 
@@ -93,19 +92,19 @@ class Uncertainty(NamedTuple):
     typical_sigma: float
 
 
-class ReadingsSample(NamedTuple):
-    """Some of the rows that a model was fitted to, to be drawn beside its curve.
+class ReadingsSample(Record):
+    """Some of the rows that a model was fitted to, for a chart of its curve.
 
     Attributes:
-        x: a number each, or with several features one a feature.
-        y: a number each.
+        x: one number per reading, or one tuple per reading if there are several features.
+        y: one number per reading.
     """
 
     x: tuple[float, ...] | tuple[tuple[float, ...], ...]
     y: tuple[float, ...]
 
 
-class EvaluationError(NamedTuple):
+class EvaluationError(Record):
     """How far the served answer is from the exact curve, at worst over the domain.
 
     Attributes:
@@ -117,8 +116,7 @@ class EvaluationError(NamedTuple):
     ulp: float
 
 
-@dataclass(frozen=True)
-class ModelCard:
+class ModelCard(Record):
     """Everything that ``model.json`` holds; docs/artifact-format.md describes each field.
 
     Attributes:
@@ -134,10 +132,10 @@ class ModelCard:
         domain: smallest and largest value of each feature that the fit saw.
         parameters: what the fit found, by name.
         constants: what was fixed beforehand, by name.
-        program: the steps, a line each.
+        program: the steps, one per line.
         training: how the parameters were found.
-        files: size and hash of each file beside ``model.json``.
-        uncertainty: what the readings tell about the curve, None if the model was not fitted to
+        files: size and hash of each file next to ``model.json``.
+        uncertainty: what the readings say about the curve, None if the model was not fitted to
             measurements or has as many terms as readings.
         evaluation_error: how far the served answer is from the exact curve, None if not known.
         digest: SHA-256 of ``model.json`` itself, its own 64 digits taken as zeros.

@@ -10,8 +10,6 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
 
 from infer._artifact.card import (
     DatasetRecord,
@@ -26,8 +24,20 @@ from infer._artifact.card import (
 from infer._artifact.frozen import FrozenMapping
 from infer._artifact.sha256 import sha256
 from infer._errors import ArtifactError
-from infer._ieee.floats import DType, is_representable
+from infer._ieee.floats import is_representable
 from infer._program.program import ProgramError, parse
+from infer._text import shortened
+
+TYPE_CHECKING = False
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from typing import Any, TypeAlias, TypeVar
+
+    from infer._ieee.floats import DType
+
+    T = TypeVar("T")
+    Reader: TypeAlias = Callable[[Any, str], T]
 
 FORMAT_VERSION = 1
 CARD_FILE = "model.json"
@@ -62,15 +72,12 @@ _MAX_DIGITS = 1_000
 
 _PLAIN = {int, float}  # not bool, although it is an int
 
-T = TypeVar("T")
-Reader = Callable[[Any, str], T]
-
 
 class _InvalidError(Exception):
     """A value at a key is not what the format asks for."""
 
     def __init__(self, key: str, expected: str, found: str) -> None:
-        super().__init__(f"key {_shortened(key)!r}: expected {expected}, found {found}")
+        super().__init__(f"key {shortened(key)!r}: expected {expected}, found {found}")
 
 
 def render(document: Mapping[str, Any]) -> bytes:
@@ -163,7 +170,7 @@ def _read_document(document: Any) -> ModelCard:
     features = source.shape[1] if len(source.shape) == 2 else None
     if len(fields["domain"]) != (features or 1):
         raise _InvalidError(
-            "domain", f"{features or 1} pair(s), one a feature", str(len(fields["domain"]))
+            "domain", f"{features or 1} pair(s), one per feature", str(len(fields["domain"]))
         )
     if fields["uncertainty"] is not None:
         _check_uncertainty(fields["uncertainty"], features or 1)
@@ -188,7 +195,7 @@ def _read_document(document: Any) -> ModelCard:
             dtype=dtype,
         )
     except ProgramError as error:
-        line = _shortened(fields["program"][error.line])
+        line = shortened(fields["program"][error.line])
         raise _InvalidError(f"program[{error.line}]", str(error), repr(line)) from None
     return ModelCard(**fields, compiled=program)
 
@@ -212,7 +219,7 @@ def _check_uncertainty(found: Uncertainty, features: int) -> None:
         for key, item in items.items():
             if len(item) != expected:
                 raise _InvalidError(
-                    f"uncertainty.{key}", f"{expected} item(s), one a {each}", str(len(item))
+                    f"uncertainty.{key}", f"{expected} item(s), one per {each}", str(len(item))
                 )
 
 
@@ -230,7 +237,7 @@ def _check_readings(found: ReadingsSample | None, features: int | None, rows: in
     for index, item in enumerate(found.x):
         width = len(item) if isinstance(item, tuple) else None
         if width != features:
-            expected = "a number" if features is None else f"a list of {features}, one a feature"
+            expected = "a number" if features is None else f"a list of {features}, one per feature"
             shown = "a number" if width is None else f"a list of {width}"
             raise _InvalidError(f"readings.x[{index}]", expected, shown)
 
@@ -242,22 +249,21 @@ def _is_bool(value: Any) -> bool:
     return isinstance(value, bool)
 
 
-def _shortened(text: str) -> str:
-    return text if len(text) <= 60 else f"{text[:57]}…"
-
-
 def _show(value: Any) -> str:
     try:
-        return _shortened(json.dumps(value))
+        return shortened(json.dumps(value))
     except RecursionError:
         return "something nested deeply"
 
 
-def _text(
-    pattern: str = _PRINTABLE_PATTERN,
-    what: str = "text without control characters",
-    most: int = MAX_CARD_BYTES,
-) -> Reader[str]:
+def _text(value: Any, key: str) -> str:
+    # Python's own test is stricter, and has no pattern that every command would have to compile.
+    if isinstance(value, str) and value and value.isprintable():
+        return value
+    return _printable(value, key)
+
+
+def _matching(pattern: str, what: str, most: int = MAX_CARD_BYTES) -> Reader[str]:
     def read(value: Any, key: str) -> str:
         if not isinstance(value, str) or re.fullmatch(pattern, value) is None:
             raise _InvalidError(key, what, _show(value))
@@ -372,7 +378,7 @@ def _object(
             )
     for name in readers:
         if name not in value and name not in optional:
-            raise _InvalidError(f"{prefix}{name}", "it to be there", "no such key")
+            raise _InvalidError(f"{prefix}{name}", "a value", "no such key")
     return {
         name: reader(value[name], f"{prefix}{name}")
         for name, reader in readers.items()
@@ -430,39 +436,40 @@ def _setting(value: Any, key: str) -> str | float | bool:
     if isinstance(value, bool):
         return value
     if isinstance(value, str):
-        return _text()(value, key)
+        return _text(value, key)
     number = _number(value, key)
     # It is only shown, so an int stays one; but few readers of JSON know one beyond 64 bits.
     return value if isinstance(value, int) and abs(value) <= MAX_COUNT else number
 
 
-_variable = _text(_VARIABLE_PATTERN, "a lower-case name", MAX_NAME)
-_sha256 = _text(_SHA256_PATTERN, "64 hex digits")
-_port = _record(Port, {"name": _variable, "dtype": _dtype, "shape": _shape, "unit": _text()})
+_printable = _matching(_PRINTABLE_PATTERN, "text without control characters")
+_variable = _matching(_VARIABLE_PATTERN, "a lower-case name", MAX_NAME)
+_sha256 = _matching(_SHA256_PATTERN, "64 hex digits")
+_port = _record(Port, {"name": _variable, "dtype": _dtype, "shape": _shape, "unit": _text})
 
 _DOCUMENT: Mapping[str, Reader[Any]] = {
     "format_version": _count,
-    "name": _text(NAME_PATTERN, "a name such as model or model.variant", MAX_NAME),
+    "name": _matching(NAME_PATTERN, "a name such as model or model.variant", MAX_NAME),
     "default_variant": _boolean,
-    "title": _text(),
-    "description": _text(),
-    "formula": _text(),
+    "title": _text,
+    "description": _text,
+    "formula": _text,
     "dtype": _dtype,
     "inputs": _list_of(_port, 1, 1),
     "outputs": _list_of(_port, 1, 1),
     "domain": _list_of(_range, 1, MAX_FEATURES),
     "parameters": _mapping(_number, _VARIABLE_PATTERN, "a lower-case name"),
     "constants": _mapping(_number, _VARIABLE_PATTERN, "a lower-case name"),
-    "program": _list_of(_text(), 1, MAX_STEPS),
+    "program": _list_of(_text, 1, MAX_STEPS),
     "training": _record(
         Training,
         {
-            "recipe": _text(),
+            "recipe": _text,
             "settings": _mapping(_setting, r"[a-z][a-z0-9_]*", "a lower-case name"),
-            "dataset": _record(DatasetRecord, {"name": _text(), "rows": _count, "sha256": _sha256}),
+            "dataset": _record(DatasetRecord, {"name": _text, "rows": _count, "sha256": _sha256}),
             "loss": _at_least_zero,
             "best_loss": _at_least_zero,
-            "versions": _mapping(_text(), r"[A-Za-z0-9_.-]+", "a package name"),
+            "versions": _mapping(_text, r"[A-Za-z0-9_.-]+", "a package name"),
         },
     ),
     "files": _mapping(

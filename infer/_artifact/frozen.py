@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any, TypeVar
+from collections.abc import Mapping
 
-K = TypeVar("K")
-V = TypeVar("V")
+TYPE_CHECKING = False
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Any, TypeVar
+
+    K = TypeVar("K")
+    V = TypeVar("V")
 
 
-class FrozenMapping(Mapping[K, V]):
+class FrozenMapping(Mapping["K", "V"]):
     """A mapping that cannot be changed; equal to any mapping with the same items."""
 
     __slots__ = ("_items",)

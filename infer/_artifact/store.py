@@ -7,24 +7,29 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
 from os.path import isdir, isfile, join
-from typing import NamedTuple
 
 from infer._artifact.card import ModelCard
 from infer._artifact.format import CARD_FILE, MAX_CARD_BYTES, NAME_PATTERN, read_card
 from infer._artifact.sha256 import sha256
-from infer._errors import ArtifactError, ModelNotFoundError, suggest
+from infer._errors import ArtifactError, ModelNotFoundError
 from infer._files.regular_file import read_regular_file
+from infer._record import Record
+from infer._text import suggest
+
+TYPE_CHECKING = False
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 ENVIRONMENT_VARIABLE = "SAMEBITS_ARTIFACTS"
 
 _PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-# Beside the package both in a wheel and in a checkout: one rule serves both.
+# Next to the package both in a wheel and in a checkout: one rule serves both.
 SHIPPED = join(os.path.dirname(_PACKAGE), "artifacts")
 
 
-class Artifact(NamedTuple):
+class Artifact(Record):
     """A folder whose card was read and checked."""
 
     folder: str
@@ -35,7 +40,7 @@ class Artifact(NamedTuple):
         return join(self.folder, file)
 
     def read(self, file: str) -> bytes:
-        """Return the content of a file beside the card.
+        """Return the content of a file next to the card.
 
         Raises:
             ArtifactError: the file is missing, is not a regular file, or its size or SHA-256 is
@@ -115,7 +120,7 @@ def find(name_or_path: str | os.PathLike[str]) -> Artifact:
 
 
 def call_name(artifact: Artifact) -> str:
-    """Return by what ``find`` finds an artifact: its name, else its folder seen from beside it."""
+    """Return what ``find`` takes for an artifact: its name, else ``./`` and its folder's name."""
     parent, folder = os.path.split(os.path.abspath(artifact.folder))
     roots = (SHIPPED, os.environ.get(ENVIRONMENT_VARIABLE, SHIPPED))
     by_name = folder == artifact.card.name and parent in map(os.path.abspath, roots)

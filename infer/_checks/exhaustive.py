@@ -191,7 +191,7 @@ def _begin(artifact: Artifact, runs: Mapping[str, Run]) -> Proof:
 
 
 def _same_setting(one: Proof, other: Proof) -> bool:
-    """Tell whether two proofs are about the same artifact, on the same machine and libraries."""
+    """Return whether two proofs are about the same artifact, on the same machine and libraries."""
     return (one.model, one.digest, one.processor, one.python, one.numpy) == (
         other.model,
         other.digest,

@@ -8,9 +8,9 @@ from infer._writers.siblings import read
 
 
 def check_integrity(artifact: Artifact) -> list[str]:
-    """Return what is wrong with the files beside the card, an empty list if nothing is.
+    """Return what is wrong with the files next to the card, an empty list if nothing is.
 
-    Each must have the bytes that its writer makes from the card; no runtime is needed to tell.
+    Each must have the bytes that its writer makes from the card; no runtime is needed.
     """
     problems = []
     for file in artifact.card.files:

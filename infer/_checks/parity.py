@@ -11,7 +11,7 @@ from infer._artifact.store import Artifact
 from infer._errors import ArtifactError, RuntimeUnavailableError
 from infer._ieee.floats import bits
 from infer._ieee.patterns import inputs
-from infer._model import open_model
+from infer._model import Model, open_model
 from infer._runtimes._registry import RUNTIMES
 
 DEFAULT_COUNT = 1 << 14
@@ -41,14 +41,20 @@ class Parity:
     failed: bool = False
 
 
-def check_parity(artifact: Artifact, count: int | None = None, seed: int = 0) -> list[Parity]:
+def check_parity(
+    artifact: Artifact,
+    count: int | None = None,
+    seed: int = 0,
+    load: Callable[[Artifact, str, str], Model] = open_model,
+) -> list[Parity]:
     """Run an artifact in every way that is usable here and compare the bits.
 
     Args:
         artifact: what to run.
-        count: number of random bit patterns a feature, beside the special values; None for
-            16,384, or fewer if the model has more than 256 steps and features.
+        count: number of random bit patterns per feature, in addition to the special values; None
+            for 16,384, or fewer if the model has more than 256 steps and features.
         seed: of the random patterns.
+        load: makes the artifact ready to be called, given a runtime and a device.
     """
     card = artifact.card
     if count is None:
@@ -56,9 +62,9 @@ def check_parity(artifact: Artifact, count: int | None = None, seed: int = 0) ->
         count = min(DEFAULT_COUNT, max(_FEWEST, _STEPS // size))
     rows = inputs(count, card.dtype, card.features, seed)
     values: Sequence[Any] = rows if card.features else [row[0] for row in rows]
-    reference = [bits(y, card.dtype) for y in open_model(artifact, "python", "cpu")(values)]
+    reference = [bits(y, card.dtype) for y in load(artifact, "python", "cpu")(values)]
     results = []
-    for way, run in _ways(artifact):
+    for way, run in _ways(artifact, load):
         try:
             found = [bits(y, card.dtype) for y in run(values)]
         except RuntimeUnavailableError as error:
@@ -83,26 +89,28 @@ def check_parity(artifact: Artifact, count: int | None = None, seed: int = 0) ->
     return results
 
 
-def _ways(artifact: Artifact) -> list[tuple[str, Callable[[Any], list[float]]]]:
+def _ways(
+    artifact: Artifact, load: Callable[[Artifact, str, str], Model]
+) -> list[tuple[str, Callable[[Any], list[float]]]]:
     """Return every way to run an artifact that is installed here, each from list to list."""
 
     def numpy_arrays(values: Any) -> list[float]:
         import numpy as np
 
-        answers: list[float] = open_model(artifact, "python", "cpu")(np.array(values)).tolist()
+        answers: list[float] = load(artifact, "python", "cpu")(np.array(values)).tolist()
         return answers
 
     def torch_tensors(values: Any) -> list[float]:
         import torch
 
         tensor = torch.tensor(values, dtype=getattr(torch, artifact.card.dtype))
-        answers: list[float] = open_model(artifact, "python", "cpu")(tensor).tolist()
+        answers: list[float] = load(artifact, "python", "cpu")(tensor).tolist()
         return answers
 
     def runtime(name: str) -> Callable[[Any], list[float]]:
         def from_list(values: Any) -> list[float]:
             # The model is made here: a file that is not what the card says raises when it runs.
-            answers: list[float] = open_model(artifact, name, "cpu")(values)
+            answers: list[float] = load(artifact, name, "cpu")(values)
             return answers
 
         return from_list

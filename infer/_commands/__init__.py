@@ -1,1 +1,4 @@
-"""What the command line reads and prints."""
+"""What the command line reads and prints.
+
+A mistake of the user ends in one message that says what to type instead, never in a traceback.
+"""

@@ -5,15 +5,16 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, BinaryIO, TypeVar
+from typing import Any, BinaryIO, Protocol, TypeVar
 
 import click
 
 from infer._commands.errors import Failure, errors_for_people
-from infer._commands.plain_lines import Answers, PlainAnswers
+from infer._commands.plain_lines import PlainAnswers, named_values
 from infer._errors import InputError
 from infer._model import load
 from infer._runtimes._registry import RUNTIMES
+from infer._text import nearest
 
 # Bytes read at a time from a pipe. What has arrived is answered at once, so a program that waits
 # for each answer gets it, and a file is still read in large pieces.
@@ -21,6 +22,18 @@ _CHUNK = 1 << 16
 _LONGEST_LINE = 1 << 16
 
 Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+class Answers(Protocol):
+    """Answers numbers given as text."""
+
+    def print_all(self, texts: Sequence[tuple[str, str]]) -> None:
+        """Print the answer to each text; the second of each pair names it in errors."""
+        ...
+
+    def print_lines(self, lines: Sequence[bytes], first: int) -> None:
+        """Print the answers to lines of standard input, the first of which has that number."""
+        ...
 
 
 class NumbersCommand(click.Command):
@@ -46,10 +59,14 @@ def answer_options(command: Command) -> Command:
             "--interval",
             type=click.FloatRange(0, 100, min_open=True, max_open=True),
             metavar="PERCENT",
-            help="Also print where the truth lies with that probability: low and high.",
+            help="Also print the interval with that probability: low and high.",
         ),
-        click.option("--quiet", is_flag=True, help="No note on values outside the fitted range."),
-        click.option("--json", "as_json", is_flag=True, help="A JSON object a value, a line each."),
+        click.option(
+            "--quiet", is_flag=True, help="Print no note on values outside the fitted range."
+        ),
+        click.option(
+            "--json", "as_json", is_flag=True, help="Print one JSON object per value, one per line."
+        ),
         click.option(
             "--runtime",
             type=click.Choice(["auto", *(runtime.name for runtime in RUNTIMES)]),
@@ -81,7 +98,7 @@ def answer_all(
     kind: str | None = None,
     inverse: bool = False,
 ) -> None:
-    """Print one answer a line, for each value, or for each line of standard input.
+    """Print the answer to each value, or to each line of standard input, one per line.
 
     Args:
         name: the model, or the path of its folder.
@@ -90,17 +107,17 @@ def answer_all(
         digits: decimals to round to, None for the shortest decimal with the same bits.
         runtime: see ``infer.load``.
         as_json: print JSON objects.
-        quiet: do not tell about values outside the range that the fit saw.
-        interval: print low and high of the interval too, of so many percent.
+        quiet: print no note on values outside the range that the fit saw.
+        interval: also print low and high of the interval of that many percent.
         kind: of the interval, see ``Model.interval``.
-        inverse: the values are answers, the inputs are asked for.
+        inverse: the values are answers; print their inputs.
 
     Raises:
         click.UsageError: there is no value, or an option that does not exist or lacks another.
     """
     _refuse_unknown_options(values)
     if not values and sys.stdin.isatty():
-        raise click.UsageError("Give a value, or pipe numbers in, one a line.")
+        raise click.UsageError("Give a value, or pipe numbers in, one per line.")
     if kind is not None and interval is None:
         raise click.UsageError("--kind goes with --interval.")
     with errors_for_people():
@@ -114,15 +131,15 @@ def answer_all(
         if len(given) < len(values) - 1:
             raise InputError("standard input (-) can be read once only")
         if len(given) == len(values) and values:
-            answers.print_all([(value, f"value {value!r}") for value in values])
+            answers.print_all(named_values(values))
             return
         before = values.index("-") if values else 0
-        answers.print_all([(value, f"value {value!r}") for value in values[:before]])
+        answers.print_all(named_values(values[:before]))
         first = 1
         for batch in _lines(sys.stdin.buffer):
             answers.print_lines(batch, first)
             first += len(batch)
-        answers.print_all([(value, f"value {value!r}") for value in values[before + 1 :]])
+        answers.print_all(named_values(values[before + 1 :]))
 
 
 def _lines(stream: BinaryIO) -> Iterator[list[bytes]]:
@@ -136,7 +153,8 @@ def _lines(stream: BinaryIO) -> Iterator[list[bytes]]:
             count += len(lines)
         if len(rest) > _LONGEST_LINE:
             raise InputError(
-                f"line {count + 1} has more than {_LONGEST_LINE:,} bytes; expected a number a line"
+                f"line {count + 1} has more than {_LONGEST_LINE:,} bytes; "
+                "expected one number per line"
             )
     if rest:
         yield [rest]
@@ -156,8 +174,5 @@ def _refuse_unknown_options(values: Sequence[str]) -> None:
     known = [name for option in context.command.get_params(context) for name in option.opts]
     for value in values:
         if value.startswith("--"):
-            from difflib import get_close_matches
-
-            raise click.NoSuchOption(
-                value, possibilities=get_close_matches(value.partition("=")[0], known), ctx=context
-            )
+            near = nearest(value.partition("=")[0], known)
+            raise click.NoSuchOption(value, possibilities=near, ctx=context)

@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
-import json
 import math
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any, NamedTuple
 
-import click
-
-from infer._commands.plain_lines import Answers, named_lines, outside_domain, split_features
+from infer._commands.plain_lines import (
+    decimal,
+    json_line,
+    json_number,
+    named_lines,
+    outside_domain,
+    print_note,
+    read_doubles,
+    split_features,
+)
 from infer._curve.interval import Interval, Kind, band
-from infer._errors import InputError, printable
+from infer._errors import InputError
 from infer._ieee.floats import from_number, from_text
-from infer._ieee.shortest import shortest
 from infer._model import Model
 
 
-class _Wish(NamedTuple):
-    """What is asked for; ``level`` is None without an interval."""
+class _Options(NamedTuple):
+    """What to print; ``level`` is None without an interval."""
 
     digits: int | None
     as_json: bool
@@ -37,18 +42,18 @@ def make_answers(
     percent: float | None,
     kind: str | None,
     inverse: bool,
-) -> Answers:
+) -> _Intervals | _Inverses:
     """Return what prints intervals, or inputs; see ``infer._commands.answer.answer_all``.
 
     Raises:
-        InputError: the model has no intervals, or no inverse; told before anything is read.
+        InputError: the model has no intervals, or no inverse; raised before anything is read.
     """
     level = None if percent is None else _level(percent)
     chosen: Kind = "confidence" if kind == "confidence" else "prediction"
-    wish = _Wish(digits, as_json, quiet, level, chosen)
+    options = _Options(digits, as_json, quiet, level, chosen)
     if inverse:
-        return _Inverses(model, wish)
-    return _Intervals(model, wish)
+        return _Inverses(model, options)
+    return _Intervals(model, options)
 
 
 def _level(percent: float) -> float:
@@ -62,13 +67,13 @@ def _level(percent: float) -> float:
 class _Numbers:
     """What both have in common: reading numbers, writing lines."""
 
-    def __init__(self, model: Model, wish: _Wish) -> None:
-        self._model, self._card, self._wish = model, model.card, wish
-        # On the first value outside the domain, and whether it was told.
+    def __init__(self, model: Model, options: _Options) -> None:
+        self._model, self._card, self._options = model, model.card, options
+        # On the first value outside the domain, and whether it was printed.
         self._note: str | None = None
-        self._told = wish.quiet
-        if wish.level is not None:
-            band(self._card, wish.level, wish.kind, None)
+        self._noted = options.quiet
+        if options.level is not None:
+            band(self._card, options.level, options.kind, None)
 
     def print_all(self, texts: Sequence[tuple[str, str]]) -> None:
         """Print the answer to each text; those before one that has none are printed first."""
@@ -80,9 +85,9 @@ class _Numbers:
             if lines:
                 sys.stdout.write("\n".join(lines) + "\n")
                 sys.stdout.flush()
-            if self._note is not None and not self._told:
-                self._told = True  # once is enough, however many there are
-                click.echo(f"note: {printable(self._note)}", err=True)
+            if self._note is not None and not self._noted:
+                self._noted = True  # once is enough
+                print_note(self._note)
 
     def print_lines(self, lines: Sequence[bytes], first: int) -> None:
         """Print the answers to lines of standard input, the first of which has that number."""
@@ -92,42 +97,29 @@ class _Numbers:
         raise NotImplementedError
 
     def _ends(self, find: Callable[[Any, float, Kind], Interval], value: Any) -> Sequence[float]:
-        """Return the ends of an interval, none if that is not wished for."""
-        if self._wish.level is None:
+        """Return the ends of an interval, empty if not requested."""
+        if self._options.level is None:
             return ()
-        return find(value, self._wish.level, self._wish.kind)
+        return find(value, self._options.level, self._options.kind)
 
     def _write(self, numbers: Sequence[float], record: dict[str, Any]) -> str:
         """Return a line: a number, or a number with its interval."""
         rounded = [from_number(number, self._card.dtype) for number in numbers]
-        if not self._wish.as_json:
-            return " ".join(map(self._text, rounded))
-        if self._wish.level is not None:
+        if not self._options.as_json:
+            dtype, digits = self._card.dtype, self._options.digits
+            return " ".join(decimal(number, dtype, digits) for number in rounded)
+        if self._options.level is not None:
             low, high = map(self._json_number, rounded[1:])
             record["interval"] = {
-                "level": self._wish.level,
-                "kind": self._wish.kind,
+                "level": self._options.level,
+                "kind": self._options.kind,
                 "low": low,
                 "high": high,
             }
-        unicode = sys.stdout.encoding.lower().startswith("utf")
-        return json.dumps(record, ensure_ascii=not unicode)
-
-    def _text(self, value: float) -> str:
-        if self._wish.digits is None:
-            return shortest(value, self._card.dtype)
-        return f"{value:.{self._wish.digits}f}"
-
-    def _exact(self, value: float) -> float | str:
-        """Return a number for JSON, which has no infinity and no nan: they are given as text."""
-        text = shortest(value, self._card.dtype)
-        return float(text) if math.isfinite(value) else text
+        return json_line(record)
 
     def _json_number(self, value: float) -> float | str:
-        number = self._exact(value)
-        if self._wish.digits is None or isinstance(number, str):
-            return number
-        return round(value, self._wish.digits)
+        return json_number(value, self._card.dtype, self._options.digits)
 
 
 class _Intervals(_Numbers):
@@ -136,14 +128,14 @@ class _Intervals(_Numbers):
     def _line(self, text: str, where: str) -> str:
         model, card = self._model, self._card
         parts = split_features(text, card)
-        row = _numbers(parts, text, where, card.features or 1)
+        row = read_doubles(parts, where, card.features or 1)
         # The answer is that of the decimal rounded once, the interval that of its double.
         rounded = [from_text(part, card.dtype) for part in parts]
         answer = model(rounded if card.features else rounded[0])
         ends = self._ends(model.interval, row if card.features else row[0])
         outside = outside_domain(card, row)
         self._note = self._note or outside
-        inputs = [self._exact(value) for value in rounded]
+        inputs = [json_number(value, card.dtype) for value in rounded]
         record = {
             "model": card.name,
             "runtime": model.runtime,
@@ -156,16 +148,16 @@ class _Intervals(_Numbers):
 
 
 class _Inverses(_Numbers):
-    """The input for each answer, with its interval if that is wished for."""
+    """The input for each answer, with its interval if requested."""
 
-    def __init__(self, model: Model, wish: _Wish) -> None:
-        super().__init__(model, wish)
+    def __init__(self, model: Model, options: _Options) -> None:
+        super().__init__(model, options)
         # A line goes on beyond what the fit saw, and answers there with a note, as it does for f2c.
         self._line_on = model.beyond() if model.ready_inverse().is_line else None
 
     def _line(self, text: str, where: str) -> str:
         model, card = self._model, self._card
-        (y,) = _numbers([text], text, where, 1)
+        (y,) = read_doubles([text], where, 1)
         try:
             numbers = self._found(model, y)
         except InputError as error:
@@ -177,7 +169,7 @@ class _Inverses(_Numbers):
         record = {
             "model": card.name,
             "runtime": model.runtime,
-            "output": self._exact(from_number(y, card.dtype)),
+            "output": json_number(from_number(y, card.dtype), card.dtype),
             "input": self._json_number(numbers[0]),
             "unit": card.input.unit,
         }
@@ -191,15 +183,3 @@ class _Inverses(_Numbers):
         with suppress(InputError):
             return [] if self._line_on is None else self._found(self._line_on, y)
         return []
-
-
-def _numbers(parts: Sequence[str], text: str, where: str, count: int) -> list[float]:
-    """Return the doubles that some texts are."""
-    if len(parts) != count:
-        raise InputError(f"{where} has {len(parts)} numbers; expected {count}, separated by commas")
-    try:
-        return [float(part) for part in parts]
-    except ValueError:
-        if not text.strip():
-            raise InputError(f"{where} is empty; expected a number") from None
-        raise InputError(f"{where} is not a number; expected one such as 98.6") from None

@@ -12,7 +12,9 @@ import click
 
 from infer._commands.errors import Failure, errors_for_people
 from infer._commands.interrupts import INTERRUPTED, CleanInterrupts
-from infer._files.walk import few
+from infer._commands.reading_options import reading_options
+from infer._files.options import ReadingOptions
+from infer._text import listed, printable
 
 if TYPE_CHECKING:
     from click._termui_impl import ProgressBar
@@ -28,22 +30,24 @@ if TYPE_CHECKING:
 @click.option(
     "--column",
     metavar="NAME[,NAME]...",
-    help="What the model takes. Without it: the column of its input's name, or the only numbers.",
+    help="The model's input. Without it: the column of the input's name, or the only numeric one.",
 )
 @click.option(
     "--as", "output", metavar="NAME", help="The new column. Without it: the model's name."
 )
+@reading_options
 @click.option("--engine", default="local", show_default=True, metavar="NAME", help="local or ray.")
 @click.option("--address", metavar="ADDRESS", help="With --engine ray: the cluster to join.")
 @click.option("--force", is_flag=True, help="Replace what is at OUT.")
 @click.option("--resume", is_flag=True, help="Go on with a run that was stopped.")
-@click.option("--quiet", is_flag=True, help="No notes, and no word at the end.")
+@click.option("--quiet", is_flag=True, help="Print no notes and no summary.")
 def score(
     source: str,
     target: str,
     model: str,
     column: str | None,
     output: str | None,
+    reading: ReadingOptions,
     engine: str,
     address: str | None,
     force: bool,
@@ -52,8 +56,8 @@ def score(
 ) -> None:
     """Add a column of answers to a file, or to each file of a folder.
 
-    IN is CSV, Parquet or Arrow IPC; OUT is the same, with one more column. All else stays as it
-    was; a missing value gives a missing answer.
+    IN is text such as CSV, Parquet or Arrow IPC; OUT is the same, with one more column. All else
+    stays as it was; a missing value gives a missing answer.
     """
     from infer._artifact import store
     from infer._engines import _registry
@@ -66,15 +70,28 @@ def score(
         artifact = store.find(model)
         chosen = _registry.load_engine(engine, address)
         try:
-            job = _job.plan(artifact, source, target, columns, output, force=force, resume=resume)
+            job = _job.plan(
+                artifact,
+                source,
+                target,
+                columns,
+                output,
+                force=force,
+                resume=resume,
+                reading=reading,
+            )
         except OSError as error:
             raise Failure(_unreachable(error)) from None
         if job.left_out and not quiet:
-            click.echo(f"note: left out: {few(job.left_out)}", err=True)
+            click.echo(f"note: left out: {printable(listed(job.left_out, 3))}", err=True)
+        if not quiet:
+            for note in job.notes:
+                click.echo(f"note: {printable(note)}", err=True)
         try:
             with CleanInterrupts():
                 counts = _with_progress(
-                    sum(job.sizes.values()), lambda told: _job.run(job, target, chosen, told)
+                    sum(job.sizes.values()),
+                    lambda progress: _job.run(job, target, chosen, progress),
                 )
         except KeyboardInterrupt:
             hint = "; type the same with --resume to go on" if job.journal is not None else ""
@@ -110,14 +127,14 @@ def _with_progress(
         item_show_func=lambda _: f"{rows / max(1e-9, time.monotonic() - start):,.0f} rows/s",
     ) as bar:
 
-        def told(more: int, read: float) -> None:
+        def progress(more: int, read: float) -> None:
             nonlocal rows, rest
             with lock:
                 rows += more
                 whole, rest = divmod(rest + read, 1)
                 bar.update(int(whole))
 
-        for found in run(told):
+        for found in run(progress):
             counts = counts.plus(found)
     return counts
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from infer._errors import printable
+from infer._text import printable
 
 
 def table(

@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Any
 
-from infer._artifact.card import ModelCard
 from infer._containers import nested
 from infer._containers.arrays import real_array
+from infer._containers.dispatch import answer_shape, dispatch
 from infer._errors import InputError
-from infer._runtimes._evaluator import Evaluator
+
+TYPE_CHECKING = False
 
 if TYPE_CHECKING:
+    from typing import Any
+
     import numpy as np
     import torch
     from numpy.typing import NDArray
 
-# A list of so many floats is computed on an array, if numpy is loaded; of so many more, numpy is
-# loaded for it: that takes as long as a hundred thousand floats.
+    from infer._artifact.card import ModelCard
+    from infer._runtimes._evaluator import Evaluator
+
+# From this length a list of floats is computed on an array if numpy is loaded; from the second
+# length numpy is loaded for it, which takes as long as a hundred thousand floats.
 _ARRAY_FROM = 32
 _IMPORT_FROM = 1 << 18
 
@@ -37,65 +42,44 @@ class Caller:
             evaluator: computes.
         """
         self._card = card
+        self.name = card.name
+        self.features = card.features
         self._runtime = runtime
         self._evaluator = evaluator
         self._elementwise = card.features is None
         # The dtype, by numpy's letter, of flat arrays that the evaluator takes as they are.
         takes_arrays = self._elementwise and evaluator.carrier != "torch"
         self._ready = {"float32": "f", "float64": "d"}[card.dtype] if takes_arrays else ""
-        # One float on the python runtime needs no container at all.
-        self._floats = getattr(evaluator, "floats", None) if self._elementwise else None
 
     def call(self, x: Any, *, out: Any = None) -> Any:
         """See ``Model.__call__``."""
-        if type(x) is float and out is None and self._floats is not None:
-            return self._floats(x)
-        # Only a caller who has imported a library can hold one of its objects.
-        numpy = sys.modules.get("numpy")
+        numpy = sys.modules.get("numpy")  # without it, nobody has an array
         if numpy is not None and isinstance(x, numpy.ndarray):
             if type(x) is numpy.ndarray and out is None and self._is_ready(x):
                 return self._evaluator.run(x)
-            return self._call_array(x, out)
+            return self.on_array(real_array(x), out)
         if out is not None:
             raise InputError(f"out goes with an ndarray, found {type(x).__name__}")
-        if isinstance(x, nested.Sequence):
-            return self._call_list(x)
-        torch = sys.modules.get("torch")
-        if torch is not None and isinstance(x, torch.Tensor):
-            return self._call_tensor(x)
-        if numpy is not None and isinstance(x, numpy.generic):
-            return self._call_array(numpy.asarray(x))[()]
-        if hasattr(type(x), "__array__"):
-            from infer._containers.arrays import array_of
+        return dispatch(self, x, self._card.dtype)
 
-            return self._call_array(array_of(x))
-        if self._card.features is not None:
-            nested.to_float(x, self._card.dtype)  # what is wrong with x itself comes first
-            raise InputError(self.wrong_axis("a single number"))
-        return self._run_floats([nested.to_float(x, self._card.dtype)])[0]
+    def on_number(self, x: float) -> float:
+        """Compute one float."""
+        return self._run_floats([x])[0]
 
-    def wrong_axis(self, found: str) -> str:
-        """Return what to say about an input without the axis of features."""
-        features = self._card.features
-        return (
-            f"{self._card.name} takes {features} features: expected a last axis of {features}, "
-            f"found {found}"
-        )
+    def on_scalar(self, x: NDArray[Any]) -> Any:
+        """Compute an array of shape ()."""
+        return self.on_array(x)[()]
 
-    def _call_list(self, x: Any) -> Any:
+    def on_list(self, x: list[Any] | tuple[Any, ...]) -> Any:
+        """Compute a nested list."""
         if self._elementwise and len(x) >= _ARRAY_FROM and self._on_array(len(x)):
             from infer._containers.lists import as_array
 
             doubles = as_array(x, self._card.dtype)
             if doubles is not None:
-                return self._call_array(doubles).tolist()
+                return self.on_array(doubles).tolist()
         flat, shape = nested.flatten(x, self._card.dtype)
-        features = self._card.features
-        if features is not None:
-            if shape[-1] != features:
-                raise InputError(self.wrong_axis(f"shape {shape}"))
-            shape = shape[:-1]
-        return nested.unflatten(self._run_floats(flat), shape)
+        return nested.unflatten(self._run_floats(flat), answer_shape(self, shape))
 
     def _run_floats(self, flat: list[float]) -> list[float]:
         if not flat or not self._on_array(len(flat)):
@@ -106,26 +90,22 @@ class Caller:
         array = np.array(flat, "float64")
         if self._card.features is not None:
             array = array.reshape(-1, self._card.features)
-        from_array: list[float] = self._call_array(array).tolist()
+        from_array: list[float] = self.on_array(array).tolist()
         return from_array
 
     def _on_array(self, count: int) -> bool:
-        """Tell whether so many floats are computed on an array."""
+        """Return whether that many floats are computed on an array."""
         if self._evaluator.carrier != "any":
             return count > 0
         # "python" was asked for by name: its floats stay floats.
         return self._runtime == "auto" and _worth_an_array(count)
 
-    def _call_array(self, x: NDArray[Any], out: Any = None) -> NDArray[np.floating[Any]]:
+    def on_array(self, x: NDArray[Any], out: Any = None) -> NDArray[np.floating[Any]]:
+        """Compute an array of real numbers, into ``out`` if there is one."""
         import numpy as np
 
-        x = real_array(x)
-        features, shape = self._card.compiled.features, x.shape
-        if features is not None:
-            if not shape or shape[-1] != features:
-                raise InputError(self.wrong_axis(f"shape {shape}"))
-            shape = shape[:-1]
-        rows = x.reshape(-1) if features is None else x.reshape(-1, features)
+        shape = answer_shape(self, x.shape)
+        rows = x.reshape(-1) if self.features is None else x.reshape(-1, self.features)
         if out is not None:
             target = self._checked(out, shape)
             if np.may_share_memory(rows, target):
@@ -139,7 +119,7 @@ class Caller:
         return self._run_rows(rows, None).reshape(shape)
 
     def _is_ready(self, x: NDArray[Any]) -> bool:
-        """Tell whether an array can go to the evaluator as it is."""
+        """Return whether an array can go to the evaluator as it is."""
         dtype = x.dtype
         return (
             dtype.char == self._ready
@@ -188,17 +168,12 @@ class Caller:
         tensor: torch.Tensor = evaluator.run(torch.from_numpy(rows), target)
         return tensor.numpy()
 
-    def _call_tensor(self, x: torch.Tensor) -> torch.Tensor:
+    def on_tensor(self, x: torch.Tensor) -> torch.Tensor:
+        """Compute a tensor, on its device."""
         import torch
 
-        if x.is_complex() or x.is_quantized or x.layout != torch.strided:
-            raise InputError(f"expected a dense tensor of real numbers, found {x.dtype} {x.layout}")
-        features, shape = self._card.features, x.shape
-        if features is not None:
-            if not shape or shape[-1] != features:
-                raise InputError(self.wrong_axis(f"shape {tuple(shape)}"))
-            shape = shape[:-1]
-        flat = x.detach().to(getattr(torch, self._card.dtype)).contiguous()
+        features, shape = self.features, answer_shape(self, x.shape)
+        flat = x.to(getattr(torch, self._card.dtype)).contiguous()
         flat = flat.reshape(-1) if features is None else flat.reshape(-1, features)
         if not len(flat):
             return flat.new_empty(shape)
@@ -210,9 +185,11 @@ class Caller:
 
 
 def _worth_an_array(count: int) -> bool:
-    """Tell whether so many floats are computed faster on numpy, imported for them if need be."""
+    """Return whether that many floats are faster on numpy, even if it must be imported first."""
     if "numpy" in sys.modules:
         return count >= _ARRAY_FROM
+    if count < _IMPORT_FROM:
+        return False
     from importlib.util import find_spec
 
-    return count >= _IMPORT_FROM and find_spec("numpy") is not None
+    return find_spec("numpy") is not None

@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 from operator import countOf
-from typing import Any
 
 from infer._errors import InputError
-from infer._ieee.floats import DType, from_number
+from infer._ieee.floats import from_number
+from infer._text import shortened
+
+TYPE_CHECKING = False
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from infer._ieee.floats import DType
 
 Sequence = (list, tuple)
 
@@ -108,5 +115,4 @@ def unflatten(flat: list[float], shape: tuple[int, ...]) -> Any:
 
 
 def _show(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 40 else f"{text[:37]}..."
+    return shortened(repr(value), 40)

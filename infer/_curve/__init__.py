@@ -1,1 +1,4 @@
-"""What can be asked of a curve besides its value: intervals and inverses."""
+"""What can be asked of a curve besides its value: intervals and inverses.
+
+An inverse is exact to the last bit that the curve resolves.
+"""

@@ -13,7 +13,8 @@ from typing import Any, Literal, NamedTuple
 from infer._artifact.card import ModelCard, Uncertainty
 from infer._containers.apply import Computation, apply
 from infer._curve.student_t import quantile
-from infer._errors import InputError, suggest
+from infer._errors import InputError
+from infer._text import suggest
 
 Kind = Literal["prediction", "confidence"]
 KINDS = ("prediction", "confidence")
@@ -41,15 +42,21 @@ class Band(NamedTuple):
 
     def ends(self, *features: float) -> tuple[float, float]:
         """Return low and high at one input."""
-        return self._ends(features, 1.0, math.sqrt)
+        center, half = self._at(features, 1.0, math.sqrt)
+        return center - half, center + half
 
     def array_ends(self, *features: Any) -> tuple[Any, Any]:
-        """Return low and high at an array of inputs, given an array a feature."""
+        """Return low and high at an array of inputs, given one array per feature."""
+        center, half = self.curve_and_half(*features)
+        return center - half, center + half
+
+    def curve_and_half(self, *features: Any) -> tuple[Any, Any]:
+        """Return the exact fit, and half the interval's width, at an array of inputs."""
         import numpy as np  # already there: the caller has an array
 
-        return self._ends(features, np.ones(len(features[0])), np.sqrt)
+        return self._at(features, np.ones(len(features[0])), np.sqrt)
 
-    def _ends(
+    def _at(
         self, features: tuple[Any, ...], one: Any, root: Callable[[Any], Any]
     ) -> tuple[Any, Any]:
         found = self.uncertainty
@@ -59,13 +66,11 @@ class Band(NamedTuple):
         for row in found.factor:
             share = _dot(row, terms)
             variance = variance + share * share
-        half = self.reach * root(variance)
-        return center - half, center + half
+        return center, self.reach * root(variance)
 
 
 def interval(
     card: ModelCard,
-    wrong_axis: Callable[[str], str],
     x: Any,
     level: float,
     kind: str,
@@ -76,7 +81,7 @@ def interval(
     held = sum(map(max, zip(*chosen.uncertainty.powers, strict=True)))
     held += len(chosen.uncertainty.curve) + (card.features or 1)
     computation = Computation(
-        card.features, wrong_axis, 2, chosen.ends, chosen.array_ends, "float64", held
+        card.name, card.features, 2, chosen.ends, chosen.array_ends, "float64", held
     )
     return Interval(*apply(computation, x))
 

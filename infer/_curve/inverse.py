@@ -209,7 +209,7 @@ class Inverse:
         return piece.center + piece.half_width * v
 
     def _below(self, piece: MonotonePiece, y: tuple[int, int], n: int) -> bool:
-        """Tell whether the exact root lies above the middle between ordinals n - 1 and n."""
+        """Return whether the exact root lies above the middle between ordinals n - 1 and n."""
         first, last = piece.inside
         if n <= first:
             return True
@@ -301,7 +301,7 @@ class Inverse:
     def _is_past(
         self, piece: MonotonePiece, nearest: int, step: int, value: float, best: float, y: float
     ) -> bool:
-        """Tell whether no further neighbour on this side can serve anything nearer to y.
+        """Return whether no further neighbour on this side can serve anything nearer to y.
 
         The exact curve only leads away from y, and what is served lies within the rounding of it.
         """

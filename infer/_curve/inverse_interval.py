@@ -51,7 +51,7 @@ def inverse_interval(chosen: Band, inverse: Inverse, low: float, high: float) ->
             return bottom <= y <= top
 
         if not contains(x):
-            return x, x  # the curve as served is beside that of the fit by more than the width
+            return x, x  # the served curve is off the fit by more than the interval is wide
         below = [cut for cut in reversed(cuts) if cut < x]
         above = [cut for cut in cuts if cut > x]
         return _leave(contains, x, [*below, low]), _leave(contains, x, [*above, high])

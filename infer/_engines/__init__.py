@@ -1,5 +1,6 @@
-"""What maps a function over pieces of work, as a table: this machine's processors, or a cluster.
+"""Engines, as a table: they map a function over items of work, on this machine or on a cluster.
 
-An engine knows nothing of what it runs. Each is one file with ``load(address, holds_lock=...) ->
-Engine``, and is imported when somebody asks for it.
+An engine knows nothing about the function. The first error ends the work, and no further item is
+started. Each engine is one file with ``load(address, holds_lock=...) -> Engine``, imported on
+demand.
 """

@@ -1,4 +1,4 @@
-"""Processes of this machine, for what holds Python's lock: threads would wait for each other."""
+"""Processes on this machine, for functions that hold Python's global lock."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import connection
 
-from infer._engines._registry import Piece, Result
+from infer._engines._registry import Item, Result
 from infer._engines._window import in_order
 from infer._errors import EngineUnavailableError
 
 
 def in_processes(
-    function: Callable[[Piece], Result],
-    pieces: Iterable[Piece],
+    function: Callable[[Item], Result],
+    items: Iterable[Item],
     workers: int,
     stop: Callable[[], None],
 ) -> Iterator[Result]:
-    """Yield ``function(piece)`` for each piece, in order, computed in processes that begin empty.
+    """Yield ``function(item)`` for each item, in order, computed in new processes.
 
     See ``infer._engines._window.in_order``.
 
@@ -30,9 +30,9 @@ def in_processes(
         EngineUnavailableError: a process was killed.
     """
     others = set(multiprocessing.active_children())
-    # A fork would take along locks that threads hold.
-    empty = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(workers, empty, initializer=_live_with_the_parent)
+    # A fork would copy locks that threads hold.
+    spawn = multiprocessing.get_context("spawn")
+    pool = ProcessPoolExecutor(workers, spawn, initializer=_end_with_parent)
 
     def end() -> None:
         stop()
@@ -40,15 +40,15 @@ def in_processes(
             child.terminate()
 
     try:
-        yield from in_order(function, pieces, workers, end, pool)
+        yield from in_order(function, items, workers, end, pool)
     except BrokenProcessPool:
         raise EngineUnavailableError(
-            "engine 'local' has lost a piece of work: its process was killed; is memory short?"
+            "engine 'local' lost a task: its process was killed; did it run out of memory?"
         ) from None
 
 
-def _live_with_the_parent() -> None:
-    """Leave Ctrl-C to the parent process, and end when it does, even if it is killed."""
+def _end_with_parent() -> None:
+    """Ignore Ctrl-C, which the parent handles; end when the parent ends, even if it is killed."""
 
     def watch() -> None:
         parent = multiprocessing.parent_process()

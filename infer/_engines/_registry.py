@@ -1,22 +1,23 @@
-"""The engines, as a table, and what an engine is."""
+"""The table of engines, and their interface."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple, Protocol, TypeVar
 
-from infer._errors import EngineUnavailableError, suggest
+from infer._errors import EngineUnavailableError
+from infer._text import suggest
 
-Piece = TypeVar("Piece")
+Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
 class Engine(Protocol):
-    """Something that runs a function many times.
+    """Maps a function over items of work.
 
     Attributes:
-        workers: how many pieces it works on at a time, as far as it knows.
-        here: whether the function runs in this process, and may share objects with the caller.
+        workers: how many items it processes at the same time, as far as known.
+        here: whether the function runs in this process and may share objects with the caller.
     """
 
     workers: int
@@ -24,51 +25,51 @@ class Engine(Protocol):
 
     def map(
         self,
-        function: Callable[[Piece], Result],
-        pieces: Iterable[Piece],
+        function: Callable[[Item], Result],
+        items: Iterable[Item],
         stop: Callable[[], None] = ...,
-    ) -> Iterator[tuple[Piece, Result]]:
-        """Call a function on each piece.
+    ) -> Iterator[tuple[Item, Result]]:
+        """Call a function on each item.
 
         Args:
-            function: what it returns depends on the piece alone, and calling it again does no
-                harm: an engine does so when a machine is lost. Where the engine is not ``here``,
-                function, pieces and results must survive pickle.
-            pieces: are taken as they are needed, if the engine can.
-            stop: is called when no more is to be begun: at the end, on an error, on Ctrl-C. What
-                still runs here can be told to leave off.
+            function: its result depends on the item alone, and it may be called again for the
+                same item: an engine does so when it loses a machine. Unless the engine is
+                ``here``, function, items and results must be picklable.
+            items: consumed as needed, if the engine supports that.
+            stop: called when no further item will be started: at the end, on an error, on Ctrl-C.
+                It can make work that still runs in this process end early.
 
         Yields:
-            Each piece with its result, in any order.
+            Each item with its result, in any order.
 
         Raises:
-            Exception: what the function raised first; no further piece is begun then.
+            Exception: the first one raised by the function; no further item is started.
         """
         ...
 
 
-class _Row(NamedTuple):
-    """A row of the table: what a user types, and what must be installed by which extra."""
+class _EngineRow(NamedTuple):
+    """A row of the table: name, required packages, and the extra that installs them."""
 
     name: str
     packages: tuple[str, ...] = ()
     extra: str = ""
 
 
-ENGINES = (_Row("local"), _Row("ray", ("ray", "pandas"), "ray"))
+ENGINES = (_EngineRow("local"), _EngineRow("ray", ("ray", "pandas"), "ray"))
 
 
 def load_engine(name: str, address: str | None = None, *, holds_lock: bool = False) -> Engine:
-    """Import an engine and make it ready.
+    """Import and start an engine.
 
     Args:
-        name: one of the table.
-        address: of a cluster to join, for an engine that can.
-        holds_lock: whether what is to be run computes in Python itself, so that threads would
-            only wait for each other; an engine then takes processes.
+        name: of a row of the table.
+        address: of a cluster to join, for an engine that supports it.
+        holds_lock: whether the function holds Python's global lock, so that threads would only
+            wait for each other; an engine then uses processes.
 
     Raises:
-        EngineUnavailableError: unknown, not installed, or it cannot be reached.
+        EngineUnavailableError: the engine is unknown, not installed or not reachable.
     """
     from importlib import import_module
     from importlib.util import find_spec

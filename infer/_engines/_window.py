@@ -1,4 +1,4 @@
-"""Threads or processes that work ahead, but not too far: memory does not grow with the pieces."""
+"""Threads or processes that work ahead by a few items, so that memory stays bounded."""
 
 from __future__ import annotations
 
@@ -6,32 +6,32 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING
 
-from infer._engines._registry import Piece, Result
+from infer._engines._registry import Item, Result
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor, Future
 
 
 def in_order(
-    function: Callable[[Piece], Result],
-    pieces: Iterable[Piece],
+    function: Callable[[Item], Result],
+    items: Iterable[Item],
     workers: int,
     stop: Callable[[], None] = lambda: None,
     pool: Executor | None = None,
 ) -> Iterator[Result]:
-    """Yield ``function(piece)`` for each piece, in order, computed in so many threads.
+    """Yield ``function(item)`` for each item, in order, computed in threads.
 
-    At most two more pieces than there are workers are begun and not yet yielded. With one
-    thread, it is one of its own: the next piece is computed while the caller uses the last.
+    At most ``workers + 2`` items are started and not yet yielded. Even a single worker is a thread
+    of its own: the next item is computed while the caller uses the previous result.
 
-    Ends when nothing works any more; ``stop`` is called first, and may hurry it.
+    At the end, waits for running work after calling ``stop``, which may make it end early.
 
     Args:
-        function: what to compute.
-        pieces: are taken as they are needed.
-        workers: how many threads.
-        stop: is called at the end, also at an early one.
-        pool: what has so many workers, instead of threads; it is shut down.
+        function: the function.
+        items: consumed as needed.
+        workers: number of threads.
+        stop: called at the end, even at an early one.
+        pool: an executor with that many workers, used instead of threads; it is shut down.
     """
     if pool is None:
         from concurrent.futures import ThreadPoolExecutor
@@ -39,8 +39,8 @@ def in_order(
         pool = ThreadPoolExecutor(workers, thread_name_prefix="samebits")
     ahead: deque[Future[Result]] = deque()
     try:
-        for piece in pieces:
-            ahead.append(pool.submit(function, piece))
+        for item in items:
+            ahead.append(pool.submit(function, item))
             if len(ahead) > workers + 1:
                 yield ahead.popleft().result()
         while ahead:

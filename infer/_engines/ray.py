@@ -1,8 +1,8 @@
-"""Ray Data: streams pieces through a cluster, and begins them again when it loses a machine.
+"""Ray Data: maps over a cluster, and restarts items when it loses a machine.
 
-A piece is a block of a dataset, and so a task of one processor. Each machine needs this package,
-and must see the same files under the same paths. A dataset cannot grow while it is computed, so all
-pieces are taken at the beginning; they are small, and results come as they are done.
+Each item is a block of a dataset, and so a task for one processor. Each machine needs this package
+and must see the same files at the same paths. A dataset cannot grow while it is computed, so all
+items are consumed at the start; they are small. Results arrive as they are completed.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ import pickle
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from infer._engines._registry import Piece, Result
+from infer._engines._registry import Item, Result
 from infer._errors import EngineUnavailableError
 
-# How often a piece is begun again because its machine was lost. Ray Data would try forever, also
-# with a piece that brings each machine down.
+# How often an item is restarted because its machine was lost. Ray Data would retry forever, even an
+# item that crashes every machine.
 _RETRIES = 20
 
 
@@ -31,28 +31,28 @@ class RayEngine:
 
     @property
     def workers(self) -> int:
-        """The cluster's processors now; machines come and go."""
+        """The current number of processors in the cluster; machines come and go."""
         return max(1, int(self._ray.cluster_resources().get("CPU", 1)))
 
     def map(
         self,
-        function: Callable[[Piece], Result],
-        pieces: Iterable[Piece],
+        function: Callable[[Item], Result],
+        items: Iterable[Item],
         stop: Callable[[], None] = lambda: None,
-    ) -> Iterator[tuple[Piece, Result]]:
-        """See ``Engine.map``; all pieces are taken at the beginning."""
+    ) -> Iterator[tuple[Item, Result]]:
+        """See ``Engine.map``; all items are consumed at the start."""
         import warnings
 
         ray = self._ray
-        waiting = list(pieces)
+        waiting = list(items)
         folder = os.getcwd()
 
         def call(row: dict[str, Any]) -> dict[str, Any]:
             outcome: tuple[bool, Result | Exception]
             try:
-                os.chdir(folder)  # what a relative path begins at
-                outcome = True, function(pickle.loads(row["piece"]))  # noqa: S301 - packed below
-            except Exception as error:  # noqa: BLE001 - is raised again at home
+                os.chdir(folder)  # for relative paths
+                outcome = True, function(pickle.loads(row["item"]))  # noqa: S301 - packed below
+            except Exception as error:  # noqa: BLE001 - raised again by the caller
                 outcome = False, error
             return {"place": row["place"], "outcome": ray.cloudpickle.dumps(outcome)}
 
@@ -60,12 +60,12 @@ class RayEngine:
         try:
             if waiting:
                 packed = [
-                    {"place": place, "piece": ray.cloudpickle.dumps(piece)}
-                    for place, piece in enumerate(waiting)
+                    {"place": place, "item": ray.cloudpickle.dumps(item)}
+                    for place, item in enumerate(waiting)
                 ]
                 dataset = ray.data.from_items(packed, override_num_blocks=len(packed))
                 with warnings.catch_warnings():
-                    # Until version 2.64, which pyproject.toml leaves out, this is the one way.
+                    # Before version 2.64, which pyproject.toml excludes, there is no other way.
                     warnings.filterwarnings("ignore", message="`ray_remote_args` is deprecated")
                     dataset = dataset.map(call, num_cpus=1, max_retries=_RETRIES)
                 rows = iter(dataset.iter_rows())
@@ -75,16 +75,14 @@ class RayEngine:
                     raise result
                 yield waiting[row["place"]], result
         except ray.exceptions.RayError as error:
-            raise EngineUnavailableError(
-                f"engine 'ray' has lost a piece of work: {error}"
-            ) from None
+            raise EngineUnavailableError(f"engine 'ray' lost a task: {error}") from None
         finally:
             stop()
             del rows
 
 
-def _knock(address: str | None) -> None:
-    """Raise OSError if nobody listens at an address: Ray itself tries on for minutes."""
+def _check_reachable(address: str | None) -> None:
+    """Raise OSError if the address is not reachable: Ray itself would retry for minutes."""
     host, _, port = (address or os.environ.get("RAY_ADDRESS") or "").rpartition(":")
     if port.isdecimal():
         import socket
@@ -93,23 +91,23 @@ def _knock(address: str | None) -> None:
 
 
 def _be_quiet(ray: Any) -> None:
-    """Keep Ray from writing to the terminal, and into what a command prints; its log files stay."""
+    """Keep Ray from writing to the terminal and to a command's output, but not to log files."""
     import logging
 
     ray.data.DataContext.get_current().enable_progress_bars = False
-    # It tells of lost machines on stdout, also without logs; this switch is what its debugger uses.
+    # It reports lost machines on stdout even without logs; its debugger uses this switch.
     ray._private.worker._worker_logs_enabled = False
     logger = logging.getLogger("ray.data")
     logger.handlers = [handler for handler in logger.handlers if handler.name != "console"]
 
 
 def load(address: str | None = None, *, holds_lock: bool = False) -> RayEngine:  # noqa: ARG001
-    """Connect to a cluster, or make one of this machine.
+    """Connect to a cluster, or start one on this machine.
 
     Args:
-        address: of a cluster's head, as ``ray.init`` takes it. Without it, the one that
-            ``$RAY_ADDRESS`` names; else Ray starts on this machine until the program ends.
-        holds_lock: makes no difference, as each task is a process.
+        address: of the head of a cluster, as for ``ray.init``; by default ``$RAY_ADDRESS``. Without
+            either, Ray runs on this machine until the program ends.
+        holds_lock: ignored, since each task is a process.
 
     Raises:
         EngineUnavailableError: there is no cluster at the address.
@@ -119,12 +117,12 @@ def load(address: str | None = None, *, holds_lock: bool = False) -> RayEngine: 
     import ray
     import ray.data
 
-    # Where Ray starts a cluster of its own, it needs no page to look at.
+    # A cluster on this machine needs no dashboard.
     own: dict[str, Any] = {}
     if address is None and not os.environ.get("RAY_ADDRESS"):
         own = {"include_dashboard": False, "address": "local"}
     try:
-        _knock(address)
+        _check_reachable(address)
         ray.init(
             **{"address": address, **own},
             ignore_reinit_error=True,

@@ -1,1 +1,4 @@
-"""Files and folders on disk: one way to replace a file, one way to replace a folder."""
+"""Files and folders on disk: reading, walking, replacing.
+
+Whatever is written is complete or absent, never a mixture of old and new, even after a crash.
+"""

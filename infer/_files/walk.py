@@ -16,7 +16,8 @@ def walk(folder: str, is_known: Callable[[str], bool]) -> tuple[list[str], list[
         is_known: tells by a file's name whether it is data.
 
     Names that begin with . or _ are passed over, of folders too: so programs mark what is not data,
-    _SUCCESS for one. Links to folders are not followed, as they can lead in circles, and pipes and
+    _SUCCESS for one. What begins with ~$ is something else: Excel marks so a workbook that is open.
+    Links to folders are not followed, as they can lead in circles, and pipes and
     devices are not opened, as they can keep one waiting: both are something else.
 
     Raises:
@@ -32,7 +33,7 @@ def walk(folder: str, is_known: Callable[[str], bool]) -> tuple[list[str], list[
             if not name.startswith((".", "_")):
                 if os.path.isdir(path):  # os.walk could not tell, just then
                     raise OSError(errno.EIO, "cannot be read", path)
-                is_data = is_known(name) and _is_file(path)
+                is_data = is_known(name) and not name.startswith("~$") and _is_file(path)
                 (known if is_data else others).append(path)
     return sorted(known), sorted(others)
 
@@ -46,10 +47,3 @@ def _is_file(path: str) -> bool:
 
 def _raise(error: OSError) -> None:
     raise error
-
-
-def few(paths: list[str]) -> str:
-    """Return the first paths and how many more there are, for people."""
-    more = f" and {len(paths) - 3:,} more" if len(paths) > 3 else ""
-    text = f"{', '.join(paths[:3])}{more}"
-    return "".join(c if c.isprintable() else "�" for c in text)

@@ -9,10 +9,14 @@ from __future__ import annotations
 import math
 import struct
 from array import array
-from collections.abc import Iterable
-from typing import Any, Literal
 
-DType = Literal["float32", "float64"]
+TYPE_CHECKING = False
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from typing import Any, Literal, TypeAlias
+
+DType: TypeAlias = 'Literal["float32", "float64"]'
 
 
 def float32(value: float) -> float:
@@ -43,7 +47,7 @@ def from_bits(pattern: int, dtype: DType) -> float:
 
 
 def is_representable(value: float, dtype: DType) -> bool:
-    """Tell whether a finite double is exactly a value of that dtype."""
+    """Return whether a finite double is exactly a value of that dtype."""
     return dtype == "float64" or float32(value) == value
 
 
@@ -79,7 +83,7 @@ def from_number(value: Any, dtype: DType) -> float:
     if single == double or not may_be_halfway(double) or isinstance(value, float):
         return single
     if not hasattr(value, "as_integer_ratio"):
-        return single  # its double is all that it tells of itself
+        return single  # it has no exact value but its double
     from fractions import Fraction
 
     exact = Fraction(*value.as_integer_ratio())
@@ -94,6 +98,8 @@ def from_text(text: str, dtype: DType) -> float:
     Raises:
         ValueError: the text is not a number.
     """
+    if "_" in text:  # Python's own notation; no file of numbers has it
+        raise ValueError(f"not a number: {text!r}")
     double = float(text)
     if dtype == "float64":
         return double
@@ -124,7 +130,7 @@ def beside(texts: Iterable[str], doubles: Iterable[float]) -> list[float]:
 
 
 def may_be_halfway(double: float) -> bool:
-    """Tell whether a double can lie halfway between two float32 values.
+    """Return whether a double can lie halfway between two float32 values.
 
     A double has 29 significand bits more than a float32: at a halfway point the top one of
     these is set and the other 28 are clear (more of them for float32 subnormals).

@@ -1,4 +1,4 @@
-"""Inputs that tell two implementations of IEEE-754 apart, if anything does."""
+"""Inputs most likely to show a difference between two implementations of IEEE-754."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def random_patterns(count: int, dtype: DType, seed: int) -> list[float]:
 
 
 def inputs(count: int, dtype: DType, features: int | None, seed: int) -> list[list[float]]:
-    """Return rows of inputs, one value a feature: specials first, then random patterns.
+    """Return rows of inputs, one value per feature: specials first, then random patterns.
 
     With several features, the specials meet in random combinations.
     """

@@ -5,7 +5,11 @@ from __future__ import annotations
 import math
 
 from infer._program.operations import LARGEST, Range
-from infer._program.program import Program
+
+TYPE_CHECKING = False
+
+if TYPE_CHECKING:
+    from infer._program.program import Program
 
 # Magnitudes of inputs that are tried as the ends of the fast range, as powers of two: the widest
 # first. Every product of such inputs with usual parameters stays a normal float32.
@@ -47,7 +51,7 @@ def fast_range(program: Program) -> tuple[float, float] | None:
 
 
 def _fits(program: Program, low: int, high: int) -> bool:
-    """Tell whether inputs of magnitudes from 2**low to 2**high keep every step in range."""
+    """Return whether inputs of magnitudes from 2**low to 2**high keep every step in range."""
     known = {name: _constant(value) for name, value in program.constants.items()}
     known[program.input] = Range(low, high)
     for step in program.steps:

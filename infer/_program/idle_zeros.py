@@ -2,13 +2,17 @@
 
 ``a + 0.0`` keeps every value but one: it makes 0.0 of -0.0. (A sine's even terms are zero, so its
 cubic has two such steps.) Where the sign of that zero cannot reach the output, an evaluator may
-leave the step out and return the same bits.
+leave the step out and return the same bits. ``python benchmarks/serve.py`` shows what this saves:
+"one float" and "array of 10 million", on ``sin_cubic``.
 """
 
 from __future__ import annotations
 
-from infer._program.operations import Zeros
-from infer._program.program import Program, Step
+TYPE_CHECKING = False
+
+if TYPE_CHECKING:
+    from infer._program.operations import Zeros
+    from infer._program.program import Program, Step
 
 
 def zeros(step: Step, program: Program) -> Zeros:
@@ -16,8 +20,8 @@ def zeros(step: Step, program: Program) -> Zeros:
     return step.operation.zeros(*map(program.constants.get, step.operands))
 
 
-def without_idle_zeros(program: Program) -> Program:
-    """Return a program with the same bits that leaves out additions of zero that nobody can see."""
+def idle_targets(program: Program) -> set[str]:
+    """Return the targets of additions of zero that nobody can see."""
     visible = {program.output}
     idle = set()
     for step in reversed(program.steps):
@@ -27,6 +31,12 @@ def without_idle_zeros(program: Program) -> Program:
             idle.add(step.target)
         elif sign == "anywhere" or (seen and sign == "zero"):
             visible.update(step.operands)
+    return idle
+
+
+def without_idle_zeros(program: Program) -> Program:
+    """Return a program with the same bits that leaves out additions of zero that nobody can see."""
+    idle = idle_targets(program)
     same: dict[str, str] = {}
     steps = []
     for step in program.steps:

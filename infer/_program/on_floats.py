@@ -23,16 +23,21 @@ right. Three things it cannot do: round to float32's subnormals, overflow to inf
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable, Iterable
-from typing import Any
 
 from infer._program.bounds import fast_range
 from infer._program.idle_zeros import zeros
-from infer._program.program import Program
+
+TYPE_CHECKING = False
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from typing import Any
+
+    from infer._program.program import Program
 
 
 def compile_floats(program: Program) -> Callable[..., float]:
-    """Turn a program into a Python function of floats, one argument a feature.
+    """Turn a program into a Python function of floats, one argument per feature.
 
     The arguments are rounded to the dtype first. The function is safe to call from many threads.
     """
@@ -40,7 +45,7 @@ def compile_floats(program: Program) -> Callable[..., float]:
 
 
 def compile_list(program: Program) -> Callable[[Iterable[float]], list[float]]:
-    """Turn an elementwise program into a function of a list: no call of a function a value."""
+    """Turn an elementwise program into a function of a list: no function call per value."""
     condition, fast = _fast_floats(program)
     floats = compile_floats(program)
     if fast is None:
@@ -57,15 +62,13 @@ def compile_call(program: Program, otherwise: Callable[..., Any]) -> Callable[..
     """Turn an elementwise program into a function ``call(x, *, out=None)``.
 
     It answers a float by itself: calling another function for it would take a fifth longer.
-    Everything else goes to ``otherwise(x, out=out)``. Returns None if there is no range of floats
-    that it could answer.
+    Everything else goes to ``otherwise(x, out=out)``. Returns None for a program with features.
     """
-    condition, body = _fast_floats(program)
-    if program.features is not None or body is None:
+    if program.features is not None:
         return None
     lines = [
-        f"if type(x) is float and out is None{condition and f' and ({condition})'}:",
-        *_indented(body),
+        "if type(x) is float and out is None:",
+        *_indented(_all_floats(program)),
         "return otherwise(x, out=out)",
     ]
     return _define(program, "def compute(x, *, out=None):", lines, otherwise=otherwise)

@@ -7,32 +7,36 @@ The page's JavaScript has a table of its own with the same rows, in page/evaluat
 To add an operation, add a row here and a row there.
 """
 
-# No "from __future__ import annotations": NamedTuple compiles annotations that are text,
-# which takes a quarter of a millisecond at every start.
-from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from __future__ import annotations
 
 from infer._errors import ArtifactError
+from infer._record import Record
+
+TYPE_CHECKING = False
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from typing import Any, TypeAlias
 
 # Exponents of float32's smallest normal number, of its smallest number, and of its largest power
 # of two.
 SMALLEST_NORMAL, SMALLEST, LARGEST = -126, -149, 127
 
 # The least value, the greatest value, and how far a computed value may be from the exact one.
-Interval = tuple[float, float, float]
+Interval: TypeAlias = "tuple[float, float, float]"
 
 # A node of a graph: its operator, its inputs, its attributes. An input is the name of a value, a
 # whole number, or another node; a node that is the input of several others is computed once.
-Node = tuple[str, tuple[Any, ...], Mapping[str, int]]
+Node: TypeAlias = "tuple[str, tuple[Any, ...], Mapping[str, int]]"
 # From a step and its program to the node that computes it.
-Expansion = Callable[[Any, Any], Node]
+Expansion: TypeAlias = "Callable[[Any, Any], Node]"
 
 
 class OperationError(ArtifactError):
     """A program has an operation that is not in the table, or that a consumer does not support."""
 
 
-class Range(NamedTuple):
+class Range(Record):
     """The magnitudes of a value: 2**low <= abs(value) <= 2**high, or it is zero.
 
     Attributes:
@@ -50,7 +54,7 @@ class Range(NamedTuple):
     constant: float | None = None
 
 
-class Zeros(NamedTuple):
+class Zeros(Record):
     """What a step does with zeros, given those of its operands that are constants.
 
     Attributes:
@@ -67,7 +71,7 @@ class Zeros(NamedTuple):
     sign: str = "zero"
 
 
-class Operation(NamedTuple):
+class Operation(Record):
     """One operation. Whatever is None is not supported, and refused by name.
 
     Attributes:
@@ -91,6 +95,8 @@ class Operation(NamedTuple):
         polynomial: the method of ``infer._program.polynomial.Expander`` that carries it out.
         zeros: from each operand, None if it is not a constant, to what the step does with zeros.
         picks: whether it picks a feature of the input, and computes nothing.
+        minus_zero: for each operand, how to compute the step without -0.0 if that operand is -0.0:
+            the operation on the other operand and 0.0, and whether the other one is negated first.
     """
 
     name: str
@@ -110,6 +116,7 @@ class Operation(NamedTuple):
     torchexport_reversed: str | None = None
     zeros: Callable[..., Zeros] = lambda *_: Zeros()
     picks: bool = False
+    minus_zero: tuple[tuple[str, bool], ...] | None = None
 
 
 def operation(operator: str) -> Operation:
@@ -147,8 +154,9 @@ def _sum_zeros(a: float | None, b: float | None) -> Zeros:
 
 def _difference_zeros(a: float | None, b: float | None) -> Zeros:
     keeps = _beside_zero(a, b)
+    clears = str(b) == "-0.0"
     # Zero minus b is -b, not b.
-    return Zeros(keeps, keeps == 0, sign="nowhere" if a or b else "zero")
+    return Zeros(keeps, keeps == 0, clears, "nowhere" if clears or a or b else "zero")
 
 
 def _beside_zero(a: float | None, b: float | None) -> int | None:
@@ -220,6 +228,7 @@ OPERATIONS = {
             interval=_sum_interval,
             polynomial="add",
             zeros=_sum_zeros,
+            minus_zero=(("-", False), ("-", False)),
         ),
         Operation(
             name="-",
@@ -238,6 +247,7 @@ OPERATIONS = {
             interval=lambda a, b: _sum_interval(a, _negative_interval(b)),
             polynomial="subtract",
             zeros=_difference_zeros,
+            minus_zero=(("-", True), ("+", False)),
         ),
         Operation(
             name="*",
@@ -255,6 +265,7 @@ OPERATIONS = {
             magnitude=_product_magnitude,
             interval=_product_interval,
             polynomial="multiply",
+            minus_zero=(("*", True), ("*", True)),
         ),
         Operation(
             name="neg",

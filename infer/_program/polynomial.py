@@ -214,8 +214,8 @@ def sign_changes(a: Polynomial, places: int) -> list[int]:
 class _Gridded:
     """A polynomial on the places x·2^-places, for whole x from 0 to 2^places.
 
-    Of a long polynomial the sign is nearly always told by numbers of twice as many bits as a place
-    has, and three more for each of them: by so much they can cancel (P. L. Chebyshev).
+    The sign of a long polynomial is nearly always known from numbers of twice as many bits as a
+    place has, and three more for each of them: by so much they can cancel (P. L. Chebyshev).
     """
 
     def __init__(self, numbers: list[int], places: int) -> None:

@@ -8,11 +8,17 @@ rounded to the model's dtype before the next one begins. The last step names the
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
 
-from infer._ieee.floats import DType
 from infer._program.operations import OPERATIONS, Operation, operation, rule
+from infer._record import Record
+
+TYPE_CHECKING = False
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from typing import Any
+
+    from infer._ieee.floats import DType
 
 # A name that is neither called nor an index, or the index of a feature.
 _NAME = re.compile(r"\b([a-z][a-z0-9_]{0,199}\b(?![(\]])|(?:0|[1-9][0-9]{0,3})(?=\]))")
@@ -28,7 +34,7 @@ class ProgramError(ValueError):
         self.line = line
 
 
-class Step(NamedTuple):
+class Step(Record):
     """One operation. ``operator`` is its name in the table of operations."""
 
     target: str
@@ -50,7 +56,7 @@ class Step(NamedTuple):
         return rule(self.operator, consumer)
 
 
-class Program(NamedTuple):
+class Program(Record):
     """A checked program.
 
     Attributes:

@@ -1,6 +1,5 @@
-"""The runtimes, as a table. Each is one file with the same small face.
+"""Runtimes, as a table: each runs the same program and returns the same bits.
 
-A runtime's module has one function, ``load(artifact, device) -> Evaluator``, and is imported when
-somebody asks for it. An evaluator is native to one kind of container (its ``carrier``); the
-model converts whatever it was given to that and back.
+Each runtime is one file with ``load(artifact, device) -> Evaluator``, imported on demand. An
+evaluator works on one kind of container (its ``carrier``); ``_containers`` converts to it and back.
 """

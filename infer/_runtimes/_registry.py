@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import sys
-from typing import NamedTuple
 
-from infer._artifact.store import Artifact
-from infer._errors import RuntimeUnavailableError, suggest
-from infer._runtimes._evaluator import Evaluator
+from infer._errors import RuntimeUnavailableError
+from infer._record import Record
+from infer._text import suggest
+
+TYPE_CHECKING = False
+
+if TYPE_CHECKING:
+    from infer._artifact.store import Artifact
+    from infer._runtimes._evaluator import Evaluator
 
 
-class Runtime(NamedTuple):
+class Runtime(Record):
     """A row of the table.
 
     Attributes:
-        name: what a user types; also the name of the module beside this file.
+        name: what a user types; also the name of the module in this folder.
         packages: what must be installed.
         extra: the extra of this distribution that installs it.
         file: the artifact's file that it runs, or None if the card is enough.
@@ -35,6 +40,8 @@ class Runtime(NamedTuple):
                 f"runtime {self.name!r} does not exist on Python {version} and newer; "
                 "use runtime='torchexport' or runtime='onnxruntime'"
             )
+        if not self.packages:
+            return None
         from importlib.util import find_spec
 
         absent = [package for package in self.packages if find_spec(package) is None]

@@ -6,13 +6,14 @@ import os
 from typing import NamedTuple, Protocol, cast
 
 from infer._errors import InputError
+from infer._files.options import ReadingOptions
 from infer._score._task import Counts, Look, Task, Tick
 
 
 class Format(Protocol):
     """The face of a format's module."""
 
-    def look(self, path: str) -> Look:
+    def look(self, path: str, options: ReadingOptions) -> Look:
         """Return the columns of a file.
 
         Raises:
@@ -36,7 +37,7 @@ class _Row(NamedTuple):
 
 
 FORMATS = (
-    _Row("csv", "CSV", (".csv", ".tsv")),
+    _Row("csv", "text", (".csv", ".tsv", ".txt", ".dat")),
     _Row("parquet", "Parquet", (".parquet", ".pq")),
     _Row("arrow", "Arrow IPC", (".arrow", ".arrows", ".feather", ".ipc")),
 )

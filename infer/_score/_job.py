@@ -7,17 +7,21 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import NamedTuple
+from unicodedata import normalize
 
 from infer._artifact.store import Artifact, read_folder
 from infer._engines._registry import Engine
-from infer._errors import DataError, InputError, RuntimeUnavailableError, suggest
+from infer._errors import DataError, InputError, RuntimeUnavailableError
+from infer._files.options import DEFAULT, ReadingOptions
 from infer._files.replace import remove_parts
 from infer._files.walk import walk
+from infer._files.words import plain_name
 from infer._score._file import score_file
 from infer._score._formats import endings, format_of, is_known, is_same_format
 from infer._score._journal import FILE as JOURNAL
 from infer._score._journal import Journal
 from infer._score._task import Column, Counts, Task
+from infer._text import suggest
 
 
 class Job(NamedTuple):
@@ -30,6 +34,7 @@ class Job(NamedTuple):
         journal: of a folder, None for a single file.
         finished: what an earlier run has done.
         complete: whether an earlier run seems to have done all; it is done again and compared.
+        notes: what was assumed, for people.
     """
 
     tasks: list[Task]
@@ -38,6 +43,7 @@ class Job(NamedTuple):
     journal: Journal | None
     finished: dict[Task, Counts]
     complete: bool
+    notes: list[str]
 
 
 def plan(
@@ -49,6 +55,7 @@ def plan(
     *,
     force: bool,
     resume: bool,
+    reading: ReadingOptions = DEFAULT,
 ) -> Job:
     """Find the files and their columns, and refuse what cannot end well.
 
@@ -60,6 +67,7 @@ def plan(
         output: name of the new column, None for the model's.
         force: replace what is at the target.
         resume: go on with an unfinished run there.
+        reading: how to read the files, where they do not tell.
 
     Raises:
         InputError: it was called wrongly.
@@ -75,11 +83,16 @@ def plan(
     _, card = read_folder(artifact.folder)
     output = artifact.card.output.name if output is None else output
     chosen = tuple(columns)
+    notes: list[str] = []
     for path, _ in pairs:
-        found = format_of(path).look(path).columns
-        chosen = _chosen(artifact, path, found, chosen)
-        _refuse_taken(path, found, output)
-    tasks = [Task(one, other, chosen, output, card, 1) for one, other in pairs]
+        look = format_of(path).look(path, reading)
+        notes += [look.note] if look.note else []
+        if not chosen:
+            chosen, assumed = _suitable(artifact, path, look.columns)
+            notes += [assumed] if assumed else []
+        chosen = _chosen(artifact, path, look.columns, chosen)
+        _refuse_taken(path, look.columns, output)
+    tasks = [Task(one, other, chosen, output, card, 1, reading) for one, other in pairs]
     journal = Journal(target, tasks) if is_folder else None
     finished = {}
     complete = False
@@ -92,7 +105,7 @@ def plan(
     sizes = {task: os.path.getsize(task.source) for task in tasks}
     if journal is not None and resume and os.path.isdir(target) and os.listdir(target):
         finished = journal.finished(tasks)
-    return Job(tasks, sizes, left_out, journal, finished, complete)
+    return Job(tasks, sizes, left_out, journal, finished, complete, notes)
 
 
 class _StoppedError(Exception):
@@ -241,34 +254,52 @@ def _chosen(
         artifact: the model.
         path: the file.
         columns: the file's.
-        names: what the user typed, or what suited the first file; empty if nothing.
+        names: what the user typed, or what suited the first file.
     """
     features = artifact.card.features
-    if not names:
-        names = _suitable(artifact, path, columns)
     if len(names) != (features or 1):
         raise InputError(
             f"{artifact.card.name} takes {features or 'one'} column{'s' if features else ''}, "
             f"found {len(names)}: {', '.join(names)}"
         )
+    chosen = []
     for name in names:
-        found = [column for column in columns if column.name == name]
+        found = [column for column in columns if _same(column.name, name)]
+        if not found and name.isdecimal() and 1 <= int(name) <= len(columns):
+            found = [columns[int(name) - 1]]
         if not found:
             known = [column.name for column in columns]
             raise InputError(f"{path}: no column {name!r}.{suggest(name, known)} {_list(columns)}")
-        if len(found) > 1:
-            raise DataError(f"{path}: {len(found)} columns are named {name!r}; expected one")
+        if len(found) > 1 or sum(column.name == found[0].name for column in columns) > 1:
+            numbers = [i for i, column in enumerate(columns, 1) if _same(column.name, name)]
+            raise DataError(
+                f"{path}: {len(numbers)} columns are named {name!r}, the columns "
+                f"{' and '.join(map(str, numbers))}; expected one"
+            )
+        if found[0].problem:
+            raise DataError(found[0].problem)
+        chosen.append(found[0].name)
         # The text of a CSV file is a number or not, value by value.
-        if not found[0].numeric and found[0].kind != "text":
+        if not found[0].numeric and found[0].kind not in ("text", "numbers and text"):
             raise DataError(
                 f"{path}: column {name!r} is of type {found[0].kind}; expected numbers "
                 "(integers, floats or decimals)"
             )
-    return names
+    return tuple(chosen)
 
 
-def _suitable(artifact: Artifact, path: str, columns: Sequence[Column]) -> tuple[str, ...]:
-    """Return the column of the model's own name, or the only one with numbers."""
+def _same(one: str, other: str) -> bool:
+    """Tell whether two names are one: two micro signs are."""
+    return normalize("NFKC", one).strip() == normalize("NFKC", other).strip()
+
+
+def _suitable(
+    artifact: Artifact, path: str, columns: Sequence[Column]
+) -> tuple[tuple[str, ...], str]:
+    """Return the column of the model's own name, or the only one with numbers; and what is assumed.
+
+    A calibration's input has its column's name in lowercase ASCII.
+    """
     card = artifact.card
     if card.features is not None:
         names = ",".join(chr(ord("a") + index) for index in range(card.features))
@@ -276,15 +307,22 @@ def _suitable(artifact: Artifact, path: str, columns: Sequence[Column]) -> tuple
             f"{card.name} takes {card.features} columns; name them in order: --column {names}. "
             f"{_list(columns)}"
         )
-    if any(column.name == card.input.name for column in columns):
-        return (card.input.name,)
+    wanted = card.input.name
+    for matches in (_same, lambda name, wanted: plain_name(name) == wanted):
+        named = [column.name for column in columns if matches(column.name, wanted)]
+        if named:
+            return (named[0],), ""
     numeric = [column.name for column in columns if column.numeric]
-    if len(numeric) == 1:
-        return (numeric[0],)
-    found = "several columns have" if numeric else "no column has"
+    possible = [column.name for column in columns if column.numeric or "numbers" in column.kind]
+    counts = [column.name for column in columns if column.kind == "row numbers"]
+    if len(numeric) == 1 and possible == numeric and not counts:
+        assumed = f"{path}: takes column {numeric[0]!r} for {wanted}, the only one with numbers"
+        return (numeric[0],), assumed
+    found = "several columns have" if len(possible) > 1 else "no column has"
+    if len(possible) == 1:
+        found = f"only {possible[0]!r} has row"
     raise InputError(
-        f"{path}: {found} numbers, none is named {card.input.name!r}; type --column NAME. "
-        f"{_list(columns)}"
+        f"{path}: {found} numbers, none is named {wanted!r}; type --column NAME. {_list(columns)}"
     )
 
 

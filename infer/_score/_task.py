@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
+from infer._files.options import DEFAULT, ReadingOptions
+
 
 class Task(NamedTuple):
     """A file to score.
@@ -16,6 +18,7 @@ class Task(NamedTuple):
         output: name of the new column.
         card: the bytes of the model's ``model.json``: another machine need not have its folder.
         workers: threads to compute in.
+        reading: how to read the file, where it does not tell.
         expects_same: the target holds the result already; refuse to replace it by anything else.
     """
 
@@ -25,6 +28,7 @@ class Task(NamedTuple):
     output: str
     card: bytes
     workers: int
+    reading: ReadingOptions = DEFAULT
     expects_same: bool = False
 
 
@@ -47,11 +51,19 @@ class Counts(NamedTuple):
 
 
 class Column(NamedTuple):
-    """A column of a file: its name, what a user calls its type, whether a model can take it."""
+    """A column of a file.
+
+    Attributes:
+        name: what it is called.
+        kind: what a user calls its type.
+        numeric: whether a model can take it.
+        problem: why its numbers cannot be read without a decision; empty if they can.
+    """
 
     name: str
     kind: str
     numeric: bool
+    problem: str = ""
 
 
 class Look(NamedTuple):
@@ -60,10 +72,12 @@ class Look(NamedTuple):
     Attributes:
         columns: in order.
         rows: how many there are, None if only reading all of it would tell.
+        note: what the file was taken for, where a user should know; empty if not.
     """
 
     columns: tuple[Column, ...]
     rows: int | None
+    note: str = ""
 
 
 # Is told of rows as they are done, and of the share of the file that they are; may raise to stop.

@@ -11,6 +11,7 @@ from infer._engines._window import in_order
 from infer._errors import DataError
 from infer._files._tables.arrow_ipc import OTHER_COLUMNS, Survey, survey
 from infer._files._tables.damage import FormatError, blame, blamed
+from infer._files.options import ReadingOptions
 from infer._score._task import Column, Counts, Look, Task, Tick
 from infer._score._values import Scorer, is_numeric
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
-def look(path: str) -> Look:
+def look(path: str, _options: ReadingOptions) -> Look:
     """Return the columns of a file; rows are counted by reading it."""
     with _reading(path) as (_, _, reader), blame(partial(_unreadable, path)):
         fields = [(field.name, field.type) for field in reader.schema]

@@ -5,88 +5,178 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator
+from decimal import Decimal
 from functools import partial
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 from infer._engines._window import in_order
 from infer._errors import DataError
+from infer._files._text.dialect import Dialect, find_dialect
+from infer._files._text.errors import TextError
+from infer._files._text.numbers import MISSING, Style
+from infer._files.options import ReadingOptions
 from infer._ieee.floats import DType, from_text
 from infer._ieee.shortest import shortest
-from infer._score._records import RecordBlock, blocks, fields, record_ends, value_of
+from infer._score._recoded import Recoder
+from infer._score._records import (
+    BLANK,
+    RecordBlock,
+    blocks,
+    fields,
+    record_ends,
+    value_of,
+    without_comments,
+)
 from infer._score._task import Column, Counts, Look, Task, Tick
 from infer._score._values import Scorer
+from infer._text import shortened
 
 if TYPE_CHECKING:
     import numpy as np
     import pyarrow as pa
     from numpy.typing import NDArray
 
-# What people write for a value that is missing, beside nothing. "nan" is a value.
-MISSING = ("", "NA", "N/A", "n/a", "NULL", "null", "None")
 _NUMBER = re.compile(
     r"[+-]?(?:(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:e[+-]?[0-9]+)?|inf(?:inity)?|nan)", re.IGNORECASE
 )
-_DELIMITERS = b",;\t|"
-_BOM = b"\xef\xbb\xbf"
-_LONGEST_HEADER = 1 << 20
+_BOM = "\ufeff"
+# What pyarrow takes for missing; other ways to write it are found one by one.
+_NULLS = sorted({way(mark) for mark in MISSING for way in (str, str.upper, str.title)})
 # Magnitudes that pyarrow writes without an exponent, as Python does.
 _PLAIN = (1e-4, 1e9)
+# Rows that count 1, 2, 3 are row numbers.
+_FEWEST_NUMBERED = 3
 
 
-class _Head(NamedTuple):
-    """The header: the delimiter, the fields as written, and the line break that ends it."""
+class _Text(NamedTuple):
+    """How a text is written, and what stands above its first record.
 
-    delimiter: bytes
-    text: bytes
-    fields: list[bytes]
-    line_break: bytes
+    Attributes:
+        path: of the file.
+        dialect: how it is written.
+        recoder: gives its bytes so that ASCII stands for itself.
+        head: all before the first record, in these bytes.
+        width: how many fields a record has.
+    """
+
+    path: str
+    dialect: Dialect
+    recoder: Recoder
+    head: bytes
+    width: int
+
+    @property
+    def delimiter(self) -> bytes:
+        return self.dialect.delimiter.encode()
+
+    @property
+    def comment(self) -> bytes:
+        return self.dialect.comment.encode()
 
     @property
     def names(self) -> list[str]:
-        return [value_of(field).decode(errors="backslashreplace") for field in self.fields]
+        return [name or str(index) for index, name in enumerate(self.dialect.names, start=1)]
 
-    @property
-    def size(self) -> int:
-        return len(self.text) + len(self.line_break)
+    def texts(self, row: list[bytes]) -> list[str]:
+        """Return what fields say."""
+        errors = "backslashreplace"
+        return [value_of(field).decode(self.recoder.codec, errors).strip(" \t") for field in row]
 
-
-def _read_head(file: BinaryIO, path: str) -> _Head:
-    """Read the first record, and leave the file behind its line break."""
-    data = file.read(_LONGEST_HEADER)
-    bom = _BOM if data.startswith(_BOM) else b""
-    if data[:2] in (b"\xff\xfe", b"\xfe\xff") or b"\0" in data:
-        raise DataError(f"{path}: expected text in UTF-8 or another code with ASCII in it")
-    body = data[len(bom) :]
-    # Quotes hide delimiters; what they hide does not depend on the delimiter in any sane header.
-    bare = re.sub(rb'"[^"]*(?:""[^"]*)*"', b"", body).lstrip(b"\r\n")
-    line = re.split(rb"[\r\n]", bare, maxsplit=1)[0]
-    counts = [line.count(delimiter) for delimiter in _DELIMITERS]
-    delimiter = _DELIMITERS[counts.index(max(counts)) :][:1]
-    ends, _ = record_ends(body, delimiter, last=len(data) < _LONGEST_HEADER)
-    if not len(ends):
-        problem = "is empty" if not body.strip() else "has no end of its first line"
-        raise DataError(f"{path}: {problem}; expected a first line with the names of columns")
-    end = len(bom) + int(ends[0])
-    match = re.compile(rb"\r\n|\n|\r|").match(data, end)
-    head = _Head(delimiter, data[:end], [], match[0] if match else b"")
-    file.seek(head.size)
-    return head._replace(fields=fields(data[len(bom) : end].lstrip(b"\r\n"), delimiter))
+    def blocks(self, file: BinaryIO, size: int | None = None) -> Iterator[RecordBlock]:
+        """Yield the records of a file that stands at its beginning."""
+        stream = self.recoder.read(file)
+        stream.read(len(self.head))
+        sizes = {} if size is None else {"size": size}
+        return blocks(
+            stream, self.path, self.delimiter, len(self.head), comment=self.comment, **sizes
+        )
 
 
-def look(path: str) -> Look:
-    """Return the columns of a file; numeric are those that look so in its first records."""
+def _open(path: str) -> BinaryIO:
+    return open(path, "rb")
+
+
+def _text_of(path: str, options: ReadingOptions) -> _Text:
+    try:
+        dialect = find_dialect(partial(_open, path), options)
+    except TextError as error:
+        raise DataError(error.within(path)) from None
+    if dialect.header is None and options.header is None:
+        raise DataError(
+            f"{path}: its first line holds numbers; expected the names of columns (type --header "
+            "none if it has none, and their numbers with --column)"
+        )
+    recoder = Recoder(path, dialect.encoding)
+    text = "".join(dialect.head)
     with open(path, "rb") as file:
-        head = _read_head(file, path)
-        if all(_NUMBER.fullmatch(name.strip()) for name in head.names):
-            raise DataError(f"{path}: its first line holds numbers; expected the names of columns")
-        first = next(blocks(file, path, head.delimiter, head.size, 1 << 16), None)
-    rows = [] if first is None else [fields(row, head.delimiter) for row in _records(first)]
+        start = recoder.read(file).read(3)
+    bom = _BOM if start == _BOM.encode() and not text.startswith(_BOM) else ""
+    found = _Text(path, dialect, recoder, recoder.encoded(bom + text), len(dialect.names))
+    if dialect.header is None:
+        with open(path, "rb") as file:
+            first = next(found.blocks(file, 1 << 16), None)
+        record = b"" if first is None else next(_records(first, found.comment), b"")
+        return found._replace(width=len(fields(record, found.delimiter)))
+    return found._replace(width=len(fields(_header_of(found)[1], found.delimiter)))
+
+
+def _header_of(text: _Text) -> tuple[bytes, bytes, bytes]:
+    """Return the record with the names, without a comment's mark, and what is around it."""
+    lines = text.dialect.head
+    header = (text.dialect.header or 1) - 1
+    before = text.recoder.encoded("".join(lines[:header]))
+    if text.head.startswith(_BOM.encode()) and not (lines and lines[0].startswith(_BOM)):
+        before = _BOM.encode() + before
+    rest = text.head[len(before) :]
+    line = lines[header]
+    if line[:1] and line[0] in text.dialect.comment:
+        mark = len(line) - len(line.lstrip(text.dialect.comment).lstrip())
+        before, rest = before + rest[:mark], rest[mark:]
+    ends, _ = record_ends(rest, text.delimiter, last=True)
+    end = int(ends[0])
+    if text.delimiter == BLANK:
+        end = len(rest[:end].rstrip())
+    return before, rest[:end], rest[end:]
+
+
+def look(path: str, options: ReadingOptions) -> Look:
+    """Return the columns of a file; numeric are those that look so in its first records."""
+    text = _text_of(path, options)
+    with open(path, "rb") as file:
+        first = next(text.blocks(file, 1 << 16), None)
+    records = [] if first is None else list(_records(first, text.comment))
+    rows = [text.texts(fields(record, text.delimiter)) for record in records]
     columns = []
-    for index, name in enumerate(head.names):
-        texts = {_text(row[index]) for row in rows if index < len(row)} - set(MISSING)
-        numeric = bool(texts) and all(map(_NUMBER.fullmatch, texts))
-        columns.append(Column(name, "numbers" if numeric else "text", numeric))
-    return Look(tuple(columns), None)
+    for index, name in enumerate(text.names):
+        doubt = text.dialect.doubts[index]
+        texts = [row[index] for row in rows if index < len(row)]
+        kind = _kind(texts, text.dialect.styles[index], text.dialect.missing)
+        problem = "" if doubt is None else doubt.within(path)
+        columns.append(Column(name, kind, kind in ("numbers", "row numbers"), problem))
+    skipped = text.dialect.skipped
+    note = f"{path}: {text.dialect.layout}" if skipped else ""
+    return Look(tuple(columns), None, note)
+
+
+def _kind(texts: list[str], style: Style, missing: frozenset[str]) -> str:
+    """Return what a column holds: numbers, row numbers, text or both."""
+    present = [text for text in texts if not _is_missing(text, missing)]
+    plain = [style.plain(text) for text in present]
+    numbers = [text for text in plain if _NUMBER.fullmatch(text)]
+    if not numbers:
+        return "text"
+    if len(numbers) < len(plain):
+        return "numbers and text"
+    first = numbers[0]
+    if first.isdigit() and len(numbers) >= _FEWEST_NUMBERED:
+        counted = [str(number) for number in range(int(first), int(first) + len(numbers))]
+        return "row numbers" if numbers == counted else "numbers"
+    return "numbers"
+
+
+def _is_missing(text: str, missing: frozenset[str]) -> bool:
+    plain = text.lower()
+    return plain in MISSING or plain in missing
 
 
 def score(task: Task, beside: str, tick: Tick) -> Counts:
@@ -94,30 +184,53 @@ def score(task: Task, beside: str, tick: Tick) -> Counts:
     scorer = Scorer(task.card)
     size = max(1, os.path.getsize(task.source))
     counts = Counts()
+    text = _text_of(task.source, task.reading)
     with open(task.source, "rb") as file, open(beside, "wb") as out:
-        head = _read_head(file, task.source)
-        places = [head.names.index(column) for column in task.columns]
-        answer = partial(_answer, task, scorer, head, places)
-        out.write(head.text + head.delimiter + _written(task.output, head) + head.line_break)
-        pieces = blocks(file, task.source, head.delimiter, head.size)
-        for data, read, found in in_order(answer, pieces, task.workers):
-            out.write(data)
+        places = [text.names.index(column) for column in task.columns]
+        answer = partial(_answer, task, scorer, text, places)
+        out.write(text.recoder.written(_new_head(text, task.output, scorer)))
+        for data, read, found in in_order(answer, text.blocks(file), task.workers):
+            out.write(text.recoder.written(data))
             counts = counts.plus(found)
-            tick(found.rows, read / size)
+            tick(found.rows, min(1.0, read / size))
     return counts
 
 
-def _written(name: str, head: _Head) -> bytes:
+def _new_head(text: _Text, output: str, scorer: Scorer) -> bytes:
+    """Return what stands above the first record, with the name of the new column, and its unit."""
+    if text.dialect.header is None:
+        return text.head
+    before, names, after = _header_of(text)
+    new = names + text.delimiter + _written(output, names, text)
+    lines = after.splitlines(keepends=True)
+    first = text.dialect.header + before_lines(names) + 1
+    for line in text.dialect.between:
+        at = line - first + 1
+        body = lines[at].rstrip(b"\r\n")
+        unit = scorer.model.card.output.unit if text.dialect.units and line == first else "1"
+        cell = b"" if unit == "1" else _written(unit, body, text)
+        cell = cell or (b"-" if text.delimiter == BLANK else b"")
+        lines[at] = body + text.delimiter + cell + lines[at][len(body) :]
+    return before + new + b"".join(lines)
+
+
+def before_lines(record: bytes) -> int:
+    """Return how many line breaks are within a record."""
+    return len(record.splitlines()) - 1
+
+
+def _written(name: str, names: bytes, text: _Text) -> bytes:
     """Return a name as a field: in quotes if it needs them, or if all other names have them."""
-    text = name.encode()
-    all_quoted = all(field.startswith(b'"') for field in head.fields)
-    if all_quoted or re.search(rb'["\r\n' + re.escape(head.delimiter) + rb"]", text):
-        return b'"' + text.replace(b'"', b'""') + b'"'
-    return text
+    field = text.recoder.encoded(name)
+    every = fields(names, text.delimiter)
+    all_quoted = all(other.lstrip(b" ").startswith(b'"') for other in every)
+    if all_quoted or re.search(rb'["\r\n' + re.escape(text.delimiter) + rb"]", field):
+        return b'"' + field.replace(b'"', b'""') + b'"'
+    return field
 
 
 def _answer(
-    task: Task, scorer: Scorer, head: _Head, places: list[int], block: RecordBlock
+    task: Task, scorer: Scorer, text: _Text, places: list[int], block: RecordBlock
 ) -> tuple[Any, int, Counts]:
     """Return the text of a block with its answers, and how many bytes of the file it took."""
     import pyarrow as pa
@@ -126,17 +239,31 @@ def _answer(
     count = len(block.ends)
     if not count:
         return block.data, len(block.data), Counts()
-    columns = _parsed(scorer, head, places, block)
+    columns = _parsed(scorer, text, places, block)
     if columns is None:
-        columns = _parsed_one_by_one(task, scorer, head, places, block)
+        columns = _parsed_one_by_one(task, scorer, text, places, block)
     answers, counts = scorer.answer(columns)
     texts = _texts(answers, scorer.dtype)
+    if text.dialect.styles[places[0]].decimal == ",":
+        texts = _with_commas(texts, text.delimiter)
+    if text.delimiter == BLANK:  # there, nothing is no field
+        texts = pc.if_else(pc.equal(texts, b""), b"NA", texts)
     # Each record with the line break before it, then its answer, and so on: one buffer.
     cuts = pa.py_buffer(_cuts(block.ends))
     records = pa.Array.from_buffers(pa.binary(), count, [None, cuts, pa.py_buffer(block.data)])
-    joined = pc.binary_join_element_wise(records, texts, head.delimiter)
+    joined = pc.binary_join_element_wise(records, texts, text.delimiter)
     rest = memoryview(block.data)[int(block.ends[-1]) :]
     return b"".join([_content(joined), rest]), len(block.data), counts
+
+
+def _with_commas(texts: pa.Array, delimiter: bytes) -> pa.Array:
+    """Return decimals with commas, in quotes where these delimit."""
+    import pyarrow.compute as pc
+
+    changed = pc.replace_substring(texts, b".", b",")
+    if delimiter == b",":
+        changed = pc.replace_substring_regex(changed, rb"^(.*,.*)$", rb'"\1"')
+    return changed
 
 
 def _cuts(ends: NDArray[np.int64]) -> NDArray[np.int32]:
@@ -156,7 +283,7 @@ def _content(array: pa.Array) -> memoryview:
 
 
 def _parsed(
-    scorer: Scorer, head: _Head, places: list[int], block: RecordBlock
+    scorer: Scorer, text: _Text, places: list[int], block: RecordBlock
 ) -> list[pa.Array] | None:
     """Return the columns as pyarrow reads them, or None if it finds anything strange.
 
@@ -165,67 +292,79 @@ def _parsed(
     import pyarrow as pa
     import pyarrow.csv as pc
 
-    names = [str(index) for index in range(len(head.fields))]
+    dialect = text.dialect
+    decimals = {dialect.styles[place].decimal for place in places}
+    if not block.plain or text.delimiter == BLANK or len(decimals) > 1:
+        return None
+    names = [str(index) for index in range(text.width)]
     wanted = [names[place] for place in places]
     try:
         table = pc.read_csv(
             pa.BufferReader(block.data),
             pc.ReadOptions(use_threads=False, block_size=len(block.data) + 1, column_names=names),
-            pc.ParseOptions(delimiter=head.delimiter.decode(), newlines_in_values=block.quoted),
+            pc.ParseOptions(delimiter=dialect.delimiter, newlines_in_values=block.quoted),
             pc.ConvertOptions(
                 column_types=dict.fromkeys(wanted, scorer.arrow_type),
                 include_columns=wanted,
-                null_values=list(MISSING),
+                null_values=[*_NULLS, *dialect.missing],
+                decimal_point=decimals.pop(),
             ),
         )
     except pa.ArrowInvalid:
         return None
     if len(table) != len(block.ends):
         return None
-    return [table.column(name).combine_chunks() for name in wanted]
+    columns = [table.column(name).combine_chunks() for name in wanted]
+    for mark in dialect.missing:
+        if _NUMBER.fullmatch(mark):
+            value = pa.scalar(from_text(mark, scorer.dtype), scorer.arrow_type)
+            if any(pa.compute.any(pa.compute.equal(column, value)).as_py() for column in columns):
+                return None  # whether they are that number is a question of digits
+    return columns
 
 
 def _parsed_one_by_one(
-    task: Task, scorer: Scorer, head: _Head, places: list[int], block: RecordBlock
+    task: Task, scorer: Scorer, text: _Text, places: list[int], block: RecordBlock
 ) -> list[pa.Array]:
     """Do what ``_parsed`` does for any block, a record at a time, or say what is wrong with it."""
     import pyarrow as pa
 
     columns: list[list[float | None]] = [[] for _ in places]
-    for number, record in enumerate(_records(block), block.first):
-        row = fields(record, head.delimiter)
-        if len(row) != len(head.fields):
+    missing = text.dialect.missing
+    marks = {Decimal(mark) for mark in missing if _NUMBER.fullmatch(mark)}
+    for number, record in enumerate(_records(block, text.comment), block.first):
+        row = fields(record, text.delimiter)
+        if len(row) != text.width:
             raise DataError(
-                f"{task.source}: row {number} has {len(row)} fields; expected "
-                f"{len(head.fields)}, as the first line has"
+                f"{task.source}: row {number} has {len(row)} fields; expected {text.width}, as "
+                f"{'the first row' if text.dialect.header is None else 'the names'} have"
             )
-        for column, place, name in zip(columns, places, task.columns, strict=True):
-            text = _text(row[place])
-            if text in MISSING:
+        cells = text.texts([row[place] for place in places])
+        for column, place, name, cell in zip(columns, places, task.columns, cells, strict=True):
+            plain = text.dialect.styles[place].plain(cell)
+            if _is_missing(cell, missing):
                 column.append(None)
-            elif _NUMBER.fullmatch(text):
-                column.append(from_text(text, scorer.dtype))
-            else:
+            elif not _NUMBER.fullmatch(plain):
                 raise DataError(
-                    f"{task.source}: row {number}, column {name!r}: {_shown(text)} is not a "
+                    f"{task.source}: row {number}, column {name!r}: {_shown(cell)} is not a "
                     "number; expected one such as 98.6, or nothing where it is missing"
                 )
+            elif marks and Decimal(plain) in marks:
+                column.append(None)
+            else:
+                column.append(from_text(plain, scorer.dtype))
     return [pa.array(column, scorer.arrow_type) for column in columns]
 
 
-def _text(field: bytes) -> str:
-    return value_of(field).decode(errors="backslashreplace").strip(" \t")
-
-
 def _shown(text: str) -> str:
-    return repr(text) if len(text) <= 40 else f"{text[:37]!r}..."
+    return repr(shortened(text, 40))
 
 
-def _records(block: RecordBlock) -> Iterator[bytes]:
-    """Yield the records without their line breaks."""
+def _records(block: RecordBlock, comment: bytes) -> Iterator[bytes]:
+    """Yield the records without their line breaks, and without comments before them."""
     start = 0
     for end in block.ends.tolist():
-        yield block.data[start:end].lstrip(b"\r\n")
+        yield without_comments(block.data[start:end], comment)
         start = end
 
 

@@ -12,6 +12,7 @@ from infer._errors import DataError
 from infer._files._tables import parquet_footer
 from infer._files._tables.damage import FormatError, blame, blamed
 from infer._files._tables.parquet_pages import ChunkClaims, check_pages, claims
+from infer._files.options import ReadingOptions
 from infer._score._task import Column, Counts, Look, Task, Tick
 from infer._score._values import Scorer, is_numeric
 
@@ -29,7 +30,7 @@ _WIDTHS = {1: 4, 2: 8, 4: 4, 5: 8}
 _CODECS = {0: "NONE", 1: "SNAPPY", 2: "GZIP", 4: "BROTLI", 5: "LZ4", 6: "ZSTD", 7: "LZ4"}
 
 
-def look(path: str) -> Look:
+def look(path: str, _options: ReadingOptions) -> Look:
     """Return the columns of a file and how many rows it has."""
     with _open(path) as file, blame(partial(_unreadable, path)):
         fields = [(field.name, field.type) for field in file.schema_arrow]

@@ -1,4 +1,4 @@
-"""What the server answers: routes, limits and errors."""
+"""Routes and error handling: from a request to its reply."""
 
 from __future__ import annotations
 
@@ -9,10 +9,9 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from infer._serve import _metadata
-from infer._serve._catalog import Catalog, Served
+from infer._serve._catalog import Catalog, ServedModel
 from infer._serve._encodings import check_coding, unpack
 from infer._serve._errors import RETRY, RequestError
-from infer._serve._http.memory import Share
 from infer._serve._http.messages import (
     JSON,
     SMALL,
@@ -24,6 +23,7 @@ from infer._serve._http.messages import (
     too_long,
 )
 from infer._serve._inference import Answer, Limits, infer
+from infer._serve._memory import Share
 from infer._serve._pages import Pages
 from infer._serve._settings import Settings
 from infer._serve._tensors import dumps, loads
@@ -35,14 +35,14 @@ if TYPE_CHECKING:
     from infer._serve._log import Log
     from infer._serve._metrics import Metrics
 
-# What is answered at once, because waking a thread takes longer: bodies of so many bytes, of which
-# so many are JSON. Everything else is computed beside the event loop.
+# Requests with a small body and at most this much JSON are computed in the event loop, because it
+# would take longer to wake a thread. All others are computed in threads.
 _SMALL_JSON = 1 << 13
-# Of a body that is no inference request: the filter of the repository's index.
+# Limit of the body of a request for the repository index.
 _SMALL_BODY = 1 << 13
-# Characters of a text from a request that are repeated.
+# A message quotes at most so many characters of a request.
 _LONGEST = 200
-# Bytes in memory, about, of what JSON becomes: an array or object, and a value in one.
+# Approximate memory of parsed JSON, in bytes: an array or object, and a value in one.
 _CONTAINER = 64
 _VALUE = 32
 
@@ -61,7 +61,7 @@ class InferenceApplication:
         log: Log,
         pool: Executor,
     ) -> None:
-        """Put the parts together; the pool computes what takes long."""
+        """Store the components; the pool computes large requests."""
         self._catalog = catalog
         self._pages = pages
         self._settings = settings
@@ -72,7 +72,7 @@ class InferenceApplication:
         self._queued = 0
 
     def route(self, request: Request) -> Route | Reply:
-        """Decide where a request goes, or refuse it before its body has come."""
+        """Return the route of a request, or reject it before its body arrives."""
         model = ""
         try:
             parts = request.path.split("/")
@@ -86,12 +86,12 @@ class InferenceApplication:
                 raise too_long(route.most, f"{request.length:,}")
         except RequestError as error:
             return self._refusal(error, model)
-        except Exception as error:  # noqa: BLE001 - a client is owed an answer
+        except Exception as error:  # noqa: BLE001 - the client must get an answer
             return self._failure(error, model)
         return route
 
     def answered(self, client: str, request: Request | None, reply: Reply, seconds: float) -> None:
-        """Count and log a reply; there is no request if its head could not be read."""
+        """Count and log a reply; the request is None if its head could not be parsed."""
         if reply.error:
             self._metrics.failed(reply.model, reply.status)
         if self._settings.access_log:
@@ -108,7 +108,7 @@ class InferenceApplication:
                 error=reply.error,
             )
 
-    def _find(self, parts: list[str]) -> tuple[Served, str]:
+    def _find(self, parts: list[str]) -> tuple[ServedModel, str]:
         """Return model and action of a path /v2/models/NAME[/versions/VERSION][/ACTION]."""
         rest = parts[4:]
         versioned = rest[:1] == ["versions"] and len(rest) > 1
@@ -117,7 +117,7 @@ class InferenceApplication:
             rest = rest[2:]
         return served, "/".join(rest)
 
-    def _of_model(self, served: Served, action: str, request: Request) -> Route:
+    def _of_model(self, served: ServedModel, action: str, request: Request) -> Route:
         name = served.card.name
         if action == "infer":
             _allow(request, "POST")
@@ -142,7 +142,7 @@ class InferenceApplication:
         make = _OF_SERVER.get(path)
         page = self._pages.get(path) if make is None else None
         if make is None and page is None and path != "/metrics":
-            raise RequestError(404, f"no such path: {path[:_LONGEST]}; /docs tells which there are")
+            raise RequestError(404, f"no such path: {path[:_LONGEST]}; see /docs for a list")
         _allow(request, "GET", "HEAD")
         if make is not None:
             return self._simple(lambda _: dumps(make()))
@@ -156,7 +156,7 @@ class InferenceApplication:
         return dumps(_metadata.index(self._catalog))
 
     def _simple(self, make: Callable[[Body], bytes], model: str = "") -> Route:
-        """Return the route to JSON that is made at once."""
+        """Return the route to a JSON document that needs no computation."""
 
         def answer(body: Body, _share: Share) -> Reply:
             try:
@@ -169,14 +169,14 @@ class InferenceApplication:
         return Route(answer, model=model)
 
     def _infer(
-        self, served: Served, coding: bytes, json_size: int | None, body: Body, share: Share
+        self, served: ServedModel, coding: bytes, json_size: int | None, body: Body, share: Share
     ) -> Reply | Awaitable[Reply]:
         arguments = (served, coding, json_size, body, share, perf_counter())
         json_bytes = len(body) if json_size is None else json_size
         if not coding and len(body) <= SMALL and json_bytes <= _SMALL_JSON:
             return self._compute(*arguments)
         if self._queued >= self._settings.max_queue:
-            error = RequestError(503, "too many large requests wait; try again", RETRY)
+            error = RequestError(503, "too many large requests are waiting; try again", RETRY)
             return self._refusal(error, served.card.name)
         self._queued += 1
         later = asyncio.get_running_loop().run_in_executor(self._pool, self._compute, *arguments)
@@ -188,7 +188,7 @@ class InferenceApplication:
 
     def _compute(
         self,
-        served: Served,
+        served: ServedModel,
         coding: bytes,
         json_size: int | None,
         body: Body,
@@ -213,9 +213,9 @@ class InferenceApplication:
         return _reply(answer, name)
 
     def _account(self, body: Body, json_size: int | None, share: Share) -> None:
-        """Account for what the JSON of a body will become, before it is parsed."""
+        """Take the memory that the JSON of a body will need, before it is parsed."""
         size = len(body) if json_size is None else json_size
-        if size <= _SMALL_JSON or size > self._limits.max_json:  # the latter is refused unread
+        if size <= _SMALL_JSON or size > self._limits.max_json:  # the latter is rejected later
             return
         text = bytes(body[:size]) if size < len(body) else bytes(body)
         values = text.count(b",")
@@ -227,18 +227,18 @@ class InferenceApplication:
         share.take(_CONTAINER * containers + _VALUE * values)
 
     def _refusal(self, error: RequestError, model: str) -> Reply:
-        """Log what the client is not told, and return what it is told."""
+        """Log the internal reason of an error, if any, and return the reply."""
         if error.reason:
-            self._log.tell("failure", {"model": model, "error": error.reason})
+            self._log.event("failure", {"model": model, "error": error.reason})
         return refusal(error, model)
 
     def _failure(self, error: Exception, model: str) -> Reply:
-        """Log what should not have happened, and return what the client is told."""
+        """Log an unexpected error, and return the reply."""
         import traceback
 
         text = "".join(traceback.format_exception(error))
-        self._log.tell("failure", {"level": "error", "traceback": text})
-        return refusal(RequestError(500, "the server failed; its log tells why"), model)
+        self._log.event("failure", {"level": "error", "traceback": text})
+        return refusal(RequestError(500, "the server failed; see its log"), model)
 
 
 def _reply(answer: Answer, model: str) -> Reply:
@@ -269,7 +269,7 @@ _OF_SERVER: Mapping[str, Callable[[], dict[str, Any]]] = {
     "/v2/health/live": _metadata.server_live,
     "/v2/health/ready": _metadata.server_ready,
 }
-_OF_MODEL: Mapping[str, Callable[[Served], dict[str, Any]]] = {
+_OF_MODEL: Mapping[str, Callable[[ServedModel], dict[str, Any]]] = {
     "": _metadata.model,
     "ready": _metadata.model_ready,
     "config": _metadata.config,

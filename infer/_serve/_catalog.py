@@ -1,4 +1,4 @@
-"""Which models are served, and reading them again when their folder is replaced."""
+"""The served models. They are reloaded when their folder is replaced."""
 
 from __future__ import annotations
 
@@ -13,27 +13,28 @@ from infer._artifact.format import CARD_FILE
 from infer._artifact.store import Artifact, find, list_models, open_folder
 from infer._errors import ArtifactError, InferError
 from infer._model import Model, open_model
-from infer._serve._errors import RequestError, cut
+from infer._serve._errors import RequestError
+from infer._text import shortened
 
-# Seconds between two looks at the folders.
+# Seconds between two checks of the folders.
 _INTERVAL = 0.5
-# Characters of what is told about a replacement that cannot be read.
+# Maximum length of the message about a replacement that cannot be read.
 _LONGEST = 500
 
-# What tells a card file from its replacement: inode, time of the last change, size.
+# Identifies a version of a card file: inode, modification time, size.
 Stamp = tuple[int, int, int]
 
 
-class Served(NamedTuple):
-    """A model as it was read at one time. A request keeps the one that it began with.
+class ServedModel(NamedTuple):
+    """One version of a model. A request uses the same version throughout.
 
     Attributes:
-        model: computes.
-        card: what model.json says.
-        version: the first digits of the card's digest, so each content has a version of its own.
-        folder: where it was read.
-        stamp: of the file that it was read from.
-        problem: why a replacement of it could not be read, or nothing.
+        model: computes answers.
+        card: content of model.json.
+        version: the first digits of the card's digest, which identify the content.
+        folder: where it was read from.
+        stamp: of the card file.
+        problem: why its replacement could not be read; may be empty.
     """
 
     model: Model
@@ -45,17 +46,17 @@ class Served(NamedTuple):
 
 
 class Catalog:
-    """The served models by name. Safe to read while another thread refreshes it."""
+    """The served models by name. Can be read while another thread refreshes it."""
 
     def __init__(self, names: tuple[str, ...] = ()) -> None:
-        """Read models by name or path; none for every model that can be loaded by name.
+        """Read models by name or path; by default, every model that can be loaded by name.
 
         Raises:
-            InferError: one cannot be read, or two have one name.
+            InferError: a model cannot be read, or two have the same name.
         """
-        self._names: dict[str, Served] = {}
+        self._names: dict[str, ServedModel] = {}
         self._aliases: dict[str, str] = {}
-        # Of replacements that could not be read: so that each is tried and told once.
+        # Replacements that could not be read, so that each is tried and reported once.
         self._refused: dict[str, Stamp | None] = {}
         for text in names or list_models():
             with _reading(text):
@@ -69,19 +70,19 @@ class Catalog:
             if served.card.default_variant:
                 self._aliases[name.partition(".")[0]] = name
 
-    def __iter__(self) -> Iterator[Served]:
+    def __iter__(self) -> Iterator[ServedModel]:
         """Yield the models in the order of their names."""
         return iter([served for _, served in sorted(self._names.items())])
 
-    def get(self, name: str) -> Served | None:
-        """Return the model of that name; a bare name means its default variant."""
+    def get(self, name: str) -> ServedModel | None:
+        """Return the model with that name; a bare name means its default variant."""
         return self._names.get(name) or self._names.get(self._aliases.get(name, ""))
 
-    def find(self, name: str, version: str | None = None) -> Served:
-        """Return the model of that name, of a certain version if one is given.
+    def find(self, name: str, version: str | None = None) -> ServedModel:
+        """Return the model with that name, and with that version if one is given.
 
         Raises:
-            RequestError: there is none, or it has another version.
+            RequestError: there is no such model, or it has another version.
         """
         served = self.get(name)
         if served is None:
@@ -93,10 +94,11 @@ class Catalog:
             )
         return served
 
-    def refresh(self) -> list[Served]:
-        """Read again what was replaced; return these, or what is kept with the problem.
+    def refresh(self) -> list[ServedModel]:
+        """Reload replaced models; return the models that changed.
 
-        What cannot be read, or is a model of another name, does not take a model's place.
+        If the replacement cannot be read, or is a model with another name, the old version is kept,
+        with the problem.
         """
         changed = []
         for name, served in list(self._names.items()):
@@ -113,38 +115,40 @@ class Catalog:
                     )
                 self._refused.pop(name, None)
             except InferError as error:
-                found = served._replace(problem=cut(str(error), _LONGEST))
+                found = served._replace(problem=shortened(str(error), _LONGEST))
                 self._refused[name] = stamp
             self._names[name] = found
             changed.append(found)
         return changed
 
-    def watch(self, tell: Callable[[Served], None]) -> Callable[[], None]:
-        """Refresh in a thread, and tell what changed; return a function that ends it."""
+    def watch(self, report: Callable[[ServedModel], None]) -> Callable[[], None]:
+        """Refresh in a thread and report changes; return a function that stops it."""
         stop = threading.Event()
 
-        def look() -> None:
+        def refresh_repeatedly() -> None:
             while not stop.wait(_INTERVAL):
                 for served in self.refresh():
-                    tell(served)
+                    report(served)
 
-        threading.Thread(target=look, name="samebits-watch", daemon=True).start()
+        threading.Thread(target=refresh_repeatedly, name="samebits-watch", daemon=True).start()
         return stop.set
 
 
-def _served(artifact: Artifact) -> Served:
-    # The stamp comes first: what is replaced while it is read is read again.
+def _served(artifact: Artifact) -> ServedModel:
+    # Get the stamp first, so that a folder that is replaced meanwhile is read again.
     stamp = _stamp(artifact.folder)
     fresh = open_folder(artifact.folder)
     if stamp is None:
         raise ArtifactError(f"{artifact.folder}: the folder was removed while it was read")
     model = open_model(fresh, "auto", "cpu")
-    return Served(model, fresh.card, fresh.card.digest[:12], os.path.abspath(fresh.folder), stamp)
+    return ServedModel(
+        model, fresh.card, fresh.card.digest[:12], os.path.abspath(fresh.folder), stamp
+    )
 
 
 @contextmanager
 def _reading(where: str) -> Iterator[None]:
-    """Turn whatever a card provokes into an error of this package: none may end a thread."""
+    """Turn any exception caused by a card into an ArtifactError, so that none ends a thread."""
     try:
         yield
     except InferError:

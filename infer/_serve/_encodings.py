@@ -1,4 +1,4 @@
-"""Compressed bodies, unpacked in pieces: what a body may cost is checked as it grows."""
+"""Compressed bodies: decompressed in pieces, so that limits are checked as the body grows."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from collections.abc import Callable
 
 from infer._serve._errors import RequestError
 
-# Bytes that are unpacked between two checks, and that are read for them.
+# Bytes that are decompressed between two checks, and compressed bytes read at a time.
 _PIECE = 1 << 18
 _SLICE = 1 << 16
-# A body may always grow to so many bytes, and to so many times its size. Constant data packs up to
-# 1,032 times; readings pack less than ten.
+# A body may grow to this many bytes, or to this many times its size if that is more. Constant data
+# compresses up to 1,032 times, readings less than ten times.
 _ALWAYS = 1 << 20
 _RATIO = 100
 
@@ -20,10 +20,10 @@ _WINDOWS = {b"gzip": 31, b"x-gzip": 31, b"deflate": 15}
 
 
 def check_coding(coding: bytes | None) -> bytes:
-    """Return the coding of a body, nothing if it is plain.
+    """Return the content coding of a body; empty if it is not compressed.
 
     Raises:
-        RequestError: it is not one that is read here.
+        RequestError: the coding is not supported.
     """
     if coding is None or coding.lower() == b"identity":
         return b""
@@ -40,17 +40,17 @@ def check_coding(coding: bytes | None) -> bytes:
 def unpack(
     body: bytes | memoryview, coding: bytes, most: int, take: Callable[[int], None]
 ) -> memoryview:
-    """Return an unpacked body.
+    """Decompress a body.
 
     Args:
-        body: as it came.
-        coding: that ``check_coding`` returned.
-        most: bytes that it may have then.
-        take: accounts for more bytes; may raise a RequestError.
+        body: as received.
+        coding: returned by ``check_coding``.
+        most: how many bytes the result may have.
+        take: adds bytes to the memory in use; may raise a RequestError.
 
     Raises:
-        RequestError: it is damaged, ends too early, has something after its end (a second member of
-            a gzip file, too), or grows too large.
+        RequestError: it is damaged, truncated, followed by other data (such as a second gzip
+            member), or too large after decompression.
     """
     decoder = zlib.decompressobj(_WINDOWS[coding])
     plain = bytearray()

@@ -1,4 +1,4 @@
-"""One inference request to its answer: plain functions, without a socket in sight."""
+"""From an inference request to its answer: plain functions, no sockets."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from infer._errors import InferError, InputError
 from infer._ieee.floats import float32, may_be_halfway
-from infer._serve._catalog import Served
+from infer._serve._catalog import ServedModel
 from infer._serve._errors import RETRY, RequestError, show
 from infer._serve._tensors import (
     OF_DTYPE,
@@ -22,14 +22,15 @@ from infer._serve._validation import check_input, check_output
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-# Of a number in an answer in JSON.
+# Estimated characters of a number in JSON.
 _JSON_WIDTH = 24
-# What would change where data come from or go to, or what they mean; all else may be ignored.
+# Parameters that would change the source, the destination or the meaning of data; all others may be
+# ignored.
 _REFUSED = ("shared_memory_region", "classification")
 
 
 class Limits(NamedTuple):
-    """How large a request may be; see ``Settings``."""
+    """Size limits of a request; see ``Settings``."""
 
     max_elements: int
     max_json: int
@@ -40,9 +41,9 @@ class Answer(NamedTuple):
 
     Attributes:
         head: JSON.
-        tail: the binary data after it, or None.
-        elements: how many numbers were computed on.
-        request_id: as it came, or nothing.
+        tail: the binary data after the JSON, or None.
+        elements: how many numbers were in the input.
+        request_id: as in the request; may be empty.
     """
 
     head: bytes
@@ -52,18 +53,18 @@ class Answer(NamedTuple):
 
 
 def infer(
-    served: Served, body: bytes | memoryview, json_size: int | None, limits: Limits
+    served: ServedModel, body: bytes | memoryview, json_size: int | None, limits: Limits
 ) -> Answer:
     """Answer a request.
 
     Args:
-        served: the model that it is for.
+        served: the model.
         body: of the request.
-        json_size: how much of the body is JSON, before binary data; None for all of it.
-        limits: how large it may be.
+        json_size: how many bytes of JSON precede the binary data; None if all is JSON.
+        limits: size limits.
 
     Raises:
-        RequestError: it is not what the protocol or the model takes, or the model fails.
+        RequestError: the request is not valid for the protocol or the model, or the model failed.
     """
     try:
         return _infer(served, body, json_size, limits)
@@ -71,11 +72,11 @@ def infer(
         raise RequestError(503, "not enough memory for this request; try again", RETRY) from None
 
 
-def compute(served: Served, x: Any) -> Any:
-    """Call the model; what it raises becomes an answer.
+def compute(served: ServedModel, x: Any) -> Any:
+    """Call the model.
 
     Raises:
-        RequestError: 400 if the model does not take x, 500 if it failed.
+        RequestError: 400 if x is not a valid input, 500 if the model failed.
     """
     try:
         return served.model(x)
@@ -83,12 +84,12 @@ def compute(served: Served, x: Any) -> Any:
         raise RequestError(400, str(error)) from None
     except InferError as error:
         raise RequestError(
-            500, f"{served.card.name} failed; the server's log tells why", reason=str(error)
+            500, f"{served.card.name} failed; see the server's log", reason=str(error)
         ) from None
 
 
 def _infer(
-    served: Served, body: bytes | memoryview, json_size: int | None, limits: Limits
+    served: ServedModel, body: bytes | memoryview, json_size: int | None, limits: Limits
 ) -> Answer:
     size = len(body) if json_size is None else json_size
     if size > limits.max_json:
@@ -128,7 +129,7 @@ def _infer(
             and type(data) is list
             and len(data) == 1
             and type(x := data[0]) is float
-            and (datatype == "FP64" or (datatype == own and _is_told_by_double(x)))
+            and (datatype == "FP64" or (datatype == own and _is_double_enough(x)))
             and served.card.features is None
             and not binary
         ):
@@ -148,15 +149,15 @@ def _infer(
     )
 
 
-def _is_told_by_double(x: float) -> bool:
-    """Tell whether the double of a decimal is enough to round that decimal to float32."""
+def _is_double_enough(x: float) -> bool:
+    """Return whether rounding the decimal via this double gives the right float32."""
     return not may_be_halfway(x) or float32(x) == x
 
 
 def _read_input(
-    request: dict[str, Any], served: Served, most: int
+    request: dict[str, Any], served: ServedModel, most: int
 ) -> tuple[dict[str, Any], str, list[int], int]:
-    """Return the one input, its datatype and shape, and how many numbers that makes."""
+    """Return the input, its datatype, its shape, and the number of values."""
     inputs = request.get("inputs")
     name = served.card.input.name
     if type(inputs) is not list or len(inputs) != 1 or type(inputs[0]) is not dict:
@@ -169,8 +170,8 @@ def _read_input(
     return tensor, datatype, shape, count
 
 
-def _wants_binary(request: dict[str, Any], served: Served) -> bool:
-    """Tell whether the answer's tensor goes after the JSON, as bytes."""
+def _wants_binary(request: dict[str, Any], served: ServedModel) -> bool:
+    """Return whether the answer should be binary."""
     binary = _flag(parameters_of(request, "the request"), "binary_data_output", default=False)
     outputs = request.get("outputs")
     if not outputs:
@@ -186,8 +187,8 @@ def parameters_of(holder: dict[str, Any], where: str) -> dict[str, Any]:
     """Return the parameters of a request or of one of its tensors, by name.
 
     Raises:
-        RequestError: they are no object, or one would change where data come from or go to, or what
-            they mean.
+        RequestError: they are not an object, or contain an unsupported parameter that would change
+            the source, the destination or the meaning of data.
     """
     parameters = holder.get("parameters")
     if parameters is None:
@@ -229,7 +230,9 @@ def _binary_input(
     return from_binary(memoryview(body)[json_size or len(body) :], datatype, shape, count)
 
 
-def _document(served: Served, request_id: str | None, output: dict[str, Any]) -> dict[str, Any]:
+def _document(
+    served: ServedModel, request_id: str | None, output: dict[str, Any]
+) -> dict[str, Any]:
     document: dict[str, Any] = {"model_name": served.card.name, "model_version": served.version}
     if request_id is not None:
         document["id"] = request_id
@@ -237,13 +240,13 @@ def _document(served: Served, request_id: str | None, output: dict[str, Any]) ->
     return document
 
 
-def _output(served: Served, shape: list[int]) -> dict[str, Any]:
+def _output(served: ServedModel, shape: list[int]) -> dict[str, Any]:
     card = served.card
     return {"name": card.output.name, "datatype": OF_DTYPE[card.dtype], "shape": shape}
 
 
 def _json_head(
-    served: Served, request_id: str | None, shape: list[int], answers: list[float]
+    served: ServedModel, request_id: str | None, shape: list[int], answers: list[float]
 ) -> bytes:
     output = _output(served, shape)
     output["data"] = answers
@@ -251,7 +254,7 @@ def _json_head(
 
 
 def _binary_answer(
-    served: Served, request_id: str | None, answers: NDArray[Any], count: int
+    served: ServedModel, request_id: str | None, answers: NDArray[Any], count: int
 ) -> Answer:
     tail = to_binary(answers)
     output = _output(served, [*answers.shape])

@@ -1,7 +1,7 @@
-"""JSON lines on standard error, written by a thread: whoever reads them slowly delays nobody.
+"""JSON lines on standard error, written by a thread, so that a slow reader does not delay requests.
 
-A line is made where it is told of, and only written in that thread, without Python's lock: else the
-two would take turns for it, and requests wait.
+The thread that logs an event also formats the line. The writing thread only writes it, without
+Python's lock: otherwise both would compete for the lock, and requests would wait.
 """
 
 from __future__ import annotations
@@ -14,21 +14,21 @@ from collections import deque
 from contextlib import suppress
 from typing import Any
 
-from infer._errors import printable
 from infer._serve._tensors import dumps
+from infer._text import printable
 
-# Lines that wait to be written; more are dropped, and counted.
+# How many lines may wait to be written; further ones are dropped and counted.
 _MOST = 10_000
 _INTERVAL = 0.05
-# Characters of a text from a request.
+# How many characters of a text from a request are logged.
 _LONGEST = 200
 
 
 class Log:
-    """Takes events from any thread; each becomes one line."""
+    """Logs events, one line each. Thread-safe."""
 
     def __init__(self, descriptor: int = 2) -> None:
-        """Start the thread that writes to a file descriptor."""
+        """Start the thread that writes to the file descriptor."""
         self._descriptor = descriptor
         self._waiting: deque[bytes] = deque()
         self._dropped = 0
@@ -36,8 +36,8 @@ class Log:
         self._thread = threading.Thread(target=self._write_all, name="samebits-log", daemon=True)
         self._thread.start()
 
-    def tell(self, event: str, facts: dict[str, Any]) -> None:
-        """Log an event with what is known of it."""
+    def event(self, event: str, facts: dict[str, Any]) -> None:
+        """Log an event and its properties."""
         if len(self._waiting) < _MOST:
             self._waiting.append(_line(event, facts))
         else:
@@ -57,19 +57,19 @@ class Log:
         request_id: str = "",
         error: str = "",
     ) -> None:
-        """Log a request and its answer; what is empty is left out.
+        """Log a request and its answer; empty properties are omitted.
 
         Args:
-            client: address of the client.
-            method: of HTTP, or "gRPC".
-            path: that was asked for.
+            client: its address.
+            method: HTTP method, or "gRPC".
+            path: requested path.
             status: of the answer.
             size: of the answer, in bytes.
-            seconds: that it took.
-            model: that it is about.
+            seconds: how long it took.
+            model: name of the model.
             elements: how many numbers were computed.
-            request_id: as the client gave it.
-            error: what was wrong.
+            request_id: as sent by the client.
+            error: error message.
         """
         facts: dict[str, Any] = {
             "client": client,
@@ -85,10 +85,10 @@ class Log:
             "id": request_id[:_LONGEST],
             "error": error,
         }
-        self.tell("request", facts | {name: fact for name, fact in optional.items() if fact})
+        self.event("request", facts | {name: fact for name, fact in optional.items() if fact})
 
     def close(self) -> None:
-        """Write what waits; give up after a second if nobody takes it."""
+        """Write the remaining lines; give up after a second if they cannot be written."""
         self._end.set()
         self._thread.join(1)
 
@@ -107,11 +107,11 @@ class Log:
             while data:
                 data = data[os.write(self._descriptor, data) :]
         except OSError:
-            return  # nobody can be told that nobody reads
+            return  # standard error is closed, so this cannot be reported
 
 
-def tell_now(event: str, facts: dict[str, Any], descriptor: int = 2) -> None:
-    """Write one line at once, from a process that must have no thread; drop it if it cannot go."""
+def log_now(event: str, facts: dict[str, Any], descriptor: int = 2) -> None:
+    """Write one line now, from a process without threads; drop the line if that would block."""
     import select
 
     with suppress(OSError, ValueError):
@@ -122,22 +122,22 @@ def tell_now(event: str, facts: dict[str, Any], descriptor: int = 2) -> None:
 def _line(event: str, facts: dict[str, Any]) -> bytes:
     line = dumps({"time": round(time.time(), 3), "event": event, **facts})
     if not line.isascii() or b"\x7f" in line:
-        # The same JSON, but a terminal does not obey what a client sent.
+        # Equivalent JSON without control characters, which a terminal would obey.
         line = printable(line.decode()).encode()
     return line + b"\n"
 
 
 class Handler(logging.Handler):
-    """Sends what libraries log with ``logging`` the same way."""
+    """Passes records of the standard library's ``logging`` to a ``Log``."""
 
     def __init__(self, log: Log) -> None:
-        """Keep where to send it."""
+        """Store the log."""
         super().__init__()
         self._log = log
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Log one record, with its traceback if it has one."""
+        """Log a record, with its traceback if it has one."""
         facts = {"level": record.levelname.lower(), "message": record.getMessage()}
         if record.exc_info:
             facts["traceback"] = logging.Formatter().formatException(record.exc_info)
-        self._log.tell("library", facts)
+        self._log.event("library", facts)

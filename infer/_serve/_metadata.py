@@ -1,4 +1,4 @@
-"""What the protocol tells about the server and its models, as JSON documents."""
+"""Metadata of the server and its models, as JSON documents."""
 
 from __future__ import annotations
 
@@ -6,13 +6,11 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
-from infer._serve._catalog import Served
+from infer._serve._catalog import ServedModel
 from infer._serve._tensors import OF_DTYPE
 
 EXTENSIONS = ["binary_tensor_data", "model_configuration", "model_repository(index)"]
-
-
-# The protocol wants "<project>_<format>".
+# In the form of the protocol: "<project>_<format>".
 PLATFORM = "samebits_program"
 
 
@@ -24,27 +22,27 @@ def server() -> dict[str, Any]:
 
 
 def server_live() -> dict[str, Any]:
-    """Return that the server lives."""
+    """Return that the server is live."""
     return {"live": True}
 
 
 def server_ready() -> dict[str, Any]:
     """Return that the server is ready.
 
-    The specification calls the key "live" here too, where everybody else has "ready".
+    The specification calls the key "live" here too, but all implementations use "ready".
     """
     return {"ready": True, "live": True}
 
 
-def model_ready(served: Served) -> dict[str, Any]:
+def model_ready(served: ServedModel) -> dict[str, Any]:
     """Return that a model is ready."""
     return {"name": served.card.name, "ready": True}
 
 
-def facts(served: Served) -> dict[str, str]:
-    """Return what the protocol has no field for, by name: a parameter's value is a scalar.
+def facts(served: ServedModel) -> dict[str, str]:
+    """Return the properties that the protocol has no field for, as scalars by name.
 
-    Shapes are as in the card: the dots stand for any leading axes, also none.
+    In shapes, as in the card, dots stand for any number of leading axes.
     """
     card = served.card
     return {
@@ -59,11 +57,11 @@ def facts(served: Served) -> dict[str, str]:
     }
 
 
-def model(served: Served) -> dict[str, Any]:
+def model(served: ServedModel) -> dict[str, Any]:
     """Return a model's metadata.
 
-    -1 stands for any length. The protocol has no word for any number of axes, which is what a
-    model takes: the shapes are those of one axis of values, and ``facts`` tells the rest.
+    -1 means any length. The protocol cannot express any number of axes, which a model accepts, so
+    the shapes here have one axis of values; ``facts`` has the full shapes.
     """
     card = served.card
     datatype = OF_DTYPE[card.dtype]
@@ -77,8 +75,8 @@ def model(served: Served) -> dict[str, Any]:
     }
 
 
-def config(served: Served) -> dict[str, Any]:
-    """Return a model's configuration, as Triton's extension has it."""
+def config(served: ServedModel) -> dict[str, Any]:
+    """Return a model's configuration, as in Triton's extension."""
     card = served.card
     data_type = f"TYPE_{OF_DTYPE[card.dtype]}"
     return {
@@ -91,8 +89,8 @@ def config(served: Served) -> dict[str, Any]:
     }
 
 
-def index(models: Iterable[Served]) -> list[dict[str, str]]:
-    """Return the repository's index; a reason tells of a replacement that is refused."""
+def index(models: Iterable[ServedModel]) -> list[dict[str, str]]:
+    """Return the repository index; ``reason`` is why a replacement could not be loaded."""
     return [
         {
             "name": served.card.name,
@@ -104,6 +102,6 @@ def index(models: Iterable[Served]) -> list[dict[str, str]]:
     ]
 
 
-def _shape(served: Served) -> list[int]:
+def _shape(served: ServedModel) -> list[int]:
     features = served.card.features
     return [-1] if features is None else [-1, features]

@@ -1,7 +1,8 @@
-"""What Prometheus reads, by its own client library.
+"""Metrics for Prometheus, by its client library.
 
-Several workers write to files in one folder, which any of them adds up: the library's multiprocess
-mode. It is chosen by an environment variable that must be set before the library is imported.
+Several workers use the library's multiprocess mode: each writes to files in one folder, and any of
+them can add up all. An environment variable enables it; it must be set before the library is
+imported.
 """
 
 from __future__ import annotations
@@ -12,12 +13,12 @@ from typing import Any, NamedTuple
 
 FOLDER_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 _PREFIX = "samebits-metrics-"
-# Seconds: a request for one value takes tens of microseconds.
+# In seconds; a request for one value takes tens of microseconds.
 _BUCKETS = (2e-5, 5e-5, 1e-4, 2.5e-4, 1e-3, 2.5e-3, 1e-2, 2.5e-2, 0.1, 0.25, 1.0, 2.5, 10.0)
 
 
-class OfModel(NamedTuple):
-    """What is counted for one model."""
+class ModelMetrics(NamedTuple):
+    """The metrics of one model."""
 
     requests: Any
     elements: Any
@@ -25,21 +26,20 @@ class OfModel(NamedTuple):
 
 
 class Metrics:
-    """Counters of this process, and the page that shows those of all.
+    """The metrics of this process, and the page with those of all processes.
 
-    On a full disk a new counter may have no place: then it is not counted, but the request that it
-    would count is answered.
+    If the disk is full, a request may not be counted, but it is answered.
     """
 
     def __init__(self, models: list[str]) -> None:
-        """Make the counters; names of models come from here, never from a request."""
+        """Create the metrics; their model names come from here, never from a request."""
         import prometheus_client as client
 
         registry = client.CollectorRegistry()
         self._registry = registry
         self._requests = client.Counter(
             "samebits_requests",
-            "Inference requests that were answered with a result.",
+            "Inference requests answered with a result.",
             ["model"],
             registry=registry,
         )
@@ -51,25 +51,25 @@ class Metrics:
         )
         self._seconds = client.Histogram(
             "samebits_request_seconds",
-            "From the last byte of such a request to the first of its answer.",
+            "Time from the last byte of such a request to the first byte of its answer.",
             ["model"],
             buckets=_BUCKETS,
             registry=registry,
         )
         self._errors = client.Counter(
             "samebits_errors",
-            "Requests answered with an error, by status; without a model where none was meant.",
+            "Requests answered with an error, by status; model is empty if none was found.",
             ["model", "status"],
             registry=registry,
         )
         self._reloads = client.Counter(
             "samebits_reloads",
-            "Times that a model's folder was found replaced, by what came of it.",
+            "Replacements of a model's folder, by result.",
             ["model", "result"],
             registry=registry,
         )
         self._models = {
-            name: OfModel(
+            name: ModelMetrics(
                 self._requests.labels(name), self._elements.labels(name), self._seconds.labels(name)
             )
             for name in models
@@ -89,12 +89,12 @@ class Metrics:
             self._errors.labels(model, str(status)).inc()
 
     def reloaded(self, model: str, result: str) -> None:
-        """Count a look at a folder that was replaced."""
+        """Count a replacement of a folder."""
         with suppress(OSError):
             self._reloads.labels(model, result).inc()
 
     def page(self) -> tuple[str, bytes]:
-        """Return content type and text of the page that Prometheus reads."""
+        """Return content type and content of the page for Prometheus."""
         import prometheus_client as client
 
         registry = self._registry
@@ -107,14 +107,14 @@ class Metrics:
 
 
 def claim_folder() -> tuple[str, int]:
-    """Make a folder for the counters of several workers; remove those that nobody uses any more.
+    """Create a folder for the metrics of several workers; remove abandoned ones.
 
     Returns:
-        The folder, and the descriptor of a lock on it. Workers inherit the lock; the system lets
-        go of it when the last of these processes has ended, however it ended.
+        The folder, and the descriptor of a lock on it. Workers inherit the lock; the system
+        releases it when the last of these processes has ended, for whatever reason.
 
     Raises:
-        OSError: there is no place for it.
+        OSError: the folder cannot be created.
     """
     import fcntl
     import tempfile
@@ -125,7 +125,7 @@ def claim_folder() -> tuple[str, int]:
         try:
             lock = os.open(folder, os.O_RDONLY)
         except FileNotFoundError:
-            continue  # another server took it for abandoned: it had no lock yet
+            continue  # removed by another server as abandoned, before it was locked
         fcntl.flock(lock, fcntl.LOCK_SH)
         if os.fstat(lock).st_nlink and os.path.isdir(folder):
             return folder, lock
@@ -133,7 +133,7 @@ def claim_folder() -> tuple[str, int]:
 
 
 def remove_abandoned() -> None:
-    """Remove the folders of servers of this user that have ended without doing so."""
+    """Remove folders that this user's servers have left behind."""
     import fcntl
     import shutil
     import tempfile

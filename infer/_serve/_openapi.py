@@ -1,4 +1,4 @@
-"""What the server answers, for generators of clients (/openapi.json) and for people (/docs)."""
+"""API documentation, for client generators (/openapi.json) and for people (/docs)."""
 
 from __future__ import annotations
 
@@ -8,23 +8,23 @@ from html import escape
 from http import HTTPStatus
 from typing import Any
 
-from infer._serve._catalog import Served
+from infer._serve._catalog import ServedModel
 from infer._serve._tensors import DATATYPES, OF_DTYPE
 
 _REF = "#/components/schemas/"
 _TEXT = {"type": "string"}
 _FLAG = {"type": "boolean"}
-# What any request may get, whatever it asks for.
+# Statuses that any request may get.
 _ALWAYS = (400, 405, 408, 413, 417, 421, 431, 503)
 _SHAPE = {"type": "array", "items": {"type": "integer", "minimum": 0}}
 
 
-def document(models: Iterable[Served]) -> dict[str, Any]:
+def document(models: Iterable[ServedModel]) -> dict[str, Any]:
     """Return the OpenAPI document for the models that are served."""
     from importlib.metadata import version
 
     models = list(models)
-    infer = _operation("Compute", "InferenceAnswer", errors=(404, 415))
+    infer = _operation("Compute the model", "InferenceAnswer", errors=(404, 415))
     infer["requestBody"] = {
         "required": True,
         "content": {
@@ -39,28 +39,28 @@ def document(models: Iterable[Served]) -> dict[str, Any]:
         {
             "name": "Inference-Header-Content-Length",
             "in": "header",
-            "description": "How many bytes of the body are JSON, if binary data follow it.",
+            "description": "Number of bytes of JSON in the body, if binary data follows.",
             "schema": {"type": "integer", "minimum": 0},
         },
         {
             "name": "Content-Encoding",
             "in": "header",
-            "description": "How the body is compressed, if it is.",
+            "description": "Compression of the body, if any.",
             "schema": {"enum": ["gzip", "deflate"], **_TEXT},
         },
     ]
     of_model = {
-        "": ("get", _operation("Tell about the model", "Object", errors=(404,))),
-        "/ready": ("get", _operation("Tell whether the model is ready", "Object", errors=(404,))),
-        "/config": ("get", _operation("Tell the configuration", "Object", errors=(404,))),
+        "": ("get", _operation("Get the model's metadata", "Object", errors=(404,))),
+        "/ready": ("get", _operation("Check whether the model is ready", "Object", errors=(404,))),
+        "/config": ("get", _operation("Get the model's configuration", "Object", errors=(404,))),
         "/infer": ("post", infer),
     }
     index = _operation("List the models", "Index")
     index["requestBody"] = {"content": {"application/json": {"schema": {"type": "object"}}}}
     paths: dict[str, Any] = {
-        "/v2": {"get": _operation("Tell about the server", "Object")},
-        "/v2/health/live": {"get": _operation("Tell whether the server lives", "Object")},
-        "/v2/health/ready": {"get": _operation("Tell whether the server is ready", "Object")},
+        "/v2": {"get": _operation("Get the server's metadata", "Object")},
+        "/v2/health/live": {"get": _operation("Check whether the server is live", "Object")},
+        "/v2/health/ready": {"get": _operation("Check whether the server is ready", "Object")},
         "/v2/repository/index": {"post": index},
     }
     name = _in_path("model", {"enum": [served.card.name for served in models], **_TEXT})
@@ -69,14 +69,14 @@ def document(models: Iterable[Served]) -> dict[str, Any]:
             path = f"/v2/models/{{model}}{start}{end}"
             paths[path] = {"parameters": [name, *more], method: operation}
     plain = {"200": {"description": "Text", "content": {"text/plain": {"schema": _TEXT}}}}
-    paths["/metrics"] = {"get": {"summary": "Count, for Prometheus", "responses": plain}}
+    paths["/metrics"] = {"get": {"summary": "Get metrics, for Prometheus", "responses": plain}}
     return {
         "openapi": "3.1.0",
         "info": {
             "title": "samebits",
             "version": version("samebits"),
-            "description": "The Open Inference Protocol, version 2. NaN, Infinity and -Infinity "
-            "stand in JSON as these words.",
+            "description": "The Open Inference Protocol, version 2. In JSON, NaN, Infinity and "
+            "-Infinity are written as these bare words.",
         },
         "paths": paths,
         "components": {"schemas": _schemas()},
@@ -84,7 +84,7 @@ def document(models: Iterable[Served]) -> dict[str, Any]:
 
 
 def page(described: dict[str, Any]) -> str:
-    """Return the OpenAPI document as one page of HTML that loads nothing."""
+    """Return the OpenAPI document as one self-contained HTML page."""
     sections = []
     for path, item in described["paths"].items():
         for method in ("get", "post"):
@@ -133,7 +133,7 @@ def _in_path(name: str, schema: dict[str, Any]) -> dict[str, Any]:
     return {"name": name, "in": "path", "required": True, "schema": schema}
 
 
-def _example(served: Served) -> dict[str, Any]:
+def _example(served: ServedModel) -> dict[str, Any]:
     card = served.card
     middle = [low / 2 + high / 2 for low, high in card.domain]
     shape = [1] if card.features is None else [1, card.features]
@@ -195,7 +195,7 @@ _PAGE = """<!doctype html>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width">
 <meta name="color-scheme" content="light dark">
-<title>{title}: what it answers</title>
+<title>{title}: API</title>
 <style>
 body {{ font: 1rem/1.5 system-ui, sans-serif; max-width: 50rem; margin: auto; padding: 1rem }}
 h2 {{ font-size: 1rem; margin: 1.5rem 0 0 }}
@@ -204,8 +204,8 @@ p {{ margin: .2rem 0 }}
 pre {{ overflow-x: auto; padding: .5rem; border: 1px solid; border-radius: .3rem }}
 </style>
 <h1>{title} {version}</h1>
-<p>{description} The same for programs: <a href="/openapi.json">openapi.json</a>.</p>
+<p>{description} Machine-readable: <a href="/openapi.json">openapi.json</a>.</p>
 {sections}
-<details><summary>What requests and answers hold</summary><pre>{schemas}</pre></details>
+<details><summary>Schemas</summary><pre>{schemas}</pre></details>
 </html>
 """

@@ -1,4 +1,4 @@
-"""Every page that is not the protocol's: the one table where they are mounted."""
+"""The table of all pages that are not part of the protocol."""
 
 from __future__ import annotations
 
@@ -6,39 +6,40 @@ import json
 from collections.abc import Callable
 
 from infer._artifact.store import Artifact
-from infer._serve._catalog import Catalog, Served
-from infer._serve._errors import cut
+from infer._serve._catalog import Catalog, ServedModel
 from infer._serve._openapi import document, page
 from infer._site import INDEX, files
+from infer._text import shortened
 
 # Content type, content.
 Page = tuple[str, bytes]
 
 
 class Pages:
-    """The pages by path. They follow the catalog, as they show the cards."""
+    """The pages by path. They show the cards, so they change with the catalog."""
 
-    def __init__(self, catalog: Catalog, tell: Callable[[str], None] = lambda _: None) -> None:
-        """Make the pages of a catalog.
+    def __init__(self, catalog: Catalog, report: Callable[[str], None] = lambda _: None) -> None:
+        """Create the pages of a catalog.
 
         Args:
-            catalog: of the models.
-            tell: is told why a page cannot be made. Nothing else depends on a page.
+            catalog: the models.
+            report: called with the reason if a page cannot be created. Nothing else depends on
+                a page.
         """
         self._catalog = catalog
-        self._tell = tell
+        self._report = report
         self._versions: list[str] = []
         self._pages: dict[str, Page] = {}
         self.refresh()
 
     def get(self, path: str) -> Page | None:
-        """Return the page at a path, None if there is none. It takes no time."""
+        """Return the page at a path, or None; does not block."""
         return self._pages.get(path)
 
     def refresh(self) -> None:
-        """Make the pages again if the models have changed; may run beside ``get``.
+        """Recreate the pages if the models have changed; ``get`` may be called meanwhile.
 
-        A model whose page cannot be made is left out.
+        A model that the page cannot show is left out.
         """
         served = list(self._catalog)
         versions = [one.version for one in served]
@@ -53,21 +54,24 @@ class Pages:
         self._pages = {**found, **site}
         self._versions = [] if problems else versions
         for problem in problems:
-            self._tell(problem)
+            self._report(problem)
 
 
 def _attempt(
-    make: Callable[[list[Served]], dict[str, Page]], served: list[Served], problems: list[str]
+    make: Callable[[list[ServedModel]], dict[str, Page]],
+    served: list[ServedModel],
+    problems: list[str],
 ) -> dict[str, Page]:
-    """Return pages, or none and add why."""
+    """Return pages; if that fails, return none and append the reason."""
     try:
         return make(served)
-    except Exception as error:  # noqa: BLE001 - whatever a card holds, the server goes on
-        problems.append(cut(f"a page cannot be made: {type(error).__name__}: {error}", 500))
+    except Exception as error:  # noqa: BLE001 - no card may stop the server
+        text = f"a page cannot be created: {type(error).__name__}: {error}"
+        problems.append(shortened(text, 500))
         return {}
 
 
-def _described(served: list[Served]) -> dict[str, Page]:
+def _described(served: list[ServedModel]) -> dict[str, Page]:
     described = document(served)
     return {
         "/docs": ("text/html; charset=utf-8", page(described).encode()),
@@ -75,7 +79,7 @@ def _described(served: list[Served]) -> dict[str, Page]:
     }
 
 
-def _site(served: list[Served]) -> dict[str, Page]:
+def _site(served: list[ServedModel]) -> dict[str, Page]:
     found = files([Artifact(one.folder, one.card) for one in served])
     pages = {f"/{name}": (file.content_type, file.data) for name, file in found.items()}
     return {**pages, "/": pages[f"/{INDEX}"]}

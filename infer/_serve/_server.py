@@ -11,7 +11,7 @@ from contextlib import closing
 from functools import partial
 
 from infer._errors import InferError, RuntimeUnavailableError
-from infer._serve._catalog import Catalog, Served
+from infer._serve._catalog import Catalog, ServedModel
 from infer._serve._grpc.server import grpc_server, reserved
 from infer._serve._settings import Settings
 from infer._serve._supervisor import handling, supervise
@@ -20,10 +20,10 @@ _NEEDED = ("httptools", "numpy", "orjson", "prometheus_client")
 
 
 def check_installed(settings: Settings) -> None:
-    """Raise what to type if an extra is not installed.
+    """Check that the packages that serving needs are installed.
 
     Raises:
-        RuntimeUnavailableError: something is missing.
+        RuntimeUnavailableError: one is not; the message says what to type.
     """
     from importlib.util import find_spec
 
@@ -44,12 +44,12 @@ def serve(settings: Settings, ready: Callable[[str, list[str]], None]) -> None:
     """Serve until SIGINT or SIGTERM.
 
     Args:
-        settings: how.
-        ready: is told the address and the models' names, when connections are taken.
+        settings: see there.
+        ready: called with the address and the model names once connections are accepted.
 
     Raises:
-        InferError: a model cannot be read, the address cannot be listened at, or something is not
-            there that serving needs.
+        InferError: a model cannot be read, the address is not available, or something that serving
+            needs is not installed.
     """
     check_installed(settings)
     if settings.workers > 1 and not hasattr(os, "fork"):
@@ -71,7 +71,7 @@ def work(settings: Settings, listener: socket.socket, ready: Callable[[], None])
     import logging
     from concurrent.futures import ThreadPoolExecutor
 
-    import httptools  # noqa: F401 - so that the first request need not wait for it
+    import httptools  # noqa: F401 - now, so that the first request does not wait for it
     import numpy  # noqa: F401
     import orjson  # noqa: F401
 
@@ -80,6 +80,7 @@ def work(settings: Settings, listener: socket.socket, ready: Callable[[], None])
     from infer._serve._http.hosts import Hosts
     from infer._serve._http.server import Server
     from infer._serve._log import Handler, Log
+    from infer._serve._memory import Budget
     from infer._serve._metrics import Metrics
     from infer._serve._pages import Pages
 
@@ -89,23 +90,24 @@ def work(settings: Settings, listener: socket.socket, ready: Callable[[], None])
     logger.setLevel(logging.ERROR)
     catalog = Catalog(settings.models)
     metrics = Metrics([served.card.name for served in catalog])
-    pages = Pages(catalog, lambda problem: log.tell("page", {"problem": problem}))
+    pages = Pages(catalog, lambda problem: log.event("page", {"problem": problem}))
 
-    def reloaded(served: Served) -> None:
+    def reloaded(served: ServedModel) -> None:
         name, problem = served.card.name, served.problem
         metrics.reloaded(name, "refused" if problem else "replaced")
-        log.tell("reload", {"model": name, "version": served.version, "problem": problem})
+        log.event("reload", {"model": name, "version": served.version, "problem": problem})
         pages.refresh()
 
     hosts = Hosts(settings.host, listener.getsockname()[0], settings.allowed_hosts)
+    budget = Budget(settings.max_memory)
     pool = ThreadPoolExecutor(threads(), thread_name_prefix="samebits-large")
     with closing(_event_loop()) as loop:
         application = InferenceApplication(catalog, pages, settings, metrics, log, pool)
-        server = Server(application, settings, hosts, loop)
+        server = Server(application, settings, hosts, budget, loop)
         stop_watching = catalog.watch(reloaded)
-        # What was made so far stays: a full collection need not look at it again and again.
+        # Everything created so far is permanent, so full garbage collections need not traverse it.
         gc.freeze()
-        with grpc_server(settings, catalog, metrics, log, pool) as stop_grpc:
+        with grpc_server(settings, budget, catalog, metrics, log, pool) as stop_grpc:
 
             def stop(*_: object) -> None:
                 server.stop()
@@ -114,7 +116,7 @@ def work(settings: Settings, listener: socket.socket, ready: Callable[[], None])
             with handling(stop):
                 loop.run_until_complete(server.run(listener, ready))
         stop_watching()
-    pool.shutdown(cancel_futures=True)  # what nobody waits for any more
+    pool.shutdown(cancel_futures=True)  # whose clients have disconnected
     log.close()
 
 
@@ -137,7 +139,7 @@ def _listen(settings: Settings) -> socket.socket:
         listener.listen(2048)
     except OSError as error:
         raise InferError(
-            f"cannot listen at {settings.host} port {settings.port}: {error.strerror or error}; "
+            f"cannot listen on {settings.host} port {settings.port}: {error.strerror or error}; "
             "try another --port"
         ) from None
     return listener

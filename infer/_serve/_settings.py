@@ -1,4 +1,4 @@
-"""What the command line decides about a server."""
+"""The settings of a server: limits, timeouts and their defaults."""
 
 from __future__ import annotations
 
@@ -6,24 +6,24 @@ from typing import NamedTuple
 
 
 class Settings(NamedTuple):
-    """How to serve. Sizes are in bytes, times in seconds; limits hold for each worker.
+    """Settings of a server. Sizes are in bytes, times in seconds; limits apply to each worker.
 
     Attributes:
-        models: names or paths; none for every model that can be loaded by name.
-        host: address to listen at.
-        allowed_hosts: names that a request's Host may have beside that address; ``*`` for any.
-        port: 0 for any that is free.
+        models: names or paths; empty for every model that can be loaded by name.
+        host: address to listen on.
+        allowed_hosts: additional values of the Host header to accept; ``*`` accepts any.
+        port: 0 for any free port.
         grpc_port: the same for gRPC; None for no gRPC.
-        workers: processes.
-        max_body: size of a request's body, also after decompression.
-        max_json: size of the JSON in a body, and about that of an answer in JSON.
-        max_elements: numbers in a request's tensor.
-        max_memory: what the bodies and answers of all requests may hold at one time.
-        max_connections: open connections; for one more, the one that has been idle longest goes.
-        max_queue: large requests that compute or wait for it.
-        timeout: for a request to arrive, and for its answer to be taken.
+        workers: number of processes.
+        max_body: size of a request body, before and after decompression.
+        max_json: size of the JSON in a body, and approximately of an answer in JSON.
+        max_elements: how many numbers the tensor of a request may have.
+        max_memory: total size of all bodies and answers in flight.
+        max_connections: open connections; beyond that, the one idle longest is closed.
+        max_queue: large requests that are being computed or waiting.
+        timeout: for a request to arrive, and for the client to read its answer.
         idle: between two requests on a connection.
-        grace: for what is in flight when the server is told to stop.
+        grace: for requests in flight when the server stops.
         access_log: whether each request is logged.
     """
 

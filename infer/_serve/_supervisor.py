@@ -1,7 +1,7 @@
-"""Several workers: processes that share a listener, kept running until they are told to stop.
+"""Several workers: processes that share a listener, restarted when they die.
 
-A worker ends with its supervisor, however that ends: it holds the reading end of a pipe whose
-writing end only the supervisor has, and the system closes that one for whoever is killed.
+A worker ends when its supervisor does, even if that is killed: it reads from a pipe whose writing
+end only the supervisor has, and the system closes that end when the supervisor is gone.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from infer._errors import InferError
-from infer._serve._log import tell_now
+from infer._serve._log import log_now
 from infer._serve._metrics import FOLDER_VARIABLE, claim_folder, remove_abandoned
 from infer._serve._settings import Settings
 
@@ -28,14 +28,14 @@ if TYPE_CHECKING:
     from multiprocessing.process import BaseProcess
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
-# Seconds that a worker gets beyond its grace, and before one that died is started again.
+# Seconds that a worker gets beyond its grace period, and before a dead one is restarted.
 _MORE = 5.0
 _RESTART = 1.0
-# So many times within so many seconds workers may be started again.
+# Workers may be restarted so many times within so many seconds.
 _MOST_RESTARTS = 5
 _WINDOW = 60.0
 
-# Serves from one process; is told what to call when connections are taken.
+# Serves from one process; calls its third argument once connections are accepted.
 Work = Callable[[Settings, socket.socket, Callable[[], None]], None]
 
 
@@ -43,21 +43,21 @@ class _Shared(NamedTuple):
     """What a worker inherits.
 
     Attributes:
-        alive: end of a pipe to read from; at its end the supervisor has ended.
-        owner: the other end, only for the supervisor to hold.
-        told: end of a pipe to write to, a byte when the worker is ready.
-        lock: on the folder of the metrics; it is abandoned when nobody holds this.
+        alive: reading end of a pipe; end of file means that the supervisor has ended.
+        owner: its writing end, which only the supervisor keeps.
+        ready: writing end of a pipe; each worker writes a byte once it is ready.
+        lock: on the folder of the metrics, which is abandoned once no process holds the lock.
     """
 
     alive: int
     owner: int
-    told: int
+    ready: int
     lock: int
 
 
 @contextmanager
 def handling(handler: Callable[[int, Any], None]) -> Iterator[None]:
-    """Handle SIGINT and SIGTERM, and afterwards as before."""
+    """Handle SIGINT and SIGTERM, and restore the previous handlers at the end."""
     before = {number: signal.signal(number, handler) for number in _SIGNALS}
     try:
         yield
@@ -73,12 +73,12 @@ def supervise(
 
     Args:
         work: serves from one worker.
-        settings: how.
-        listener: where connections arrive; closed at the end.
-        ready: is called when all workers take connections.
+        settings: see there.
+        listener: listening socket; closed at the end.
+        ready: called once all workers accept connections.
 
     Raises:
-        InferError: a worker ends before it can serve, or workers end again and again.
+        InferError: a worker ends before it can serve, or workers end repeatedly.
     """
     stopping: list[int] = []
     with handling(lambda number, _: stopping.append(number)):
@@ -90,40 +90,42 @@ def supervise(
                 "set TMPDIR, or type --workers 1"
             ) from None
         os.environ[FOLDER_VARIABLE] = folder
-        (alive, owner), (ear, told) = os.pipe(), os.pipe()
-        shared = _Shared(alive, owner, told, lock)
+        (alive, owner), (arrivals, readiness) = os.pipe(), os.pipe()
+        shared = _Shared(alive, owner, readiness, lock)
         start = partial(_start, work, settings, listener, shared)
         workers: list[BaseProcess] = []
         try:
             for _ in range(settings.workers):
                 workers.append(start())
-            if _await_all(workers, ear, stopping, folder):
+            if _await_all(workers, arrivals, stopping, folder):
                 ready()
                 _keep(workers, start, stopping, folder)
         finally:
             listener.close()
             _stop(workers, settings.grace + _MORE)
-            for descriptor in (*shared, ear):
+            for descriptor in (*shared, arrivals):
                 os.close(descriptor)
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def _await_all(workers: list[BaseProcess], ear: int, stopping: list[int], folder: str) -> bool:
-    """Wait until all workers are ready; return False if a signal comes first."""
+def _await_all(workers: list[BaseProcess], arrivals: int, stopping: list[int], folder: str) -> bool:
+    """Wait until all workers are ready; return False if a signal arrives first."""
     from multiprocessing import connection
 
     waiting = len(workers)
     while not stopping:
-        happened = connection.wait([ear, *(worker.sentinel for worker in workers)], timeout=0.2)
-        if ear in happened:
-            waiting -= len(os.read(ear, len(workers)))
+        happened = connection.wait(
+            [arrivals, *(worker.sentinel for worker in workers)], timeout=0.2
+        )
+        if arrivals in happened:
+            waiting -= len(os.read(arrivals, len(workers)))
         if not waiting:
             return True
         for worker in workers:
             if not worker.is_alive() and not stopping:
-                how = _tell_death(worker)
+                how = _log_death(worker)
                 raise InferError(
-                    f"a worker {how} before it could serve; its log tells more{_hint(how, folder)}"
+                    f"a worker {how} before it could serve; see its log{_hint(how, folder)}"
                 )
     return False
 
@@ -134,7 +136,7 @@ def _keep(
     stopping: list[int],
     folder: str,
 ) -> None:
-    """Start again each worker that ends, until a signal comes."""
+    """Restart workers that end, until a signal arrives."""
     from multiprocessing import connection
 
     restarts: deque[float] = deque()
@@ -143,14 +145,14 @@ def _keep(
         dead = [index for index, worker in enumerate(workers) if not worker.is_alive()]
         if not dead or stopping:
             continue
-        hows = [_tell_death(workers[index]) for index in dead]
+        hows = [_log_death(workers[index]) for index in dead]
         now = time.monotonic()
         while restarts and now - restarts[0] > _WINDOW:
             restarts.popleft()
         if len(restarts) == _MOST_RESTARTS:
             raise InferError(
                 f"workers ended {_MOST_RESTARTS + 1} times within {_WINDOW:.0f} s, the last "
-                f"{hows[-1]}; the log tells more{_hint(hows[-1], folder)}"
+                f"{hows[-1]}; see the log{_hint(hows[-1], folder)}"
             )
         restarts.append(now)
         time.sleep(_RESTART)
@@ -161,11 +163,11 @@ def _keep(
 def _start(work: Work, settings: Settings, listener: socket.socket, shared: _Shared) -> BaseProcess:
     from multiprocessing import get_context
 
-    # Safe to fork, as this process has neither threads nor an event loop.
+    # Forking is safe: this process has neither threads nor an event loop.
     worker = get_context("fork").Process(
         target=_work_apart, args=(work, settings, listener, shared)
     )
-    # A signal waits until the worker no longer has the supervisor's handlers.
+    # Signals are blocked until the worker has replaced the supervisor's handlers.
     signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
     try:
         worker.start()
@@ -185,26 +187,30 @@ def _stop(workers: list[BaseProcess], seconds: float) -> None:
             worker.join()
 
 
-def _tell_death(worker: BaseProcess) -> str:
-    """Log that a worker ended, and return how."""
+def _log_death(worker: BaseProcess) -> str:
+    """Log that a worker ended; return how."""
     status = worker.exitcode or 0
     how = f"ended with exit code {status}"
     if status < 0:
         with suppress(ValueError):
             how = f"was ended by {signal.Signals(-status).name}"
-    tell_now("worker", {"pid": worker.pid, "problem": how})
+    log_now("worker", {"pid": worker.pid, "problem": how})
     return how
 
 
 def _hint(how: str, folder: str) -> str:
-    """Return what a bus error means: a file in memory that the disk has no place for."""
-    return f"; is the disk of {folder} full? set TMPDIR to another" if "SIGBUS" in how else ""
+    """Return a hint for SIGBUS: the disk is full, so a memory-mapped file cannot grow."""
+    return (
+        f"; is the disk of {folder} full? Set TMPDIR to a folder on another"
+        if "SIGBUS" in how
+        else ""
+    )
 
 
 def _work_apart(work: Work, settings: Settings, listener: socket.socket, shared: _Shared) -> None:
-    """Serve from a process that was forked."""
+    """Serve from a forked process."""
     for number in _SIGNALS:
-        signal.signal(number, signal.SIG_DFL)  # until the server has handlers of its own
+        signal.signal(number, signal.SIG_DFL)  # until the server installs its own handlers
     signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
     os.close(shared.owner)
     orphaned = threading.Event()
@@ -218,13 +224,13 @@ def _work_apart(work: Work, settings: Settings, listener: socket.socket, shared:
 
     def ready() -> None:
         with suppress(BrokenPipeError):
-            os.write(shared.told, b".")
+            os.write(shared.ready, b".")
 
     threading.Thread(target=end_with_supervisor, name="samebits-parent", daemon=True).start()
     try:
         work(settings, listener, ready)
     except (InferError, OSError) as error:
-        tell_now("worker", {"pid": os.getpid(), "problem": str(error)})
+        log_now("worker", {"pid": os.getpid(), "problem": str(error)})
         sys.exit(1)
     if orphaned.is_set():
         os.close(shared.lock)

@@ -1,7 +1,7 @@
-"""Numbers in the protocol's two forms, JSON and binary, to arrays and back.
+"""Conversion between arrays and the protocol's two forms of tensors, JSON and binary.
 
-A tensor has the datatype that it says. A decimal in JSON is rounded once to that, not first to a
-double: the same as a client sends in binary. The model then rounds once to its own dtype.
+A decimal in JSON is rounded once to the datatype of the tensor, not first to a double, so JSON and
+binary tensors are the same. The model then rounds once to its own dtype.
 """
 
 from __future__ import annotations
@@ -12,13 +12,14 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from infer._ieee.floats import beside
-from infer._serve._errors import RequestError, brief, cut, show
+from infer._serve._errors import RequestError, show
+from infer._text import outline, shortened
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-# By the protocol's name: numpy's little-endian type. BYTES is text, which no model takes.
+# The protocol's datatypes as little-endian numpy types. BYTES is text, which no model accepts.
 DATATYPES = {
     "BOOL": "?",
     "UINT8": "<u1",
@@ -35,11 +36,11 @@ DATATYPES = {
 }
 OF_DTYPE = {"float32": "FP32", "float64": "FP64"}
 
-# JSON's -0 is an integer to a parser, and an integer has no minus zero.
+# A JSON parser reads -0 as an integer, which loses the sign.
 _MINUS_ZERO = re.compile(rb"-0(?![.0-9eE])")
-# Integers up to here are doubles.
+# Integers up to this are exact as doubles.
 _EXACT = 1 << 53
-# By numpy's kind of dtype; integers are the rest.
+# Accepted Python types by kind of numpy dtype; the other kinds accept integers.
 _ALLOWED: dict[str, set[type]] = {"b": {bool}, "f": {int, float}}
 
 
@@ -47,9 +48,9 @@ class _Format(NamedTuple):
     """A binary format narrower than double.
 
     Attributes:
-        dropped: significand bits that a double has more.
-        smallest_normal: below it the values are equally spaced.
-        spacing: their distance.
+        dropped: how many fewer significand bits it has.
+        smallest_normal: below this, values are equally spaced.
+        spacing: the distance of these values.
     """
 
     dropped: int
@@ -61,12 +62,12 @@ _NARROW = {"FP16": _Format(42, 2.0**-14, 2.0**-24), "FP32": _Format(29, 2.0**-12
 
 
 def loads(data: bytes | bytearray | memoryview) -> Any:
-    """Parse JSON, where NaN, Infinity and -Infinity are numbers, as Python and Triton have it.
+    """Parse JSON that may contain NaN, Infinity and -Infinity, as Python and Triton do.
 
-    An integer of more than 64 bits becomes a float. Of a key that is there twice, the last counts.
+    An integer of more than 64 bits becomes a float. The last value of a duplicate key counts.
 
     Raises:
-        RequestError: it is not JSON.
+        RequestError: it is not valid JSON.
     """
     import orjson
 
@@ -75,7 +76,7 @@ def loads(data: bytes | bytearray | memoryview) -> Any:
         if b"-0" not in raw or _MINUS_ZERO.search(raw) is None:
             return orjson.loads(raw)
     except orjson.JSONDecodeError:
-        pass  # perhaps for a NaN
+        pass  # possibly because of a NaN
     try:
         return json.loads(raw.decode(), parse_int=_integer)
     except (ValueError, RecursionError) as error:
@@ -83,12 +84,12 @@ def loads(data: bytes | bytearray | memoryview) -> Any:
 
 
 def loads_text(data: bytes | bytearray | memoryview) -> Any:
-    """Parse JSON that ``loads`` has parsed, with each number as the text that stands there."""
+    """Parse JSON that ``loads`` has parsed, but keep numbers as text."""
     return json.loads(bytes(data).decode(), parse_int=str, parse_float=str)
 
 
 def _integer(text: str) -> int | float:
-    """Read an integer as orjson does, but for minus zero."""
+    """Parse an integer as orjson does, except for minus zero."""
     if text == "-0":
         return -0.0
     if len(text) <= 20 and -(1 << 63) <= (value := int(text)) < 1 << 64:
@@ -97,14 +98,14 @@ def _integer(text: str) -> int | float:
 
 
 def dumps(document: Any) -> bytes:
-    """Write JSON; what is not finite is written as NaN, Infinity, -Infinity."""
+    """Serialize JSON with NaN, Infinity and -Infinity."""
     import orjson
 
     try:
         text = orjson.dumps(document)
-    except TypeError:  # text that is no Unicode, half of a surrogate pair
+    except TypeError:  # text with a lone surrogate
         text = b"null"
-    # orjson writes null for them; nothing else here is ever null.
+    # orjson writes null for non-finite numbers; nothing else here is ever null.
     return text if b"null" not in text else json.dumps(document, separators=(",", ":")).encode()
 
 
@@ -114,16 +115,16 @@ def from_json(
     """Return the tensor of a JSON list, flat or nested.
 
     Args:
-        data: what stands at "data".
+        data: value of "data".
         datatype: a key of DATATYPES.
-        shape: what stands at "shape".
-        count: how many numbers that makes.
-        reread: returns the same data with each number as text; called only for a number that its
-            double does not tell enough of.
+        shape: value of "shape".
+        count: how many numbers the shape implies.
+        reread: returns the same data with numbers as text; called only if the double of a number
+            is not enough to round it correctly.
 
     Raises:
-        RequestError: it is no list, holds something else than numbers of the datatype, or more or
-            fewer of them than the shape says.
+        RequestError: it is not a list, contains anything but numbers of the datatype, or their
+            count does not match the shape.
     """
     import numpy as np
 
@@ -156,7 +157,7 @@ def from_json(
         limits = np.iinfo(dtype)
         for value in (min(flat), max(flat)):
             if not limits.min <= value <= limits.max:
-                raise RequestError(400, f"{_show(value)} in 'data' is no {datatype}")
+                raise RequestError(400, f"{_show(value)} in 'data' is not a valid {datatype}")
     return np.array(flat, dtype).reshape(shape)
 
 
@@ -179,7 +180,7 @@ def from_binary(data: memoryview, datatype: str, shape: list[int], count: int) -
     """Return the tensor of little-endian bytes, without a copy.
 
     Raises:
-        RequestError: there are more or fewer bytes than the shape says.
+        RequestError: the number of bytes does not match the shape.
     """
     import numpy as np
 
@@ -190,14 +191,14 @@ def from_binary(data: memoryview, datatype: str, shape: list[int], count: int) -
             f"shape {show(shape)} of {datatype} takes {count * dtype.itemsize:,} bytes, found "
             f"{len(data):,}",
         )
-    if dtype.kind == "b":  # any byte may come, but a bool is 0 or 1
+    if dtype.kind == "b":  # any byte may arrive, but a bool is 0 or 1
         return np.not_equal(np.frombuffer(data, np.uint8), 0).reshape(shape)
     array: NDArray[Any] = np.frombuffer(data, dtype)
     return array.reshape(shape)
 
 
 def to_binary(answers: NDArray[Any]) -> memoryview:
-    """Return the little-endian bytes of answers, without a copy where they are so already."""
+    """Return the little-endian bytes of answers, without a copy if possible."""
     import numpy as np
 
     little = np.ascontiguousarray(answers, answers.dtype.newbyteorder("<"))
@@ -205,7 +206,7 @@ def to_binary(answers: NDArray[Any]) -> memoryview:
 
 
 def _flatten(data: Any, shape: list[int]) -> list[Any]:
-    """Return nested lists as one; each level must be as long as the shape says."""
+    """Flatten nested lists, whose lengths must match the shape."""
     if type(data) is not list:
         raise RequestError(400, f"expected a list at 'data', found {_show(data)}")
     flat: list[Any] = data
@@ -221,5 +222,5 @@ def _flatten(data: Any, shape: list[int]) -> list[Any]:
 
 
 def _show(value: Any) -> str:
-    """Return how an error repeats a value: as JSON spells it, cut short."""
-    return cut(json.dumps(brief(value)))
+    """Return an excerpt of a value for an error message, in JSON."""
+    return shortened(json.dumps(outline(value)))

@@ -1,6 +1,6 @@
-"""Whether a model takes what a request says, however the request came: over HTTP or gRPC.
+"""Checks of a request against its model, for HTTP and gRPC.
 
-Each function raises a ``RequestError``; what it is given may be any parsed JSON value.
+Arguments may be any parsed JSON values.
 """
 
 from __future__ import annotations
@@ -12,25 +12,25 @@ from infer._artifact.card import ModelCard
 from infer._serve._errors import RequestError, show
 from infer._serve._tensors import DATATYPES
 
-# numpy 1 has no more axes.
+# numpy 1 supports no more axes.
 _MOST_AXES = 32
-# numpy counts the bytes of an empty array as if its axes of length 0 were not there; its dtype has
-# up to 8, and twice that leaves room.
+# numpy computes the bytes of an empty array without its axes of length 0. An element has up to 8
+# bytes; twice that is safe.
 _MOST_EXTENT = sys.maxsize // 16
 
 
 def check_input(card: ModelCard, name: Any, datatype: Any, shape: Any, most: int) -> int:
-    """Return how many numbers the input tensor has.
+    """Check the input tensor; return how many numbers it has.
 
     Args:
         card: of the model.
         name: of the tensor.
-        datatype: a key of ``DATATYPES``.
-        shape: a list of lengths.
+        datatype: should be a key of ``DATATYPES``.
+        shape: should be a list of lengths.
         most: how many numbers a request may have.
 
     Raises:
-        RequestError: 400 if the model takes no such tensor, 413 if it is too large.
+        RequestError: 400 if the model does not accept the tensor, 413 if it is too large.
     """
     if name != card.input.name:
         raise RequestError(
@@ -52,7 +52,7 @@ def check_input(card: ModelCard, name: Any, datatype: Any, shape: Any, most: int
 
 
 def check_output(card: ModelCard, name: Any) -> None:
-    """Check the name of the output that is asked for.
+    """Check the name of the requested output.
 
     Raises:
         RequestError: 400 if the model has no such output.

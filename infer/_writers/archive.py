@@ -1,7 +1,7 @@
-"""Zip archives as torch reads them: stored records in order, no dates, no compression.
+"""Zip archives for torch: uncompressed records in order, without dates.
 
-``zipfile`` writes the same bytes. This takes a tenth of the time of importing that, and holds what
-it writes once.
+``zipfile`` writes the same bytes. This takes a tenth of the time of importing it, and keeps only
+one copy of the data in memory.
 """
 
 from __future__ import annotations
@@ -10,16 +10,16 @@ import struct
 from binascii import crc32
 from collections.abc import Iterable
 
-# A version of the format, flags, the method "stored", then 1980-01-01, 00:00.
+# Format version, flags, compression method "stored", then 1980-01-01, 00:00.
 _COMMON = struct.pack("<5H", 20, 0, 0, 0, 33)
-_CHECK = struct.Struct("<3L")  # CRC-32, then the size twice: as stored and as read
+_CHECK = struct.Struct("<3L")  # CRC-32, then the compressed and the uncompressed size
 _ATTRIBUTES = 0o644 << 16
 
 
 def pack(records: Iterable[tuple[str, Iterable[bytes]]]) -> bytearray:
-    """Return an archive of records, each a name and the pieces of its content.
+    """Return an archive of records, each a name and the parts of its content.
 
-    There may be no more than 65,535, of less than 4 GiB together, which no card can exceed.
+    The format allows 65,535 records and 4 GiB in total, which no card can exceed.
     """
     archive, directory, count = bytearray(), bytearray(), 0
     for name, pieces in records:

@@ -1,7 +1,7 @@
-"""``model.onnx``: the program of a card, one node for each step, or several.
+"""``model.onnx``: the program of a card as an ONNX graph, with one or more nodes per step.
 
-Written as protocol buffers, field by field in the order of their numbers: what the package onnx
-writes for the same model. The numbers stand in onnx.proto of https://github.com/onnx/onnx.
+The file consists of protocol buffers, with fields in the order of their numbers: the same bytes as
+the package onnx writes. The numbers are those in onnx.proto of https://github.com/onnx/onnx.
 """
 
 from __future__ import annotations
@@ -10,11 +10,13 @@ import struct
 
 from infer._artifact.card import ModelCard, Port
 from infer._files.varint import varint
+from infer._program.kept_zeros import with_kept_sums
 from infer._program.operations import Node
-from infer._writers.nodes import in_order
+from infer._program.program import Program
+from infer._writers.linearize import linearize
 
-# Opset 9 (2018), unless an operation needs a later one: runtimes from then on load the file. IR 4
-# is the version that belongs to it.
+# Opset 9 (2018), unless an operation needs a later one, so that old runtimes load the file too. It
+# belongs to IR version 4.
 OPSET = 9
 IR_VERSION = 4
 _ELEMENT_TYPES = {"float32": 1, "float64": 11}
@@ -27,10 +29,11 @@ def render(card: ModelCard) -> bytes:
     """Return the bytes of an ONNX model with one input and one output of dynamic length.
 
     Args:
-        card: its program becomes the nodes; its names, units and formula the documentation.
+        card: its program becomes the nodes; its names, units and formula become documentation.
     """
     source, target = card.input, card.output
-    opsets = [step.operation.opset for step in card.compiled.steps]
+    program = with_kept_sums(card.compiled)
+    opsets = [step.operation.opset for step in program.steps]
     opset = _text(1, "") + _number(2, max(OPSET, *opsets))
     metadata = {
         "name": card.name,
@@ -44,15 +47,14 @@ def render(card: ModelCard) -> bytes:
             _number(1, IR_VERSION),
             _text(2, "samebits"),
             _text(6, card.description),
-            _field(7, _graph(card)),
+            _field(7, _graph(card, program)),
             _field(8, opset),
             *(_field(14, _text(1, key) + _text(2, value)) for key, value in metadata.items()),
         )
     )
 
 
-def _graph(card: ModelCard) -> bytes:
-    program = card.compiled
+def _graph(card: ModelCard, program: Program) -> bytes:
     element_type, dtype = _ELEMENT_TYPES[card.dtype], _FORMATS[card.dtype]
     tensors = {
         name: _number(2, element_type) + _text(8, name) + _field(9, struct.pack(dtype, value))
@@ -62,7 +64,7 @@ def _graph(card: ModelCard) -> bytes:
     for number, step in enumerate(program.steps, 1):
         found, last = step.rule("onnx"), f"_{number}"
         root = (found, step.operands, {}) if isinstance(found, str) else found(step, program)
-        for name, node in in_order(root, last):
+        for name, node in linearize(root, last):
             nodes.append(_node(node, f"step{name[1:]}", step.target if name == last else name))
             for value in node[1]:
                 if isinstance(value, int):
@@ -94,7 +96,7 @@ def _node(node: Node, name: str, target: str) -> bytes:
 
 
 def _index(value: int) -> str:
-    """Return the name of a whole number; no name in a card begins like this."""
+    """Return the name of an integer constant; no name in a card starts with an underscore."""
     return f"_{value}"
 
 
@@ -107,7 +109,8 @@ def _value(port: Port, element_type: int, shape: bytes) -> bytes:
     )
 
 
-# Protocol buffers: a field is its number and kind, then a number or a length and so many bytes.
+# Protocol buffers: a field is its number and wire type, then a number, or a length and that many
+# bytes.
 
 
 def _number(field: int, value: int) -> bytes:

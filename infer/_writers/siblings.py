@@ -1,4 +1,4 @@
-"""The files beside a card: what they must contain, and reading them."""
+"""The files next to a card: their required content, and reading them."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from infer._artifact.sha256 import sha256
 from infer._artifact.store import Artifact
 from infer._errors import ArtifactError
 
-# By file: the module beside this one that writes it.
+# The module in this folder that writes each file.
 _WRITERS = {"model.onnx": "onnx", "model.pt": "torchscript", "model.pt2": "torchexport"}
 
 
 def content(file: str, card: ModelCard) -> bytes | bytearray:
-    """Return what a file beside a card must contain.
+    """Return the required content of a file next to a card.
 
     Args:
         file: one of ``infer._artifact.format.SIBLING_FILES``.
-        card: the card; the result depends on its program, for ``model.onnx`` also on its texts.
+        card: the result depends on its program, and for ``model.onnx`` on its texts.
 
     Raises:
         OperationError: the file's format does not support an operation of the program.
@@ -30,10 +30,10 @@ def content(file: str, card: ModelCard) -> bytes | bytearray:
 
 
 def read(artifact: Artifact, file: str) -> bytes:
-    """Read a file beside a card.
+    """Read a file next to a card.
 
     Raises:
-        ArtifactError: it does not contain what ``content`` returns, or is missing.
+        ArtifactError: its content is not what ``content`` returns, or it is missing.
     """
     found = artifact.card.files[file]
     expected = content(file, artifact.card)

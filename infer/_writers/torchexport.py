@@ -1,4 +1,4 @@
-"""``model.pt2``: the program of a card as a graph of torch.export, one node a step, or several.
+"""``model.pt2``: the program of a card as a torch.export graph, with one or more nodes per step.
 
 The result is what ``torch.export.save`` of torch 2.13.0 writes for a module with these steps, in
 version 8.20 of its schema. Constants are arguments of the nodes, so there are no weights.
@@ -16,11 +16,11 @@ from infer._artifact.sha256 import sha256
 from infer._program.operations import Node
 from infer._program.program import Program
 from infer._writers.archive import pack
-from infer._writers.argument import argument
-from infer._writers.nodes import in_order
+from infer._writers.input_name import input_name
+from infer._writers.linearize import linearize
 
 _DTYPES = {"float32": 7, "float64": 8}
-# One tensor in and one out, as torch.utils._pytree describes it.
+# The description of a single tensor in torch.utils._pytree.
 _LEAF: dict[str, Any] = {"type": None, "context": None, "children_spec": []}
 _BY_NAME = {"type": "builtins.dict", "context": "[]", "children_spec": []}
 
@@ -28,7 +28,7 @@ _BY_NAME = {"type": "builtins.dict", "context": "[]", "children_spec": []}
 def render(card: ModelCard) -> bytearray:
     """Return the bytes of an archive that ``torch.export.load`` reads.
 
-    The module takes a tensor of shape (n,), or (n, features); n may be 0 or 1, too.
+    The module takes a tensor of shape (n,), or (n, features), for any n.
     """
     no_weights = (b'{"config": {}}',)
     records: dict[str, Iterable[bytes]] = {
@@ -45,11 +45,11 @@ def render(card: ModelCard) -> bytearray:
 
 
 def _graph(card: ModelCard) -> Iterator[bytes]:
-    """Yield the graph as JSON, in pieces: in one it would be held twice."""
+    """Yield the graph as JSON in parts, to avoid a second copy in memory."""
     program = card.compiled
-    names = {program.input: argument(program.input)}
+    names = {program.input: input_name(program.input)}
     nodes = _nodes(program, names)
-    # torch.export derives the symbol for the length from the place where it finds it.
+    # torch.export derives the symbol for the length from the expression that it is read from.
     place = f"L['{names[program.input]}'].size()[0]"
     length = f"s{int(sha256(place.encode()), 16) % 100}"
     before, between, after = _frame(names[program.input], names[program.output], length)
@@ -67,15 +67,15 @@ def _graph(card: ModelCard) -> Iterator[bytes]:
 
 
 def _nodes(program: Program, names: dict[str, str]) -> list[tuple[str, Node]]:
-    """Return the nodes of a graph by name, and add what each step's value is called there."""
+    """Return the nodes of a graph with their names, and add the name of each step's value."""
     found: list[tuple[str, Node]] = []
     counts: dict[str, int] = {}
     for number, step in enumerate(program.steps, 1):
         name, overload, inputs = f"_{number}", step.rule("torchexport"), step.operands
         if isinstance(overload, str):
-            if inputs[0] in program.constants:  # in torch the tensor comes first
+            if inputs[0] in program.constants:  # torch expects the tensor first
                 overload, inputs = step.rule("torchexport_reversed"), inputs[::-1]
-            # After the overload, numbered from the second on; names of Python's own from the first.
+            # Named after the overload; repeated names are numbered, and builtins of Python always.
             name = overload.partition(".")[0]
             count = counts[name] = counts.get(name, hasattr(builtins, name) - 1) + 1
             name += f"_{count}" if count else ""
@@ -84,7 +84,7 @@ def _nodes(program: Program, names: dict[str, str]) -> list[tuple[str, Node]]:
         else:
             root = overload(step, program)
         names[step.target] = name
-        found += in_order(root, name)
+        found += linearize(root, name)
     return found
 
 

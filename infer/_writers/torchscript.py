@@ -1,8 +1,8 @@
-"""``model.pt``: the program of a card as TorchScript, one statement a step.
+"""``model.pt``: the program of a card as TorchScript, with one statement per step.
 
 The archive has the records of ``torch.jit.save``: a class as source code, and its constants as
-tensors, pickled as torch pickles them. What torch.jit.save would write for a module cannot be made
-from a card: it has the module's class and local variables in it.
+tensors, pickled as by torch. The exact output of torch.jit.save cannot be derived from a card: it
+contains the class and the local variables of the module.
 """
 
 from __future__ import annotations
@@ -12,8 +12,10 @@ import struct
 from collections.abc import Iterator
 
 from infer._artifact.card import ModelCard
+from infer._program.kept_zeros import with_one_zero
+from infer._program.program import Program
 from infer._writers.archive import pack
-from infer._writers.argument import argument
+from infer._writers.input_name import input_name
 
 _CLASS = "__torch__.samebits.Model"
 _STORAGES = {"float32": ("<f", b"FloatStorage"), "float64": ("<d", b"DoubleStorage")}
@@ -25,11 +27,12 @@ def render(card: ModelCard) -> bytes | bytearray:
     The module takes a tensor of any shape; with features, of shape (..., features).
     """
     layout, storage = _STORAGES[card.dtype]
-    numbers = [struct.pack(layout, value) for _, value in sorted(card.compiled.constants.items())]
+    program = with_one_zero(card.compiled)
+    numbers = [struct.pack(layout, value) for _, value in sorted(program.constants.items())]
     module, _, name = _CLASS.rpartition(".")
     records = {
         "byteorder": b"little",
-        "code/__torch__/samebits.py": _code(card).encode(),
+        "code/__torch__/samebits.py": _code(program).encode(),
         "constants.pkl": _pickled(len(numbers), storage),
         **{f"constants/{index}": number for index, number in enumerate(numbers)},
         "data.pkl": b"\x80\2c%b\n%b\nq\0)\x81}(ubq\1." % (module.encode(), name.encode()),
@@ -38,9 +41,9 @@ def render(card: ModelCard) -> bytes | bytearray:
     return pack((f"archive/{name}", (data,)) for name, data in sorted(records.items()))
 
 
-def _code(card: ModelCard) -> str:
-    program, x = card.compiled, argument(card.input.name)
-    # No name in a card begins like those of the steps.
+def _code(program: Program) -> str:
+    x = input_name(program.input)
+    # No name in a card starts with an underscore, as the names of steps do.
     names = {name: f"CONSTANTS.c{index}" for index, name in enumerate(sorted(program.constants))}
     names[program.input] = x
     lines = [
@@ -69,8 +72,8 @@ def _pickled(count: int, storage: bytes) -> bytes:
 def _tensors(count: int, storage: bytes) -> Iterator[bytes]:
     """Yield the pickle of each tensor.
 
-    Like torch's, the pickle puts into its memo what it makes, and takes strings and globals from
-    there when it needs them again.
+    Like torch's, the pickle stores every object in its memo, and reuses strings and globals from
+    there.
     """
     memo, known = itertools.count(), dict[bytes, int]()
 
@@ -84,7 +87,7 @@ def _tensors(count: int, storage: bytes) -> Iterator[bytes]:
         rebuild = once(b"ctorch._utils\n_rebuild_tensor_v2\n")
         kind = once(_string(b"storage")) + once(b"ctorch\n%b\n" % storage)
         place = once(_string(b"%d" % index)) + once(_string(b"cpu"))
-        # A storage of one element, which is a record of its own.
+        # A storage with one element; each storage is a separate record.
         yield (
             rebuild
             + b"(("

@@ -1,10 +1,10 @@
-// Computes models in any JavaScript engine; docs/artifact-format.md is the contract.
-// It is a classic script, not a module: a page that was opened as a file may load it, too.
+// Computes models in any JavaScript engine, as specified in docs/artifact-format.md. This is a
+// classic script, not a module, so that a page that was opened as a file can load it too.
 "use strict";
 const samebits = (() => {
   const view = new DataView(new ArrayBuffer(8));
 
-  // The bit pattern, as hex digits; all nans have the same.
+  // The bit pattern in hex digits; the same for all nans.
   function bits(value, dtype) {
     if (dtype === "float32") {
       view.setFloat32(0, value);
@@ -19,8 +19,8 @@ const samebits = (() => {
     return view.getBigUint64(0);
   }
 
-  // By how a step is written: what it computes from its operands, before rounding. k is the index
-  // of a feature. infer/_program/operations.py has the same rows.
+  // The operations, by their notation in a program: from the operands to the result before
+  // rounding. k is the index of a feature. infer/_program/operations.py has the same rows.
   const operations = new Map([
     ["a + b", (a, b) => a + b],
     ["a - b", (a, b) => a - b],
@@ -40,7 +40,8 @@ const samebits = (() => {
     return { target, operation, a: names[0], b: names[1], k: parseInt(line.split("[")[1], 10) };
   }
 
-  // Returns a function from the features' values to { answer, at }: at holds every step's value.
+  // Returns a function from the values of the features to { answer, at }; at has the value of each
+  // step.
   function compile(card) {
     const round = card.dtype === "float32" ? Math.fround : (value) => value;
     const steps = card.program.map(readStep);
@@ -56,8 +57,8 @@ const samebits = (() => {
     };
   }
 
-  // The interval's ends at some doubles: as in infer/_curve/interval.py, operation by operation.
-  // t is the quantile of Student's distribution, sigma that of a new reading, 0 for the curve.
+  // The ends of the interval at some doubles, with the operations of infer/_curve/interval.py. t is
+  // the quantile of Student's t distribution; sigma is that of a new reading, or 0 for the curve.
   function interval(found, values, t, sigma) {
     const tables = values.map((value, j) => {
       const u = (value - found.center[j]) / found.half_width[j];
@@ -85,15 +86,15 @@ const samebits = (() => {
     "i",
   );
 
-  // The double nearest to a decimal, as Python's float() reads it; undefined if it is none.
+  // The double nearest to a decimal, as from Python's float(); undefined if it is not a number.
   function toDouble(text) {
     const word = /^([+-]?)(inf(?:inity)?|nan)$/i.exec(text.trim());
     if (word) return /nan/i.test(word[2]) ? NaN : word[1] === "-" ? -Infinity : Infinity;
     return NUMBER.test(text.trim()) ? Number(text.trim().replaceAll("_", "")) : undefined;
   }
 
-  // The value of the dtype nearest to a decimal, rounded once: by way of a double it is rounded
-  // twice, which matters where the double lies halfway between two float32 values.
+  // The value of the dtype nearest to a decimal, rounded once. Rounding to a double first rounds
+  // twice, which matters where the double is halfway between two float32 values.
   function fromText(text, dtype) {
     const double = toDouble(text);
     if (double === undefined || dtype === "float64") return double;
@@ -104,10 +105,11 @@ const samebits = (() => {
     return Math.fround(view.getFloat64(0));
   }
 
-  // 1n, 0n or -1n: whether a decimal's magnitude is more, as much or less than its double's.
+  // 1n, 0n or -1n: whether the magnitude of a decimal is greater than, equal to or less than its
+  // double's.
   function beyond(text, pattern) {
     const [, whole = "", fraction = "", only = "", power = "0"] = NUMBER.exec(text);
-    // A subnormal double is taken for a larger one: it is far from the smallest float32 anyway.
+    // This overestimates a subnormal double, which is far below the smallest float32 anyway.
     let double = (pattern & 0xfffffffffffffn) | (1n << 52n);
     let decimal = BigInt(whole + fraction + only);
     const two = ((pattern >> 52n) & 0x7ffn) - 1075n;
@@ -130,14 +132,14 @@ const samebits = (() => {
     return text.includes(".") ? text : `${text}.0`;
   }
 
-  // The shortest decimal that rounds to a value of the dtype: as in infer/_ieee/shortest.py.
+  // The shortest decimal that rounds to a value of the dtype, as in infer/_ieee/shortest.py.
   function shortest(value, dtype) {
     const size = Math.abs(value);
     if (dtype === "float64" || !Number.isFinite(value) || size === 0) return repr(value);
     const [mantissa, power] = size.toExponential(100).split("e");
     const all = mantissa.replace(".", "");
-    // Below a power of two the gap is half as wide as above it; there the decimal next beyond
-    // can hit although the nearest one misses.
+    // Below a power of two the spacing is half of that above it, so the next larger decimal can
+    // round to the value although the nearest one does not.
     const lopsided = /^..[08]0{5}$/.test(bits(size, "float32"));
     for (let count = size < 2 ** -126 ? 1 : 6; ; count++) {
       const down = BigInt(all.slice(0, count));

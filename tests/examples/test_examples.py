@@ -32,13 +32,13 @@ TESTED = {
 
 
 @pytest.fixture
-def run(tmp_path):
+def run(tmp_path, warm):
     """Return a function that runs an example into tmp_path and returns what it prints."""
 
-    def run_example(name, *arguments):
+    def run_example(name, *arguments, python=warm / "python"):
         environment = {key: os.environ[key] for key in os.environ if key != "SAMEBITS_ARTIFACTS"}
         result = subprocess.run(
-            [sys.executable, "-W", "error", EXAMPLES / name, *arguments],
+            [python, "-W", "error", EXAMPLES / name, *arguments],
             capture_output=True,
             text=True,
             check=False,
@@ -140,7 +140,7 @@ def test_calibrate_and_deploy(run, tmp_path):
     exact = Exact([(1, x) for x in data["COUNTS"]], data["KILOPASCAL"])
     constant, slope = map(float, exact.coefficients)
     document = tmp_path / "sensor" / "model.json"
-    printed = run("calibrate_and_deploy.py", tmp_path)
+    printed = run("calibrate_and_deploy.py", tmp_path, python=sys.executable)
     zeros = re.sub(rb'("digest": ")[0-9a-f]{64}', rb"\g<1>" + b"0" * 64, document.read_bytes())
     low, high = exact.prediction((1, 1000))
     assert printed.splitlines() == [

@@ -124,7 +124,7 @@ def test_a_folder_that_holds_something_else_is_not_replaced(fitted, tmp_path):
     (tmp_path / "f2c").mkdir()
     (tmp_path / "f2c" / "thesis.tex").write_text("years of work")
     before = tree(tmp_path)
-    with pytest.raises(ExportError, match=r"f2c holds 'thesis\.tex', which is no part of"):
+    with pytest.raises(ExportError, match=r"f2c holds 'thesis\.tex', which is not part of"):
         export.save(fitted("f2c"), tmp_path)
     assert tree(tmp_path) == before
 
@@ -188,7 +188,7 @@ def another_card(card):
     *others, last = card.compiled.constants.items()
     nearby = float(np.nextafter(np.float32(last[1]), np.float32(np.inf)))
     constants = {**dict(others), last[0]: nearby}
-    return dataclasses.replace(card, compiled=card.compiled._replace(constants=constants))
+    return card._replace(compiled=card.compiled._replace(constants=constants))
 
 
 @pytest.mark.parametrize(

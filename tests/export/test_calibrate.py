@@ -640,3 +640,20 @@ def test_the_command_is_quick_to_help():
     )
     assert "calibrate" not in result.stderr
     assert not {"torch", "numpy", "pyarrow", "matplotlib"} & set(result.stdout.split())
+
+
+def test_the_command_does_not_load_torchs_compiler(here):
+    (here / "r.csv").write_text("x,y\n1,2\n2,4.1\n3,5.9\n4,8.2\n")
+    code = (
+        "import sys; from export._calibrate_cli import main\n"
+        "main(sys.argv[1:], standalone_mode=False); print(*sys.modules)"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code, "r.csv"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    loaded = set(result.stdout.splitlines()[-1].split())
+    assert {"torch", "onnxruntime"} <= loaded
+    assert not {"sympy", "torch._dynamo", "torch._inductor"} & loaded

@@ -122,7 +122,7 @@ def test_a_single_file_has_no_name_beside_its_rows(here):
             2,
         ),
         (["big", "--engine", "rey"], "no engine named 'rey'. Did you mean 'ray'?", 1),
-        (["big", "--address", "10.0.0.1:6379"], "joins no cluster; type: --engine ray", 1),
+        (["big", "--address", "10.0.0.1:6379"], "cannot join a cluster; type: --engine ray", 1),
         (["-", "--engine", "ray"], "--engine ray takes a file or a folder that all machines ", 2),
         (["big", "--x", "row"], "big/a.csv: --x 'row': no such column. Did you mean 'raw'?", 2),
     ],

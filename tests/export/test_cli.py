@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from export._cli import main
-from infer._writers import onnx
+from infer._program.operations import OPERATIONS
 
 
 def run(*arguments, folder):
@@ -102,7 +102,8 @@ def test_wrong_calls_from_a_shell(tmp_path):
         (["f2c", "--all"], "Name the models to export, or type --all."),
         (
             ["f2c", "dynamic_net.ordr4"],
-            "no artifact named 'dynamic_net.ordr4'. Did you mean 'dynamic_net.order4' or ",
+            "no artifact named 'dynamic_net.ordr4'. Did you mean 'dynamic_net.order4'? "
+            "Known: dynamic_net, dynamic_net.order3, dynamic_net.order4, dynamic_net.order5.",
         ),
         (["f2c.order4"], "no artifact named 'f2c.order4'. Known: f2c."),
         (["f2c."], "no artifact named 'f2c.'. Did you mean 'f2c'? Known: f2c."),
@@ -146,7 +147,7 @@ def test_a_refusal_is_a_message_and_an_exit_code(tmp_path, monkeypatch):
     assert isinstance(result.exception, SystemExit)  # a message, and no traceback
     assert "holds 'thesis.tex'" in result.output
 
-    monkeypatch.setattr(onnx, "_OPERATIONS", onnx._OPERATIONS | {"+": "Sub"})
+    monkeypatch.setitem(OPERATIONS, "+", OPERATIONS["+"]._replace(onnx="Sub"))
     result = CliRunner().invoke(main, ["f2c", "--out", str(tmp_path / "new")])
     assert result.exit_code == 1
     assert "Error: f2c was not written: " in result.output

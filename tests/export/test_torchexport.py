@@ -15,6 +15,7 @@ import torch
 from torch import nn
 
 from export._artifact import build
+from export._stored_graph import function_of
 from infer._ieee.patterns import inputs
 from train._learn.models import MODELS
 
@@ -107,6 +108,8 @@ def test_a_million_patterns_give_the_modules_bits(archives, name, same):
     x = generator.integers(0, 1 << 32, shape, np.uint32).view(np.float32)
     x = torch.from_numpy(x)
     assert same(loaded(data)(x).numpy(), module(x).numpy())
+    # What export proves before it writes a file.
+    assert same(function_of(data)(x).numpy(), loaded(data)(x).numpy())
 
 
 def test_the_same_module_gives_the_same_bytes(fitted, archives):
@@ -206,8 +209,10 @@ def test_every_step_keeps_its_bits_at_every_length(written, kind, features, dtyp
     name = str(dtype).removeprefix("torch.")
     x = torch.tensor(inputs(1 << 14, name, features, seed=4), dtype=dtype)
     x = x if features else x[:, 0]
-    served = loaded(written(module, features))
+    data = written(module, features)
+    served = loaded(data)
     assert same(served(x).numpy(), module(x).numpy())
+    assert same(function_of(data)(x).numpy(), served(x).numpy())
     assert served(x).isfinite().sum() > 1000
     for length in LENGTHS:
         answers = served(x[:length])

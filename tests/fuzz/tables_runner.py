@@ -28,6 +28,8 @@ import infer
 from infer._artifact.store import find
 from infer._errors import InferError
 from infer._files._tables import arrow_ipc, parquet_footer, parquet_pages, thrift
+from infer._files._text.dialect import find_dialect
+from infer._files._text.numbers import MISSING
 from infer._ieee.floats import from_text
 from infer._score import _job
 from train._errors import TrainError
@@ -232,23 +234,33 @@ def _plain(value):
 
 def expected_of_text(data, readings, rows):
     """Return the numbers on some lines, as the csv module and decimals read them."""
-    table, choice = readings._table, readings._choice
-    lines = data.decode(table.encoding.codec, table.encoding.errors)
-    lines = io.StringIO(lines, newline="")
-    lines = ["\n" if line.startswith("#") else line for line in lines]
-    reader = csv.reader(iter(lines), delimiter=table.delimiter, strict=True)
-    found, line = {}, 1
-    for row in [text.split() for text in lines] if table.delimiter == " " else reader:
+    dialect, choice = readings._table.dialect, readings._choice
+    lines = data.decode(dialect.encoding.codec, dialect.encoding.errors)
+    lines = list(io.StringIO(lines, newline=""))
+    assert all(not line.startswith("x") for line in lines[: dialect.start - 2])
+    marks = tuple(dialect.comment)
+    lines = ["\n" if line.startswith(marks) else line for line in lines[dialect.start - 1 :]]
+    blanks = dialect.delimiter == " "
+    reader = csv.reader(
+        iter(lines), delimiter=dialect.delimiter, skipinitialspace=True, strict=True
+    )
+    found, line = {}, dialect.start
+    for row in [text.split() for text in lines] if blanks else reader:
         found[line] = row
-        line = line + 1 if table.delimiter == " " else reader.line_num + 1
-    filled = [number for number, row in found.items() if "".join(row).strip() or len(row) > 1]
-    wanted = filled[1:] if table.header else filled
+        line = line + 1 if blanks else dialect.start + reader.line_num
+    wanted = [number for number, row in found.items() if "".join(row).strip() or len(row) > 1]
 
-    def number(cell):
+    def number(cell, style):
         cell = cell.strip().replace("\u2212", "-")
-        return Fraction(Decimal(cell.replace(",", ".") if table.comma else cell))
+        for sign in ",.'\u2019 \u00a0":
+            if sign in style.thousands and sign != style.decimal:
+                cell = cell.replace(sign, "")
+        return Fraction(Decimal(cell.replace(",", ".") if style.decimal == "," else cell))
 
-    cells = [[number(found[row][column]) for row in rows] for column in (*choice.x, choice.y)]
+    cells = [
+        [number(found[row][column], dialect.styles[column]) for row in rows]
+        for column in (*choice.x, choice.y)
+    ]
     return wanted, cells
 
 
@@ -368,27 +380,36 @@ def is_file(path):
 
 def check_scored_text(before, after, model):
     """Compare a scored text with what it was: each record, and its answer."""
-    head = before.split(b"\n")[0]
-    delimiter = max(b",;\t|", key=lambda mark: head.count(bytes([mark])))
+    dialect = find_dialect(lambda: io.BytesIO(before))
+    codec, errors = dialect.encoding.codec, dialect.encoding.errors
+    marks = tuple(dialect.comment)
 
     def rows(data):
-        file = io.StringIO(data.decode("latin-1"), newline="")
-        return [row for row in csv.reader(file, delimiter=chr(delimiter)) if row]
+        lines = list(io.StringIO(data.decode(codec, errors), newline=""))
+        lines = ["\n" if line.startswith(marks) else line for line in lines]
+        lines = lines[dialect.header - 1 :]
+        if dialect.delimiter == " ":
+            return [row for row in map(str.split, lines) if row]
+        reader = csv.reader(iter(lines), delimiter=dialect.delimiter, skipinitialspace=True)
+        return [row for row in reader if row]
 
     old, new = rows(before), rows(after)
-    place = [name.strip("\xef\xbb\xbf") for name in old[0]].index("x")
+    place = dialect.names.index("x")
     if [row[:-1] for row in new] != old:
         return "wrong records"
-    for given, row in zip(old[1:], new[1:], strict=True):
+    above = 1 + len(dialect.between)
+    for given, row in zip(old[above:], new[above:], strict=True):
         cell = given[place].strip(" \t")
-        if not cell or cell in ("NA", "N/A", "n/a", "NULL", "null", "None"):
+        got = row[-1].replace(",", ".") if dialect.styles[place].decimal == "," else row[-1]
+        if cell.lower() in MISSING:
             expected = ""
         else:
-            expected = repr(float(np.float32(model(from_text(cell, "float32")))))
-        if expected == "" and row[-1] == "":
+            plain = dialect.styles[place].plain(cell)
+            expected = repr(float(np.float32(model(from_text(plain, "float32")))))
+        if expected == "" and got == "":
             continue
-        if np.float32(row[-1]) != np.float32(expected) and "nan" not in expected:
-            return f"wrong: {cell!r} gives {row[-1]!r}, expected {expected}"
+        if np.float32(got) != np.float32(expected) and "nan" not in expected:
+            return f"wrong: {cell!r} gives {got!r}, expected {expected}"
     return "same"
 
 

@@ -4,7 +4,6 @@ import copy
 import os
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -143,18 +142,18 @@ def patterns():
 
 
 @pytest.fixture
-def million():
-    """Return a function from a card to inputs: the specials, then a million random bit patterns.
+def random_inputs():
+    """Return a function from a card and a count to the specials, then so many random bit patterns.
 
     They are an array of shape (n,), or (n, k) for k features.
     """
 
-    def make(card):
+    def make(card, count):
         width = card.features or 1
         unsigned = {"float32": np.uint32, "float64": np.uint64}[card.dtype]
         generator = np.random.default_rng(20_260)
         patterns = generator.integers(
-            0, np.iinfo(unsigned).max, (1_000_000, width), unsigned, endpoint=True
+            0, np.iinfo(unsigned).max, (count, width), unsigned, endpoint=True
         )
         corners = np.array(specials(card.dtype), card.dtype)[:, None]
         if card.features:
@@ -166,16 +165,14 @@ def million():
 
 
 @pytest.fixture
-def command(tmp_path):
-    """Return a function that runs an installed command in an empty folder."""
+def command(tmp_path, warm):
+    """Return a function that runs a command in an empty folder; see ``warm``."""
     folder = tmp_path / "cwd"
     folder.mkdir()
 
     def run(name, *arguments, stdin="", **variables):
-        path = shutil.which(name, path=str(Path(sys.executable).parent))
-        assert path is not None, f"{name} is not installed beside {sys.executable}"
         return subprocess.run(
-            [path, *map(str, arguments)],
+            [warm / name, *map(str, arguments)],
             input=stdin.encode() if isinstance(stdin, str) else stdin,
             capture_output=True,
             cwd=folder,

@@ -1,3 +1,8 @@
+import subprocess
+import sys
+
+import pytest
+
 import infer
 from infer._ieee.shortest import shortest
 
@@ -24,3 +29,39 @@ def test_an_own_model_of_that_name_does_not_take_its_place(command, write, line,
     write(line(name="f2c"), root=tmp_path / "own")
     result = command("f2c", "50", SAMEBITS_ARTIFACTS=str(tmp_path / "own"))
     assert result.stdout == command("f2c", "50").stdout
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("f2c", "98.6"),
+        ("f2c", "-40", "nan", "1e400", "-inf", "1_0", "50"),
+        ("f2c", "50", "1,2"),
+        ("infer", "run", "f2c", "-40"),
+        ("infer", "run", "plane", "1.5,2", "-1,1e9"),
+        ("infer", "run", "plane", "1.5,2", "3"),
+        ("infer", "run", "plain", "3"),
+        ("infer", "run", "./nowhere", "3"),
+    ],
+)
+def test_plain_numbers_are_answered_as_with_an_option(command, arguments):
+    plain, parsed = command(*arguments), command(*arguments, "--runtime", "auto")
+    assert plain.stdout == parsed.stdout
+    assert (plain.returncode, plain.stderr) == (parsed.returncode, parsed.stderr)
+
+
+@pytest.mark.parametrize("arguments", [["f2c", "98.6"], ["infer", "run", "plane", "1.5,2"]])
+def test_plain_numbers_need_no_click(arguments):
+    code = (
+        "import atexit, sys; from infer import _entry\n"
+        "atexit.register(lambda: print(*sys.modules)); getattr(_entry, sys.argv[0])()"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", f"import sys; sys.argv = {arguments}\n{code}"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    loaded = set(result.stdout.split())
+    assert "infer._program.on_floats" in loaded
+    assert not {"click", "typing", "dataclasses", "inspect", "contextlib"} & loaded

@@ -265,7 +265,7 @@ def test_what_is_put_into_the_field_is_answered(static, visit):
         steps = page.locator("#steps tbody tr").all_inner_texts()
         assert [step.split("\t")[0] for step in steps] == list(card.program)
         assert steps[-1].split("\t")[1:] == [expected[-1][0], expected[-1][1][2:]]
-        assert page.inner_text("#verdict") == "No server here: this page computed alone."
+        assert page.inner_text("#verdict") == "No server here: only this page computed."
 
 
 def test_the_address_keeps_the_input(static, visit):
@@ -529,7 +529,7 @@ def test_any_web_server_will_do(visit, static):
     with ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=folder)) as server:
         Thread(target=server.serve_forever, daemon=True).start()
         page = visit(f"http://127.0.0.1:{server.server_port}/")
-        assert page.inner_text("#verdict") == "No server here: this page computed alone."
+        assert page.inner_text("#verdict") == "No server here: only this page computed."
         with page.expect_download() as download:
             page.click("#file")
         assert (

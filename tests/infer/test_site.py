@@ -16,6 +16,8 @@ from infer._cli import main
 from infer._curve.student_t import quantile
 from infer._errors import ArtifactError, InputError
 
+SCRIPTS = ("evaluate.js", "bits.js", "calls.js", "card.js", "inputs.js", "page.js", "plot.js")
+
 
 @pytest.fixture
 def page():
@@ -44,14 +46,13 @@ def scripts(files):
     return cards, json.loads(facts)
 
 
-def test_every_file_has_its_type_and_each_card_is_beside_the_page(page, shipped):
+def test_every_file_has_its_type_and_each_card_is_a_file(page, shipped):
     files = page(*infer.list_models())
     types = {path: file.content_type for path, file in files.items() if "/" not in path}
     assert types == {
         "index.html": "text/html; charset=utf-8",
         "page.css": "text/css; charset=utf-8",
-        "page.js": "text/javascript; charset=utf-8",
-        "evaluate.js": "text/javascript; charset=utf-8",
+        **dict.fromkeys(SCRIPTS, "text/javascript; charset=utf-8"),
     }
     cards, _ = scripts(files)
     for name, text in zip(infer.list_models(), cards, strict=True):
@@ -62,7 +63,7 @@ def test_every_file_has_its_type_and_each_card_is_beside_the_page(page, shipped)
 
 def test_the_page_loads_nothing_from_elsewhere(page):
     files = page("f2c")
-    for path in ("index.html", "page.css", "page.js", "evaluate.js"):
+    for path in ("index.html", "page.css", *SCRIPTS):
         text = files[path].data.decode()
         loaded = re.findall(r'(?:src|href)="([^"#]+)', text)
         assert all(one.startswith("data:") or one in files for one in loaded)
@@ -114,7 +115,7 @@ def test_a_card_cannot_end_its_element(page, line, write):
     files = page(write(line(title=hostile, description="<!-- data -->")))
     cards, _ = scripts(files)
     assert [json.loads(card)["title"] for card in cards] == [hostile]
-    assert files["index.html"].data.decode().count("</script>") == 4
+    assert files["index.html"].data.decode().count("</script>") == len(SCRIPTS) + 2
 
 
 def test_models_are_one_or_more_and_differ_in_name(page, line, write, tmp_path):
@@ -161,7 +162,7 @@ def test_the_command_replaces_nothing_else(site, tmp_path):
     (foreign / "chapter1.tex").write_text("precious")
     code, output = site(foreign, "f2c")
     assert code == 2
-    assert "holds 'chapter1.tex', which `infer site` did not write" in output
+    assert "contains 'chapter1.tex', which `infer site` did not write" in output
     assert "--force" in output
     assert (foreign / "chapter1.tex").read_text() == "precious"
     assert site(foreign, "f2c", "--force")[0] == 0
@@ -172,12 +173,12 @@ def test_somebody_elses_page_of_the_same_file_names_is_kept(site, tmp_path):
     (tmp_path / "index.html").write_text("<!doctype html>mine")
     code, output = site(tmp_path, "f2c")
     assert code == 2
-    assert "holds 'index.html'" in output
+    assert "contains 'index.html'" in output
     file = tmp_path / "file"
     file.write_text("mine")
     code, output = site(file, "f2c")
     assert code == 2
-    assert "in the way" in output
+    assert "is not a folder" in output
 
 
 def test_what_cannot_be_written_leaves_the_old_page(site, tmp_path, monkeypatch):

@@ -27,15 +27,21 @@ from train._learn.tutorials import printed
 FILES = ["fit.json", "fit.png", "history.csv"]
 
 
-def run(*arguments, folder):
-    return subprocess.run(
-        [sys.executable, "-W", "error", "-m", "train", *map(str, arguments)],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        encoding="utf-8",
-        check=False,
-    )
+@pytest.fixture
+def run(tmp_path, warm):
+    """Return a function that runs the command in tmp_path; see ``warm``."""
+
+    def run_command(*arguments):
+        return subprocess.run(
+            [warm / "python", "-W", "error", "-m", "train", *map(str, arguments)],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            encoding="utf-8",
+            check=False,
+        )
+
+    return run_command
 
 
 def invoke(*arguments):
@@ -61,8 +67,8 @@ def strict(text):
 # As a shell sees it.
 
 
-def test_all_as_json_lines_and_nothing_written(fitted, tmp_path):
-    result = run("--all", "--json", folder=tmp_path)
+def test_all_as_json_lines_and_nothing_written(run, fitted, tmp_path):
+    result = run("--all", "--json")
     assert (result.returncode, result.stderr) == (0, "")
     records = [strict(line) for line in result.stdout.splitlines()]
     assert [record["model"] for record in records] == train.list_models()
@@ -72,8 +78,8 @@ def test_all_as_json_lines_and_nothing_written(fitted, tmp_path):
         assert record == report.as_record(fitted(record["model"]))
 
 
-def test_divergence_says_when_and_what_to_do(tmp_path):
-    result = run("f2c", "--recipe", "raw-diverges", "--json", "--out", "out", folder=tmp_path)
+def test_divergence_says_when_and_what_to_do(run, tmp_path):
+    result = run("f2c", "--recipe", "raw-diverges", "--json", "--out", "out")
     assert result.returncode == 1
     assert result.stderr.startswith("Error: f2c: recipe 'raw-diverges' diverged: ")
     assert "the loss of epoch 11 is not finite, at learning rate 0.01" in result.stderr
@@ -88,8 +94,8 @@ def test_divergence_says_when_and_what_to_do(tmp_path):
     assert strict((tmp_path / "out" / "fit.json").read_text("utf-8")) == record
 
 
-def test_no_name_is_a_wrong_call(tmp_path):
-    result = run(folder=tmp_path)
+def test_no_name_is_a_wrong_call(run, tmp_path):
+    result = run()
     assert result.returncode == 2
     assert "Name the models to fit, or use --all, --table or --resume." in result.stderr
     assert result.stderr.startswith("Usage: python -m train ")
@@ -476,8 +482,8 @@ def test_the_table_fails_if_a_number_is_not_reproduced(monkeypatch):
 
 
 @pytest.mark.slow
-def test_the_whole_table_is_reproduced(tmp_path):
-    result = run("--table", folder=tmp_path)
+def test_the_whole_table_is_reproduced(run, tmp_path):
+    result = run("--table")
     assert (result.returncode, result.stderr) == (0, "")
     _, _, *rows = result.stdout.splitlines()
     assert len(rows) == 20

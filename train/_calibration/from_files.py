@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
-import unicodedata
 from collections.abc import Sequence
 from functools import partial
 from itertools import accumulate
 from typing import NamedTuple
 
+from infer._files.words import plain_name
 from train._calibration.calibrate import calibrate_from
 from train._calibration.families.table import highest_degree
 from train._calibration.findings import Findings, ReadingsBlock
@@ -23,6 +22,7 @@ from train._readings import passes
 from train._readings.duplicates import Repeats, about_files, about_rows, repeats
 from train._readings.passes import Here, Mapper, Piece, Read, There, Watcher
 from train._readings.readings import MOST_LISTED, Block, LeftOut, Readings
+from train._readings.sentinels import Extremes, about
 from train._readings.table import Numbers
 
 
@@ -51,6 +51,7 @@ class _Summed(NamedTuple):
     left_out: list[LeftOut]
     left_out_count: int
     repeats: Repeats | None
+    extremes: list[Extremes]
 
 
 def calibrate_readings(
@@ -134,6 +135,7 @@ def calibrate_readings(
     except CalibrationError as error:
         raise CalibrationError(f"{of}: {error}") from error
     notes = about_files(files, found.rows, found.fingerprints) + about_rows(files, found.repeats)
+    notes += found.sentinels(files)
     left_out_rows = [row for _, row in found.left_out]
     return Fitted(calibration, row_word, notes, left_out_rows, found.left_out_count)
 
@@ -147,6 +149,7 @@ class _FirstPass:
         self.repeats: dict[int, Repeats] = {}
         self.left_out: list[tuple[int, LeftOut]] = []
         self.left_out_count = 0
+        self._extremes: dict[int, list[Extremes]] = {}
 
     def add(self, place: int, summed: _Summed) -> None:
         self.rows[place] = summed.sums.rows
@@ -156,15 +159,44 @@ class _FirstPass:
         self.left_out_count += summed.left_out_count
         self.left_out += [(place, row) for row in summed.left_out]
         self.left_out = sorted(self.left_out)[:MOST_LISTED]
+        self._extremes[place] = summed.extremes
+
+    def sentinels(self, files: Sequence[Readings]) -> list[str]:
+        """Return a sentence for each column with a value that may mean a missing one."""
+        first = files[0]
+        names = [*first.x_names, first.y_name]
+        labels = [f"column {name!r}" if name else f"column {i}" for i, name in enumerate(names, 1)]
+        found = []
+        for index, label in enumerate(labels):
+            whole = Extremes()
+            for place in sorted(self._extremes):
+                whole = whole.merge(self._extremes[place][index])
+            found += about(whole, label, self._where(whole, index, files))
+        return found
+
+    def _where(self, whole: Extremes, index: int, files: Sequence[Readings]) -> str:
+        """Return what a row's number counts, and in which file, where the outermost value is."""
+        odd = whole.sentinel()
+        for place in sorted(self._extremes):
+            ends = self._extremes[place][index]
+            known = {*ends.low, *((-value, row) for value, row in ends.high)}
+            if odd in known:
+                return f"{files[place].label} {files[place].row_word}".lstrip()
+        return files[0].row_word
 
 
 def _sum(terms: Sequence[Exponents], weighted: bool, read: Read, piece: Piece) -> _Summed:
     """Read a file for the first time."""
     sums = Sums(terms, weighted=weighted)
     kept: list[Block] | None = []
+    extremes = [Extremes()] * (sums.features + 1)
     for block in read(piece):
         exact = _exact(block)
         sums.add(exact.x, exact.y, exact.sigma)
+        columns = [column.as_doubles() for column in (*block.x, block.y)]
+        extremes = [
+            known.plus(values, block.rows) for known, values in zip(extremes, columns, strict=True)
+        ]
         if kept is not None:
             kept.append(block)
             kept = kept if sums.rows * (sums.features + 1) <= passes.MOST_KEPT else None
@@ -173,6 +205,7 @@ def _sum(terms: Sequence[Exponents], weighted: bool, read: Read, piece: Piece) -
         piece.readings.left_out,
         piece.readings.left_out_count,
         repeats(kept) if kept and sums.rows else None,
+        extremes,
     )
 
 
@@ -210,7 +243,7 @@ def variables(x: str, y: str) -> tuple[str, str]:
 
 
 def _variable(name: str, otherwise: str) -> str:
-    plain = _ascii(name)
+    plain = plain_name(name)
     if not plain:
         return otherwise
     if not plain[0].isalpha() or RESERVED.fullmatch(plain):
@@ -220,15 +253,5 @@ def _variable(name: str, otherwise: str) -> str:
 
 def artifact_name(text: str) -> str:
     """Return a valid artifact name, from a file's name without its ending."""
-    plain = _ascii(text)
+    plain = plain_name(text)
     return plain if plain[:1].isalpha() else f"calibration_{plain}".rstrip("_")
-
-
-def _ascii(text: str) -> str:
-    """Return text in lowercase letters, digits and _: accents are removed, others become _.
-
-    It is truncated to 100 characters: names in a card have at most 200.
-    """
-    letters = unicodedata.normalize("NFKD", text.lower())
-    plain = "".join(letter for letter in letters if not unicodedata.combining(letter))
-    return re.sub(r"[^a-z0-9]+", "_", plain).strip("_")[:100].rstrip("_")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from infer._errors import suggest
+from infer._text import suggest
 from train._errors import UnknownNameError
 from train._learn.modules import (
     SCALE,
@@ -214,4 +214,4 @@ def find_recipe(model: ModelSpec, name: str | None) -> Recipe:
 
 def unknown(kind: str, name: str, known: list[str]) -> str:
     """Return the message for an unknown name, with the closest known one."""
-    return f"no {kind} named {name!r}.{suggest(name, known)} Known: {', '.join(known)}."
+    return f"no {kind} named {name!r}.{suggest(name, known, 1)} Known: {', '.join(known)}."

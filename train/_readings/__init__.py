@@ -1,4 +1,4 @@
 """From files of readings to exact columns.
 
-A value is the number that the file says, or its row is named as invalid.
+Every value is exactly the number in the file; a row with anything else is reported as invalid.
 """

@@ -15,9 +15,11 @@ from infer._files._tables.arrow_ipc import OTHER_COLUMNS, survey
 from infer._files._tables.damage import FormatError, blame, blamed
 from infer._files._tables.parquet_footer import load_footer
 from infer._files._tables.parquet_pages import check_pages
+from infer._files._text.dialect import BLOCK_ROWS
+from infer._files.words import listed, shown
 from train._errors import ColumnsError, DamagedFileError
 from train._readings.source import Source
-from train._readings.table import BLOCK_ROWS, NO_FLAWS, Numbers, RawBlock, integers, listed, shown
+from train._readings.table import NO_FLAWS, Numbers, RawBlock, integers
 
 if TYPE_CHECKING:
     from typing import BinaryIO
@@ -38,6 +40,7 @@ class ArrowTable:
     kind: str
     names: tuple[str, ...]
     row_word = "row"
+    units = ()
 
     @property
     def layout(self) -> str:

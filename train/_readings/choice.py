@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple
+from unicodedata import normalize
 
+from infer._files.words import listed, shown
+from infer._text import suggest
 from train._errors import ColumnsError
-from train._readings.table import listed, shown
 
 
 class Choice(NamedTuple):
@@ -41,7 +43,8 @@ def choice_for(
     Raises:
         ColumnsError: the names are not the same, or two are and stand in another order.
     """
-    if tuple(names) == tuple(others):
+    names, others = list(map(_plain, names)), list(map(_plain, others))
+    if names == others:
         return choice
     if len(set(names)) < len(names) or sorted(names) != sorted(others):
         raise ColumnsError(
@@ -126,8 +129,13 @@ def choose(
     return Choice(picked, found["--y"], found.get("--sigma"), assumed)
 
 
+def _plain(name: str) -> str:
+    """Return a name as it is compared: two micro signs are one."""
+    return normalize("NFKC", name).strip()
+
+
 def _find(name: str, names: Sequence[str], option: str, file: str) -> int:
-    same = [index for index, other in enumerate(names) if other == name]
+    same = [index for index, other in enumerate(names) if _plain(other) == _plain(name)]
     if len(same) > 1:
         numbers = " and ".join(str(index + 1) for index in same)
         raise ColumnsError(
@@ -137,11 +145,7 @@ def _find(name: str, names: Sequence[str], option: str, file: str) -> int:
         return same[0]
     if name.isascii() and name.isdecimal() and 1 <= int(name) <= len(names):
         return int(name) - 1
-    from difflib import get_close_matches
-
-    lower = {other.lower(): other for other in names if other}
-    near = get_close_matches(name.lower(), lower, n=1)
-    hint = f" Did you mean {lower[near[0]]!r}?" if near else ""
+    hint = suggest(name, names, 1)
     raise ColumnsError(f"{file}: {option} {name!r}: no such column.{hint} {known_columns(names)}")
 
 

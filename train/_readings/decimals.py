@@ -7,11 +7,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 
 import numpy as np
 
-from train._readings.table import NO_FLAWS, Numbers, integers
+from infer._files._text.numbers import INFINITE, MISSING, NAN, Style
+from train._readings.table import DECLARED, NO_FLAWS, Numbers, integers
 
 _PLAIN = frozenset("0123456789+-.")
 _NUMBER = re.compile(r"([+-]?)(?:(\d+)\.?(\d*)|\.(\d+))(?:[eE]([+-]?\d+))?", re.ASCII)
@@ -21,20 +22,21 @@ _MOST_PLACES = 22
 _EXACT = 1e15
 # Longer texts are no readings, and Python converts no more than some thousand digits.
 _LONGEST = 300
-_MISSING = frozenset({"", "-", "--", "?", "n/a", "na", "#n/a", "null", "none", "<na>", "missing"})
-_NAN = frozenset({"nan", "+nan", "-nan", "#num!", "#div/0!"})
-_INFINITE = frozenset({sign + word for sign in ("", "+", "-") for word in ("inf", "infinity")})
+_POINTS = Style()
 
 
-def parse(texts: Sequence[str], *, comma: bool = False) -> Numbers:
+def parse(
+    texts: Sequence[str], *, style: Style = _POINTS, missing: Set[str] = frozenset()
+) -> Numbers:
     """Return a column of decimals, exactly.
 
     Args:
         texts: such as ``-1.50`` or ``2e-3``; blanks around them do not matter.
-        comma: whether the decimal separator is a comma.
+        style: how they are written.
+        missing: texts that mean a missing reading, beside the usual ones; lower case.
     """
-    whole = _parse_plain(texts, "," if comma else ".")
-    return _parse_each(texts, comma=comma) if whole is None else whole
+    whole = _parse_plain(texts, style.decimal)
+    return _parse_each(texts, style, missing) if whole is None else whole
 
 
 def _parse_plain(texts: Sequence[str], point: str) -> Numbers | None:
@@ -54,11 +56,11 @@ def _parse_plain(texts: Sequence[str], point: str) -> Numbers | None:
     return Numbers(np.rint(near * 10.0**places).astype(np.int64), places)
 
 
-def _parse_each(texts: Sequence[str], *, comma: bool) -> Numbers:
+def _parse_each(texts: Sequence[str], style: Style, missing: Set[str]) -> Numbers:
     found: list[tuple[int, int]] = []
     flaws: dict[int, str] = {}
     for index, text in enumerate(texts):
-        number = _parse_one(text, comma=comma)
+        number = _parse_one(text, style, missing)
         if isinstance(number, str):
             flaws[index] = number
             number = (0, 0)
@@ -68,15 +70,12 @@ def _parse_each(texts: Sequence[str], *, comma: bool) -> Numbers:
     return Numbers(integers(values), places, flaws or NO_FLAWS)
 
 
-def _parse_one(text: str, *, comma: bool) -> tuple[int, int] | str:
+def _parse_one(text: str, style: Style, missing: Set[str]) -> tuple[int, int] | str:
     """Return a whole number and its decimal places, or what is wrong."""
-    plain = text.strip().replace("\u2212", "-")
-    if comma:
-        # A point would be a thousands separator, or a sign that the file mixes both.
-        plain = plain.replace(".", "\0").replace(",", ".")
+    plain = style.plain(text) if len(text) <= _LONGEST else text
     match = _NUMBER.fullmatch(plain) if len(plain) <= _LONGEST else None
     if match is None:
-        return describe(text)
+        return describe(text, missing)
     sign, whole, after, alone, exponent = match.groups()
     digits = after if alone is None else alone
     value = int(sign + (whole or "") + digits)
@@ -91,14 +90,16 @@ def _parse_one(text: str, *, comma: bool) -> tuple[int, int] | str:
     return (value, places) if places >= 0 else (value * 10**-places, 0)
 
 
-def describe(text: str) -> str:
+def describe(text: str, missing: Set[str] = frozenset()) -> str:
     """Return what is wrong with a text that is no finite number."""
     plain = text.strip().lower()
-    if plain in _MISSING:
+    if plain in missing:
+        return DECLARED
+    if plain in MISSING:
         return "missing"
-    if plain in _NAN:
+    if plain in NAN:
         return "nan, not a number"
-    if plain in _INFINITE:
+    if plain in INFINITE:
         return "infinite"
     shown = text.strip()
     # A lone surrogate stands for a byte that is not in the file's encoding.

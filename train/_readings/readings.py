@@ -9,11 +9,13 @@ from typing import BinaryIO, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from infer._files.options import DEFAULT, ReadingOptions
 from train._errors import ColumnsError, ReadingsError
 from train._readings import arrow, excel, text
 from train._readings.choice import Choice, choice_for, choose, name_of
+from train._readings.sentinels import marked, marks
 from train._readings.source import Source
-from train._readings.table import Numbers, RawBlock, Table
+from train._readings.table import DECLARED, Numbers, RawBlock, Table
 
 # Endings of the names of files that hold readings, where a folder holds other files too.
 ENDINGS = (
@@ -29,6 +31,8 @@ ENDINGS = (
     ".ipc",
     ".xlsx",
 )
+# How much tells what kind of file it is.
+_MAGIC_BYTES = 16
 # Rows left out that are listed; the others are only counted.
 MOST_LISTED = 1000
 # Files of other kinds, by how they begin, with what to do about them.
@@ -40,6 +44,12 @@ _FOREIGN = {
     b"\xd0\xcf\x11\xe0": "an old Excel workbook (.xls); save it as .xlsx or CSV",
     b"FEA1": "Feather of version 1; write it anew as version 2, or as Parquet",
 }
+
+
+# An Excel workbook with a password is no zip archive, but a container that names this stream.
+_OLE = b"\xd0\xcf\x11\xe0"
+_ENCRYPTED = "EncryptedPackage".encode("utf-16-le")
+_OLE_BYTES = 1 << 24
 
 
 class Block(NamedTuple):
@@ -77,6 +87,8 @@ class Readings:
         size: its number of bytes.
         layout: what the file was taken for, for people.
         row_word: what a row's number counts, "line" or "row".
+        x_units: units of the input or the features, as the file says; 1 for none.
+        y_unit: unit of the reference.
         x_names: names of the input or the features; empty for a column without.
         y_name: name of the reference; empty without.
         sigma_name: name or number of its standard uncertainty's column; None without one.
@@ -93,6 +105,7 @@ class Readings:
         *,
         skip_invalid: bool = False,
         label: str = "",
+        missing: Sequence[str] = (),
     ) -> None:
         """Take some columns of a table; nothing is read yet."""
         self.name, self.size, self.label = source.name, source.size, label
@@ -104,7 +117,11 @@ class Readings:
         self.assumed = choice.assumed
         self.left_out: list[LeftOut] = []
         self.left_out_count = 0
+        units = table.units or ("1",) * len(table.names)
+        self.x_units = tuple(units[index] for index in choice.x)
+        self.y_unit = units[choice.y]
         self._table, self._choice = table, choice
+        self._missing = marks(missing)
         self._skip_invalid = skip_invalid
 
     def blocks(self) -> Iterator[Block]:
@@ -138,8 +155,9 @@ class Readings:
         flaws = self._flaws(raw, picked)
         if not flaws:
             return raw
-        first = min(flaws)
-        if not self._skip_invalid:
+        serious = [index for index, flaw in flaws.items() if not flaw.endswith(DECLARED)]
+        if serious and not self._skip_invalid:
+            first = min(serious)
             raise ReadingsError(
                 f"{self.name}, {self.row_word} {raw.rows[first]}{flaws[first]}. Correct the row, "
                 "or leave every such row out with --skip-invalid."
@@ -160,6 +178,8 @@ class Readings:
         for index, column in zip(picked, raw.columns, strict=True):
             for row, flaw in column.flaws.items():
                 flaws.setdefault(row, f", {self._label(index)}: {flaw}")
+            for row in marked(column, self._missing):
+                flaws.setdefault(row, f", {self._label(index)}: {DECLARED}")
         sigma = self._choice.sigma
         if sigma is not None:
             values = raw.columns[-1].as_doubles()
@@ -181,6 +201,7 @@ def open_readings(
     features: Sequence[str] = (),
     sigma: str | None = None,
     skip_invalid: bool = False,
+    options: ReadingOptions = DEFAULT,
 ) -> Readings:
     """Look at a file of readings: text, Parquet, Arrow or Excel, told from its first bytes.
 
@@ -191,6 +212,7 @@ def open_readings(
         features: the columns of several inputs.
         sigma: the column of the reference's standard uncertainty.
         skip_invalid: leave rows out that are not valid.
+        options: how to read it, where the file does not tell.
 
     Raises:
         ColumnsError: there is no such column, or it must be said which.
@@ -201,9 +223,9 @@ def open_readings(
     if isinstance(origin, Path) and origin.is_dir():
         raise ReadingsError(f"{origin} is a folder, expected a file of readings")
     source = Source(origin, str(origin) if isinstance(origin, Path) else "standard input")
-    table = _open_table(source)
+    table = _open_table(source, options)
     choice = choose(table.names, x=x, y=y, features=features, sigma=sigma, file=source.name)
-    return Readings(table, source, choice, skip_invalid=skip_invalid)
+    return Readings(table, source, choice, skip_invalid=skip_invalid, missing=options.missing)
 
 
 def open_files(
@@ -215,6 +237,7 @@ def open_files(
     features: Sequence[str] = (),
     sigma: str | None = None,
     skip_invalid: bool = False,
+    options: ReadingOptions = DEFAULT,
 ) -> list[Readings]:
     """Look at the files of a folder; see ``open_readings``.
 
@@ -226,6 +249,7 @@ def open_files(
         features: see there.
         sigma: see there.
         skip_invalid: see there.
+        options: see there.
 
     Raises:
         ColumnsError: the columns of one are not those of the first, or as there.
@@ -238,7 +262,7 @@ def open_files(
     for path in paths:
         source = Source(path, str(path))
         try:
-            table = _open_table(source)
+            table = _open_table(source, options)
             if not found:
                 names = table.names
                 choice = choose(names, x=x, y=y, features=features, sigma=sigma, file=source.name)
@@ -247,25 +271,36 @@ def open_files(
             hint = " If the file holds no readings, move it out, or begin its name with _."
             raise type(error)(f"{error}{hint if len(paths) > 1 else ''}") from error
         label = path.relative_to(folder).as_posix()
-        found.append(Readings(table, source, moved, skip_invalid=skip_invalid, label=label))
+        found.append(
+            Readings(
+                table,
+                source,
+                moved,
+                skip_invalid=skip_invalid,
+                label=label,
+                missing=options.missing,
+            )
+        )
     return found
 
 
-def _open_table(source: Source) -> Table:
-    sample, complete = source.head(text.SAMPLE_BYTES)
+def _open_table(source: Source, options: ReadingOptions) -> Table:
+    sample = source.head(_MAGIC_BYTES)
     for magic, what in _FOREIGN.items():
         if sample.startswith(magic):
-            raise ReadingsError(f"{source.name} is {what}")
+            locked = magic == _OLE and _ENCRYPTED in source.head(_OLE_BYTES)
+            found = "a workbook with a password; save it without one" if locked else what
+            raise ReadingsError(f"{source.name} is {found}")
     try:
         for magic, kind in arrow.MAGIC.items():
             if sample.startswith(magic):
                 return arrow.open_arrow(source, kind)
         if sample.startswith(excel.MAGIC):
-            return excel.open_excel(source)
+            return excel.open_excel(source, options)
     except ModuleNotFoundError as error:
         raise ModuleNotFoundError(
             f"reading {source.name} needs {error.name}, not installed here; type: "
             "pip install 'samebits[files]'",
             name=error.name,
         ) from None
-    return text.open_text(source, sample, complete=complete)
+    return text.open_text_table(source, options)

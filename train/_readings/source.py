@@ -50,7 +50,7 @@ class Source:
         stream.seek(0)
         return stream
 
-    def head(self, count: int) -> tuple[bytes, bool]:
-        """Return the first bytes, and whether these are all."""
+    def head(self, count: int) -> bytes:
+        """Return the first bytes."""
         with self.open() as stream:
-            return stream.read(count), self.size <= count
+            return stream.read(count)

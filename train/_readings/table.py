@@ -9,9 +9,9 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-# Rows of a block: few enough to stay small, enough that a block's own cost does not matter.
-BLOCK_ROWS = 1 << 16
 NO_FLAWS: Mapping[int, str] = MappingProxyType({})
+# What is wrong with a value of which the user says that it means a missing one.
+DECLARED = "missing, as --missing says"
 
 
 class Numbers(NamedTuple):
@@ -70,6 +70,10 @@ class Table(Protocol):
         """Names of the columns, in order; empty for one without."""
 
     @property
+    def units(self) -> tuple[str, ...]:
+        """Their units, 1 for none; empty if the file does not say."""
+
+    @property
     def layout(self) -> str:
         """What the file was taken for, for people."""
 
@@ -79,21 +83,6 @@ class Table(Protocol):
 
     def blocks(self, picked: Sequence[int]) -> Iterator[RawBlock]:
         """Yield the rows of some columns, by index, in blocks."""
-
-
-# Names of columns that are listed, and how much of each is shown.
-_MOST_LISTED, _LONGEST_NAME = 50, 60
-
-
-def shown(name: str) -> str:
-    """Return a column's name in quotes, for people."""
-    return repr(name if len(name) <= _LONGEST_NAME else f"{name[: _LONGEST_NAME - 1]}…")
-
-
-def listed(columns: Sequence[str]) -> str:
-    """Return columns as one text for people, but not so many that they fill the screen."""
-    more = len(columns) - _MOST_LISTED
-    return ", ".join(columns[:_MOST_LISTED]) + (f" and {more:,} more" if more > 0 else "")
 
 
 def integers(values: list[int]) -> NDArray[np.int64] | list[int]:

@@ -40,7 +40,7 @@ _ESCAPED = re.compile(r"_x([0-9A-Fa-f]{4})_")
 _NO_DATE = re.compile(r'"[^"]*"|\\.|_.|\*.|\[(?![hms]+\])[^\]]*\]|General', re.IGNORECASE)
 _DATES = frozenset({*range(14, 23), *range(27, 37), *range(45, 48), *range(50, 59)})
 
-_CELL_TAGS = frozenset({"sheetData", "row", "c", "v", "t", "rPh"})
+_CELL_TAGS = frozenset({"sheetData", "row", "c", "v", "t", "f", "rPh"})
 
 Attributes = dict[str, str]
 
@@ -51,16 +51,22 @@ class When(NamedTuple):
     text: str
 
 
+class Uncomputed(NamedTuple):
+    """A formula without a value: no program has computed it since it was written."""
+
+    text: str = "a formula without a value"
+
+
 class Failed(NamedTuple):
     """An error value of Excel's, such as #DIV/0!."""
 
     text: str
 
 
-Value = float | str | bool | When | Failed
+Value = float | str | bool | When | Failed | Uncomputed
 
 
-class Row(NamedTuple):
+class SheetRow(NamedTuple):
     """A row with something in it: its number from 1, and its cells by their column from 0."""
 
     number: int
@@ -68,15 +74,23 @@ class Row(NamedTuple):
     width: int
 
 
-class Sheet:
-    """The first sheet of a workbook.
+class SheetPart(NamedTuple):
+    """A sheet of cells: its name, whether it is hidden, and its part of the package."""
+
+    title: str
+    hidden: bool
+    path: str
+
+
+class Workbook:
+    """A workbook.
 
     Attributes:
-        title: its name.
+        sheets: its sheets of cells, in order.
     """
 
     def __init__(self, stream: BinaryIO) -> None:
-        """Open a workbook; its cells are read by ``rows``.
+        """Open a workbook; the cells of a sheet are read by ``rows``.
 
         Args:
             stream: the file; stays open, and must until the rows are read.
@@ -91,26 +105,29 @@ class Sheet:
             raise FormatError("it is a binary workbook (.xlsb); save it as .xlsx")
         sheets, self._epoch = _workbook(self._package, path)
         parts = self._package.targets(path)
-        found = [(title, *parts[key]) for title, key in sheets if key in parts]
-        found = [row for row in found if row[1] == "worksheet"]
-        if not found:
+        self.sheets = [
+            SheetPart(title, hidden, parts[key][1])
+            for title, key, hidden in sheets
+            if key in parts and parts[key][0] == "worksheet"
+        ]
+        if not self.sheets:
             raise FormatError("it has no sheet of cells")
-        self.title, _, self._part = found[0]
         by_kind = dict(parts.values())
         self._texts = _texts(self._package, by_kind.get("sharedStrings"))
         self._dates = _date_styles(self._package, by_kind.get("styles"))
 
-    def rows(self, wanted: Set[int] | None = None) -> Iterator[Row]:
-        """Yield the rows that have something in them, in order.
+    def rows(self, sheet: SheetPart, wanted: Set[int] | None = None) -> Iterator[SheetRow]:
+        """Yield the rows of a sheet that have something in them, in order.
 
         Args:
+            sheet: one of ``sheets``.
             wanted: the columns whose cells to give; None for all.
 
         Raises:
             FormatError: the sheet is damaged.
         """
         reader = _CellReader(self._texts, self._dates, self._epoch, wanted)
-        for _ in self._package.parse(self._part, reader.start, reader.end, reader.text):
+        for _ in self._package.parse(sheet.path, reader.start, reader.end, reader.text):
             yield from reader.rows
             reader.rows.clear()
 
@@ -125,7 +142,7 @@ class _CellReader:
         epoch: datetime.datetime,
         wanted: Set[int] | None,
     ) -> None:
-        self.rows: list[Row] = []
+        self.rows: list[SheetRow] = []
         self._texts, self._dates, self._epoch, self._wanted = texts, dates, epoch, wanted
         self._in_data = False
         self._row = 0
@@ -137,6 +154,7 @@ class _CellReader:
         self._pieces: list[str] | None = None
         self._found: list[str] = []
         self._phonetic = 0
+        self._has_formula = False
 
     def start(self, tag: str, attributes: Attributes) -> None:
         if tag not in _CELL_TAGS:
@@ -145,6 +163,8 @@ class _CellReader:
             self._start_cell(attributes)
         elif tag in ("v", "t"):
             self._pieces = []
+        elif tag == "f":
+            self._has_formula = True
         elif tag == "row" and self._in_data:
             self._start_row(attributes.get("r"))
         elif tag == "sheetData":
@@ -168,7 +188,7 @@ class _CellReader:
             self._end_cell()
         elif tag == "row" and self._in_data:
             if self._width:
-                self.rows.append(Row(self._row, self._cells, self._width))
+                self.rows.append(SheetRow(self._row, self._cells, self._width))
         elif tag == "sheetData":
             self._in_data = False
         elif tag == "rPh":
@@ -205,13 +225,17 @@ class _CellReader:
         if column <= self._column:
             raise FormatError(f"row {self._row:,} has cells that are out of order")
         self._column, self._cell, self._found = column, attributes, []
+        self._has_formula = False
 
     def _end_cell(self) -> None:
         text = "".join(self._found)[:_LONGEST_TEXT]
         self._cell, cell = {}, self._cell
-        if not text and cell.get("t") != "inlineStr":
+        if not text and self._has_formula:
+            value: Value = Uncomputed()
+        elif not text and cell.get("t") != "inlineStr":
             return
-        value = self._value(text, cell)
+        else:
+            value = self._value(text, cell)
         if value == "":
             return
         self._width = self._column + 1
@@ -250,16 +274,19 @@ class _CellReader:
         return f"cell {_column_name(self._column)}{self._row}"
 
 
-def _workbook(package: _Package, path: str) -> tuple[list[tuple[str, str]], datetime.datetime]:
+def _workbook(
+    package: _Package, path: str
+) -> tuple[list[tuple[str, str, bool]], datetime.datetime]:
     """Return the sheets, each with the key of its part, and the day that dates count from."""
-    sheets: list[tuple[str, str]] = []
+    sheets: list[tuple[str, str, bool]] = []
     epoch = datetime.datetime(1899, 12, 30)
 
     def start(tag: str, attributes: Attributes) -> None:
         nonlocal epoch
         if tag == "sheet":
             keys = [value for name, value in attributes.items() if name.endswith(" id")]
-            sheets.append((attributes.get("name", ""), keys[0] if keys else ""))
+            hidden = attributes.get("state", "visible") != "visible"
+            sheets.append((attributes.get("name", ""), keys[0] if keys else "", hidden))
         elif tag == "workbookPr" and attributes.get("date1904") in ("1", "true"):
             epoch = datetime.datetime(1904, 1, 1)
 

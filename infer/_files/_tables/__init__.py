@@ -1,4 +1,4 @@
-"""The parts of Parquet and Arrow files that their readers believe without checking.
+"""The parts of Parquet and Arrow files that their readers trust without checking.
 
-What a file claims is compared with the bytes that are there before any reader sees it.
+What a file claims is compared with its actual bytes before any reader sees it.
 """

@@ -1,4 +1,4 @@
-"""One ModelInferRequest to its ModelInferResponse: plain functions, without a socket in sight."""
+"""From a ModelInferRequest to its ModelInferResponse: plain functions, no sockets."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from infer._serve._tensors import OF_DTYPE, from_binary, to_binary
 from infer._serve._validation import check_input, check_output
 
 if TYPE_CHECKING:
-    from infer._serve._catalog import Served
+    from infer._serve._catalog import ServedModel
 
-# Bytes of a shape on the wire: more than any has that is taken.
+# Limit of a shape in bytes on the wire; every valid shape is shorter.
 _MOST_SHAPE = 320
 
 
@@ -22,29 +22,29 @@ class Inference(NamedTuple):
     """An answer.
 
     Attributes:
-        served: the model that gave it.
+        served: the model that computed it.
         message: the bytes of a ModelInferResponse.
-        elements: how many numbers were computed on.
+        elements: how many numbers were in the input.
     """
 
-    served: Served
+    served: ServedModel
     message: bytes
     elements: int
 
 
 def infer(
-    served: Served, fields: dict[str, Any], max_elements: int, *, final: bool = False
+    served: ServedModel, fields: dict[str, Any], max_elements: int, *, final: bool = False
 ) -> Inference:
-    """Answer a request, raw if its values are raw, and typed if they are typed.
+    """Answer a request: with raw contents if its contents are raw, with typed ones otherwise.
 
     Args:
-        served: the model that it is for.
+        served: the model.
         fields: of the ModelInferRequest.
-        max_elements: how many numbers it may have.
-        final: whether the answer is marked as the last one to its request.
+        max_elements: how many numbers the request may have.
+        final: whether to mark the answer as the last one to the request.
 
     Raises:
-        RequestError: it is not what the protocol or the model takes, or the model fails.
+        RequestError: the request is not valid for the protocol or the model, or the model failed.
     """
     try:
         return _infer(served, fields, max_elements, final=final)
@@ -52,7 +52,9 @@ def infer(
         raise RequestError(503, "not enough memory for this request; try again", RETRY) from None
 
 
-def _infer(served: Served, fields: dict[str, Any], max_elements: int, *, final: bool) -> Inference:
+def _infer(
+    served: ServedModel, fields: dict[str, Any], max_elements: int, *, final: bool
+) -> Inference:
     card = served.card
     parameters_of(fields, "the request")
     inputs, outputs = fields.get("inputs", []), fields.get("outputs", [])

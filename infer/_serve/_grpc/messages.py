@@ -20,8 +20,8 @@ class MessageField(NamedTuple):
         number: on the wire.
         name: in the message.
         kind: a scalar type, or the name of a message or an enumeration.
-        label: "repeated", "map" (from text), or nothing.
-        oneof: the name of the group of which one field is set at a time, or nothing.
+        label: "repeated", "map" (with string keys), or empty.
+        oneof: the name of its oneof group, or empty.
     """
 
     number: int
@@ -32,7 +32,7 @@ class MessageField(NamedTuple):
 
 
 class Schema(NamedTuple):
-    """All messages, by name and then by the number of the field, and all enumerations."""
+    """All messages, by name and field number, and all enumerations, by name."""
 
     messages: dict[str, dict[int, MessageField]]
     enums: dict[str, dict[str, int]]
@@ -40,7 +40,7 @@ class Schema(NamedTuple):
 
 @cache
 def schema() -> Schema:
-    """Return what the file declares."""
+    """Parse the file."""
     found = Schema({}, {})
     within: list[tuple[str, str]] = []
     with open(_PATH, encoding="utf-8") as file:

@@ -1,4 +1,4 @@
-"""The typed contents of a tensor to an array, and an array to them."""
+"""From the typed contents of a tensor to an array."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from infer._serve._tensors import DATATYPES
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-# By datatype, the field that its values stand in. FP16 has none: it is sent raw.
+# The field for the values of each datatype. FP16 has none: it must be sent raw.
 FIELDS = {
     "BOOL": "bool_contents",
     "INT8": "int_contents",
@@ -25,18 +25,18 @@ FIELDS = {
     "FP32": "fp32_contents",
     "FP64": "fp64_contents",
 }
-# Bytes that are decoded at a time: the steps of it take many times their memory.
+# How many bytes are decoded at a time: decoding needs several times their memory.
 _BLOCK = 1 << 18
 
 
 def from_contents(
     contents: dict[str, Any], datatype: str, shape: list[int], count: int
 ) -> NDArray[Any]:
-    """Return the tensor of typed contents, as ``wire`` reads them.
+    """Return the tensor of typed contents, as read by ``wire``.
 
     Raises:
-        RequestError: the field is not the datatype's, a value is none of the datatype, or there are
-            more or fewer values than the shape says.
+        RequestError: the field does not match the datatype, a value is out of range, or the number
+            of values does not match the shape.
     """
     import numpy as np
 
@@ -68,7 +68,7 @@ def from_contents(
 
 
 def aligned(x: NDArray[Any]) -> NDArray[Any]:
-    """Return an array in memory that arithmetic finds aligned; copied only if it is not."""
+    """Return the array in aligned memory; copies it only if needed."""
     import numpy as np
 
     if x.flags.aligned:
@@ -86,7 +86,7 @@ def _check_count(found: int, count: int, name: str, shape: list[int]) -> None:
 
 
 def _varints(data: NDArray[Any], name: str) -> NDArray[Any]:
-    """Return the numbers of whole varints as uint64."""
+    """Decode complete varints to uint64."""
     import numpy as np
 
     ends = np.flatnonzero(data < 0x80)
@@ -104,7 +104,7 @@ def _varints(data: NDArray[Any], name: str) -> NDArray[Any]:
 
 
 def _checked(values: NDArray[Any], dtype: Any, datatype: str, name: str) -> NDArray[Any]:
-    """Return numbers in their dtype, none of which it cannot hold."""
+    """Check that the numbers fit into their dtype."""
     import numpy as np
 
     if dtype.kind == "b":
@@ -114,5 +114,5 @@ def _checked(values: NDArray[Any], dtype: Any, datatype: str, name: str) -> NDAr
     limits = np.iinfo(dtype)
     wrong = (wide < limits.min) | (wide > limits.max)
     if wrong.any():
-        raise RequestError(400, f"{wide[wrong][0]:,} in {name!r} is no {datatype}")
+        raise RequestError(400, f"{wide[wrong][0]:,} in {name!r} is not a valid {datatype}")
     return wide

@@ -1,6 +1,6 @@
-"""The threads that calls run in, and the port that they come to.
+"""The gRPC server: its threads and its port.
 
-grpc.aio would need fewer threads, but a path that is not UTF-8 ends its server (grpcio 1.85).
+grpc.aio would need fewer threads, but a path that is not UTF-8 stops its server (grpcio 1.85).
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from infer._errors import InferError
 from infer._serve._log import Handler
+from infer._serve._memory import Budget
 from infer._serve._settings import Settings
 
 if TYPE_CHECKING:
@@ -28,20 +29,20 @@ if TYPE_CHECKING:
     from infer._serve._log import Log
     from infer._serve._metrics import Metrics
 
-# Seconds between two looks at what waits too long.
-_LOOK = 0.1
-# Calls at a time, beside the large ones that wait to be computed.
+# Seconds between two checks for calls that have waited too long.
+_INTERVAL = 0.1
+# Simultaneous calls, in addition to large ones that wait to be computed.
 _CALLS = 64
-# Streams of one connection.
+# Limit of simultaneous streams on one connection.
 _STREAMS = 128
 
 
 @contextmanager
 def reserved(settings: Settings) -> Iterator[Settings]:
-    """Keep the port for the workers, which then listen at it; with port 0, choose one.
+    """Reserve the port for the workers, which then listen on it; choose one for port 0.
 
     Raises:
-        InferError: somebody else listens there.
+        InferError: the port is not available.
     """
     if settings.grpc_port is None:
         yield settings
@@ -53,19 +54,19 @@ def reserved(settings: Settings) -> Iterator[Settings]:
             if sys.platform != "win32":
                 keeper.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             keeper.bind(address)
-            # Only now, so that it is an error if somebody was here before.
+            # Only now, so that it is an error if another process already listens.
             if hasattr(socket, "SO_REUSEPORT"):
                 keeper.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         except OSError as error:
             raise InferError(
-                f"cannot listen at {settings.host} port {settings.grpc_port}: "
+                f"cannot listen on {settings.host} port {settings.grpc_port}: "
                 f"{error.strerror or error}; try another --grpc-port"
             ) from None
         port = keeper.getsockname()[1]
         if not hasattr(socket, "SO_REUSEPORT"):  # Windows: two sockets cannot have one port
             keeper.close()
         if address[0] == "0.0.0.0":  # noqa: S104
-            # gRPC would listen at IPv6 too, if it could; nobody asked for that.
+            # gRPC would also listen on IPv6 if it could, which was not requested.
             other = keepers.enter_context(socket.socket(socket.AF_INET6, socket.SOCK_STREAM))
             with suppress(OSError):
                 other.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
@@ -75,29 +76,29 @@ def reserved(settings: Settings) -> Iterator[Settings]:
 
 @contextmanager
 def grpc_server(
-    settings: Settings, catalog: Catalog, metrics: Metrics, log: Log, pool: Executor
+    settings: Settings, budget: Budget, catalog: Catalog, metrics: Metrics, log: Log, pool: Executor
 ) -> Iterator[Callable[[], None]]:
-    """Take calls beside what else this process does; yield what stops that, from any thread.
+    """Serve calls in the background; yield a function that stops it, from any thread.
 
-    At the end, what is in flight has its grace.
+    At the end, calls in flight have their grace period.
 
     Raises:
-        InferError: the port cannot be listened at.
+        InferError: the port is not available.
     """
     if settings.grpc_port is None:
         yield lambda: None
         return
-    # What the library says by itself goes to standard error, where a line is JSON.
+    # The library would write its own messages to standard error, where every line is JSON.
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     import grpc
 
     from infer._serve._grpc.service import Service
 
     logger, handler = logging.getLogger("grpc"), Handler(log)
-    # The library calls it an error that a client sends a header in no encoding.
+    # The library logs an error when a client sends a header with an invalid encoding.
     handler.addFilter(lambda record: not record.getMessage().startswith("Invalid encoding"))
     logger.handlers, logger.propagate = [handler], False
-    service = Service(catalog, settings, metrics, log, pool)
+    service = Service(catalog, settings, budget, metrics, log, pool)
     calls = settings.max_queue + _CALLS
     with _threads(calls) as threads:
         server = grpc.server(
@@ -107,14 +108,14 @@ def grpc_server(
         server.start()
         stopped = threading.Event()
 
-        def look() -> None:
-            while not stopped.wait(_LOOK):
-                service.room.check()
+        def check_repeatedly() -> None:
+            while not stopped.wait(_INTERVAL):
+                service.limits.check()
 
         def stop() -> None:
             server.stop(settings.grace)
 
-        watch = threading.Thread(target=look, name="samebits-grpc-watch", daemon=True)
+        watch = threading.Thread(target=check_repeatedly, name="samebits-grpc-watch", daemon=True)
         watch.start()
         try:
             yield stop
@@ -126,7 +127,7 @@ def grpc_server(
 
 @contextmanager
 def _threads(count: int) -> Iterator[ThreadPoolExecutor]:
-    """Give so many threads, all of them started: later the system might refuse one."""
+    """Return that many threads, all started: later the system might refuse one."""
     ready = threading.Barrier(count)
     with ThreadPoolExecutor(count, thread_name_prefix="samebits-grpc") as threads:
         for _ in range(count):
@@ -135,7 +136,7 @@ def _threads(count: int) -> Iterator[ThreadPoolExecutor]:
 
 
 def _options(settings: Settings) -> list[tuple[str, int]]:
-    """Return the library's options, each for one of our limits."""
+    """Return the library's options that enforce our limits."""
     return [
         ("grpc.max_receive_message_length", settings.max_body),
         ("grpc.max_send_message_length", -1),
@@ -143,9 +144,9 @@ def _options(settings: Settings) -> list[tuple[str, int]]:
         ("grpc.max_allowed_incoming_connections", settings.max_connections),
         ("grpc.max_connection_idle_ms", round(settings.idle * 1000)),
         ("grpc.server_handshake_timeout_ms", round(settings.timeout * 1000)),
-        # We do it ourselves, with our limits.
+        # Messages are decompressed in ``service``, within our limits.
         ("grpc.per_message_decompression", 0),
-        # A window that grows by itself would hold bytes that nobody asked for.
+        # A window that grows by itself would buffer more than our limits.
         ("grpc.http2.bdp_probe", 0),
         ("grpc.so_reuseport", int(hasattr(socket, "SO_REUSEPORT"))),
     ]
@@ -159,7 +160,7 @@ def _listen(server: grpc.Server, settings: Settings) -> None:
     except RuntimeError:
         port = 0
     if port != settings.grpc_port:
-        raise InferError(f"cannot listen at {settings.host} port {settings.grpc_port}")
+        raise InferError(f"cannot listen on {settings.host} port {settings.grpc_port}")
 
 
 def _resolve(settings: Settings) -> tuple[int, int, int, str, tuple[str, int]]:

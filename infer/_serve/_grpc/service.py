@@ -1,4 +1,4 @@
-"""The calls: each reads a message, if it needs to, and returns its answer."""
+"""The calls of the service."""
 
 from __future__ import annotations
 
@@ -13,10 +13,12 @@ from urllib.parse import unquote
 
 from infer._serve import _metadata
 from infer._serve._encodings import unpack
-from infer._serve._errors import DisconnectedError, RequestError, cut
+from infer._serve._errors import DisconnectedError, RequestError
 from infer._serve._grpc import inference, wire
-from infer._serve._grpc.room import Hold, Room
+from infer._serve._grpc.limits import CallLimits, CallState
+from infer._serve._memory import Budget
 from infer._serve._settings import Settings
+from infer._text import shortened
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
@@ -29,16 +31,16 @@ if TYPE_CHECKING:
 
 NAME = "inference.GRPCInferenceService"
 
-# Bytes of a message that is answered at once: it takes less time than to wake a thread.
+# A message up to this many bytes is answered in the same thread: waking another takes longer.
 _SMALL = 1 << 16
-# Characters of an error, which is sent as a header.
+# Limit of characters of an error message, which is sent as a header.
 _LONGEST_ERROR = 1000
-# Seconds.
+# A call whose message is too large is cancelled within so many seconds.
 _CANCELLED_WITHIN = 0.05
-# How deflated data begin, by level.
+# The first bytes of deflated data, by level.
 _ZLIB = (b"\x78\x01", b"\x78\x5e", b"\x78\x9c", b"\x78\xda")
-_GONE = "the client has gone, or sent more than --max-body, or the grace is over"
-# By the HTTP status that an error has: the name of gRPC's.
+_GONE = "the client disconnected, sent more than --max-body, or the grace period is over"
+# gRPC status codes by HTTP status.
 _CODES = {
     400: "INVALID_ARGUMENT",
     404: "NOT_FOUND",
@@ -47,7 +49,7 @@ _CODES = {
     501: "UNIMPLEMENTED",
     503: "UNAVAILABLE",
 }
-# Calls of Triton that are not offered, and what to do instead.
+# Triton's calls that are not supported, and what to do instead.
 _INSTEAD = {
     **dict.fromkeys(
         ("RepositoryModelLoad", "RepositoryModelUnload"),
@@ -65,13 +67,13 @@ _INSTEAD = {
         "shared memory is not supported; send the values as raw_input_contents",
     ),
     "ModelStatistics": "statistics are at /metrics of the HTTP port, for Prometheus",
-    "TraceSetting": "there is no tracing; each call is a line of the access log",
+    "TraceSetting": "there is no tracing; each call is a line in the access log",
     "LogSettings": "the log is set when the server starts: --access-log or --no-access-log",
 }
 
 
 class _Call:
-    """One call, or one message of a stream, and what is logged of it."""
+    """One call, or one message of a stream, and what is logged about it."""
 
     def __init__(self, method: str, context: grpc.ServicerContext) -> None:
         self.method = method
@@ -84,22 +86,28 @@ class _Call:
 
     def fail(self, error: RequestError) -> None:
         self.status = _CODES.get(error.status, "INTERNAL")
-        self.error = cut(str(error), _LONGEST_ERROR)
+        self.error = shortened(str(error), _LONGEST_ERROR)
 
 
 Messages = Iterator[bytes]
-# Makes the answer to a call from what the call holds and from its messages.
-_Answer = Callable[[_Call, Hold, Messages], bytes]
+# Computes the answer to a call from its messages.
+_Answer = Callable[[_Call, CallState, Messages], bytes]
 
 
 class Service:
-    """The service of one worker. Each call runs in a thread of its own."""
+    """The service of one worker. Each call runs in its own thread."""
 
     def __init__(
-        self, catalog: Catalog, settings: Settings, metrics: Metrics, log: Log, pool: Executor
+        self,
+        catalog: Catalog,
+        settings: Settings,
+        budget: Budget,
+        metrics: Metrics,
+        log: Log,
+        pool: Executor,
     ) -> None:
-        """Put the parts together; the pool computes what is large."""
-        self.room = Room(settings)
+        """Store the components; the pool computes large requests."""
+        self.limits = CallLimits(settings, budget)
         self._catalog = catalog
         self._settings = settings
         self._metrics = metrics
@@ -108,10 +116,10 @@ class Service:
         self._queue = threading.Semaphore(settings.max_queue)
 
     def handler(self) -> grpc.GenericRpcHandler:
-        """Return what gRPC asks for the handler of a call.
+        """Return the handlers of all calls.
 
-        All are handlers of a stream of messages, which looks the same to a client, because only
-        these decide when a message is read.
+        All take a stream of messages, which looks the same to a client, because only such handlers
+        control when a message is read.
         """
         import grpc
 
@@ -140,32 +148,32 @@ class Service:
     def _run(
         self, call: _Call, context: grpc.ServicerContext, messages: Messages, answer: _Answer
     ) -> bytes:
-        """Return the answer to a call; its errors become its status."""
-        hold = self.room.open(context)
+        """Return the answer to a call; turn errors into its status."""
+        state = self.limits.open(context)
 
         def end() -> None:
-            """Note that the call is over: its answer was taken, or never will be."""
-            self.room.leave(hold)
+            """Handle the end of the call: its answer was read, or never will be."""
+            self.limits.close(state)
             if call.answered:
-                if hold.error is not None:
-                    self._failed(call, hold.error)
-                self._tell(call)
+                if state.error is not None:
+                    self._failed(call, state.error)
+                self._log_call(call)
 
-        if not context.add_callback(end):  # it is over already
-            self.room.leave(hold)
+        if not context.add_callback(end):  # the call is already over
+            self.limits.close(state)
         try:
             with self._errors(call, context):
-                found = answer(call, hold, messages)
-                self.room.take(hold, len(found))
-                self.room.wait(hold, self._settings.timeout)
+                found = answer(call, state, messages)
+                state.memory.take(len(found))
+                self.limits.wait(state, self._settings.timeout)
                 call.size, call.answered = len(found), True
                 return found
         finally:
-            self.room.leave(hold)
+            self.limits.close(state)
 
     @contextmanager
     def _errors(self, call: _Call, context: grpc.ServicerContext) -> Iterator[None]:
-        """End a call with the status of what is raised."""
+        """End a call with the status of the exception."""
         import grpc
 
         try:
@@ -176,24 +184,24 @@ class Service:
             call.status, call.error = "CANCELLED", _GONE
         except Exception as error:
             logging.getLogger("grpc").error("a call failed", exc_info=error)
-            self._failed(call, RequestError(500, "the server failed; its log tells why"))
+            self._failed(call, RequestError(500, "the server failed; see its log"))
         else:
             return
-        self._tell(call)
+        self._log_call(call)
         context.abort(getattr(grpc.StatusCode, call.status), call.error)
 
     def _failed(self, call: _Call, error: RequestError) -> None:
         call.fail(error)
         self._metrics.failed(call.model, error.status)
         if error.reason:
-            self._log.tell("failure", {"model": call.model, "error": error.reason})
+            self._log.event("failure", {"model": call.model, "error": error.reason})
 
     def _simple(self, answer: Callable[[dict[str, Any]], dict[str, Any]]) -> _Answer:
-        """Return a call of a function from the fields of its request to those of its answer."""
+        """Make a call of a function from the fields of a request to the fields of its answer."""
 
-        def run(call: _Call, hold: Hold, messages: Messages) -> bytes:
-            message = self._read(hold, messages)
-            found = answer(wire.decode(self._plain(hold, message), f"{call.method}Request"))
+        def run(call: _Call, state: CallState, messages: Messages) -> bytes:
+            message = self._read(state, messages)
+            found = answer(wire.decode(self._plain(state, message), f"{call.method}Request"))
             return wire.encode(found, f"{call.method}Response")
 
         return run
@@ -216,51 +224,55 @@ class Service:
             raise RequestError(404, "there is one repository, which has no name")
         return {"models": _metadata.index(self._catalog)}
 
-    def _infer(self, call: _Call, hold: Hold, messages: Messages) -> bytes:
-        return self._compute(call, hold, self._read(hold, messages))
+    def _infer(self, call: _Call, state: CallState, messages: Messages) -> bytes:
+        return self._compute(call, state, self._read(state, messages))
 
     def _stream(self, messages: Messages, context: grpc.ServicerContext) -> Iterator[bytes]:
-        """Answer one request after the other; an error is an answer, and does not end the call."""
-        hold, idle = self.room.open(context), self._settings.idle
-        if not context.add_callback(lambda: self.room.leave(hold)):
-            self.room.leave(hold)
+        """Answer requests one after another; an error is an answer and does not end the call."""
+        state, idle = self.limits.open(context), self._settings.idle
+        if not context.add_callback(lambda: self.limits.close(state)):
+            self.limits.close(state)
         try:
             with self._errors(_Call("ModelStreamInfer", context), context):
-                while (message := self.room.receive(hold, messages, idle)) is not None:
-                    yield from self._part(_Call("ModelStreamInfer", context), hold, message)
-                    self.room.give(hold)
+                while (message := self.limits.receive(state, messages, idle)) is not None:
+                    yield from self._part(_Call("ModelStreamInfer", context), state, message)
+                    self.limits.reset(state)
         finally:
-            self.room.leave(hold)
+            self.limits.close(state)
 
-    def _part(self, call: _Call, hold: Hold, message: bytes) -> Iterator[bytes]:
-        """Yield the answer to one message of a stream; return when it was taken."""
+    def _part(self, call: _Call, state: CallState, message: bytes) -> Iterator[bytes]:
+        """Yield the answer to one message of a stream; return once it has been read."""
         try:
-            inner = self._compute(call, hold, message, stream=True)
-            self.room.take(hold, len(inner))
+            inner = self._compute(call, state, message, stream=True)
+            state.memory.take(len(inner))
         except RequestError as error:
             self._failed(call, error)
             inner = wire.encode({"id": call.request_id}, "ModelInferResponse")
         answer = {"error_message": call.error, "infer_response": inner}
         found = wire.encode(answer, "ModelStreamInferResponse")
         call.size = len(found)
-        self.room.wait(hold, self._settings.timeout)
+        self.limits.wait(state, self._settings.timeout)
         try:
             yield found
         finally:
-            if hold.error is not None:
-                self._failed(call, hold.error)
-            self._tell(call)
+            if state.error is not None:
+                self._failed(call, state.error)
+            self._log_call(call)
 
-    def _compute(self, call: _Call, hold: Hold, message: bytes, *, stream: bool = False) -> bytes:
-        """Return the answer to a message; of the large ones, few are computed at a time."""
+    def _compute(
+        self, call: _Call, state: CallState, message: bytes, *, stream: bool = False
+    ) -> bytes:
+        """Return the answer to a message; large ones are queued."""
         began = perf_counter()
         if len(message) <= _SMALL and not _coding(message):
-            found = self._answer(call, hold, message, stream=stream)
+            found = self._answer(call, state, message, stream=stream)
         elif not self._queue.acquire(blocking=False):
-            raise RequestError(503, "too many large requests wait; try again")
+            raise RequestError(503, "too many large requests are waiting; try again")
         else:
             try:
-                found = self._pool.submit(self._answer, call, hold, message, stream=stream).result()
+                found = self._pool.submit(
+                    self._answer, call, state, message, stream=stream
+                ).result()
             finally:
                 self._queue.release()
         call.elements = found.elements
@@ -268,9 +280,9 @@ class Service:
         return found.message
 
     def _answer(
-        self, call: _Call, hold: Hold, message: bytes, *, stream: bool
+        self, call: _Call, state: CallState, message: bytes, *, stream: bool
     ) -> inference.Inference:
-        fields = wire.decode(self._plain(hold, message), "ModelInferRequest")
+        fields = wire.decode(self._plain(state, message), "ModelInferRequest")
         call.request_id = fields.get("id", "")
         name, version = fields.get("model_name", ""), fields.get("model_version") or None
         served = self._catalog.find(name, version)
@@ -279,26 +291,26 @@ class Service:
         final = stream and asked.get("bool_param", False)
         return inference.infer(served, fields, self._settings.max_elements, final=final)
 
-    def _plain(self, hold: Hold, message: bytes) -> bytes:
-        """Return a message unpacked, if it is compressed."""
+    def _plain(self, state: CallState, message: bytes) -> bytes:
+        """Decompress a message if it is compressed."""
         coding = _coding(message)
         if not coding:
             return message
         most = self._settings.max_body
-        return bytes(unpack(message, coding, most, lambda size: self.room.take(hold, size)))
+        return bytes(unpack(message, coding, most, state.memory.take))
 
-    def _read(self, hold: Hold, messages: Messages) -> bytes:
-        """Return the one message of a call."""
-        message = self.room.receive(hold, messages, self._settings.timeout)
+    def _read(self, state: CallState, messages: Messages) -> bytes:
+        """Return the single message of a call."""
+        message = self.limits.receive(state, messages, self._settings.timeout)
         if message is None:
-            # The library takes one that is too large for the end, and then cancels the call.
+            # The library treats a message that is too large as the end, and then cancels the call.
             time.sleep(_CANCELLED_WITHIN)
-            if not hold.context.is_active():
+            if not state.context.is_active():
                 raise DisconnectedError
             raise RequestError(400, "expected a message, found none")
         return message
 
-    def _tell(self, call: _Call) -> None:
+    def _log_call(self, call: _Call) -> None:
         if self._settings.access_log:
             self._log.access(
                 client=call.client,
@@ -315,11 +327,11 @@ class Service:
 
 
 def _coding(message: bytes) -> bytes:
-    """Return how a message is compressed, or nothing.
+    """Return the compression of a message; empty if there is none.
 
-    The library could unpack it, but into any number of times its size. It does not say which are
-    compressed either, but no message begins like that: these would be fields 3 and 15 of wire types
-    that they do not have.
+    The library could decompress it, but without a limit. It does not report which messages are
+    compressed, but no valid message starts like this: these would be fields 3 and 15 with wire
+    types that they do not have.
     """
     if message[:2] == b"\x1f\x8b":
         return b"gzip"
@@ -327,7 +339,7 @@ def _coding(message: bytes) -> bytes:
 
 
 def _constant(answer: dict[str, Any]) -> _Answer:
-    """Return a call that reads nothing, so that it is answered whatever else goes on."""
+    """Make a call that reads no message, so that it is always answered."""
 
     def run(call: _Call, *_: Any) -> bytes:
         return wire.encode(answer, f"{call.method}Response")
@@ -343,5 +355,5 @@ def _refuse(message: str) -> _Answer:
 
 
 def _host(peer: str) -> str:
-    """Return the address in what gRPC says of a client, such as ipv6:%5B::1%5D:40000."""
+    """Return the address in gRPC's description of a client, such as ipv6:%5B::1%5D:40000."""
     return unquote(peer).partition(":")[2].rpartition(":")[0].strip("[]")

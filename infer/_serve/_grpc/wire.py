@@ -1,12 +1,12 @@
 """Protocol Buffers' wire format to plain values and back, by the tables of ``messages``.
 
 A message is a dict of the fields that are set. A repeated field of numbers is read as a list of
-memoryviews, which together are its packed form: ``numbers`` turns them into an array once it is
-known how many there may be. Text is str, bytes are memoryviews, a map is a dict.
+memoryviews, which together are its packed form; ``numbers`` converts them to an array once their
+number has been checked. Text is str, bytes are memoryviews, a map is a dict.
 
-The rules are the published ones (https://protobuf.dev/programming-guides/encoding/): of a field
-that comes twice, the last counts and messages are merged; unknown fields, and known ones of another
-wire type, are skipped.
+The rules are the published ones (https://protobuf.dev/programming-guides/encoding/): the last value
+of a duplicate field counts, duplicate messages are merged, and unknown fields are skipped, as are
+known ones with another wire type.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from infer._files.varint import varint
 from infer._serve._errors import RequestError
 from infer._serve._grpc.messages import MessageField, schema
 
-# Fields in a message with all that is in it. An honest one has about ten.
+# Limit of fields in a message, including nested ones. A normal message has about ten.
 _MOST_FIELDS = 1 << 14
 _MOST_GROUPS = 100
 
 _VARINT, _FIXED64, _LENGTH, _START, _END, _FIXED32 = range(6)
 _SIZES = {_FIXED64: 8, _FIXED32: 4}
-# By kind; enumerations are varints too, messages have a length.
+# Wire types by kind; enumerations are varints too, messages have a length.
 _WIRE = {
     "bool": _VARINT,
     "int32": _VARINT,
@@ -44,15 +44,15 @@ def decode(data: bytes, message: str) -> dict[str, Any]:
     """Return the fields of a message.
 
     Raises:
-        RequestError: the bytes are no such message, or have very many fields.
+        RequestError: the bytes are not such a message, or have too many fields.
     """
     found: dict[str, Any] = {}
-    _Reader(data).read(message, 0, len(data), found)
+    _MessageReader(data).read(message, 0, len(data), found)
     return found
 
 
 def integers(parts: list[memoryview]) -> list[int]:
-    """Return a repeated field of few int64.
+    """Return a short repeated field of int64.
 
     Raises:
         RequestError: a number has more than ten bytes.
@@ -66,7 +66,7 @@ def integers(parts: list[memoryview]) -> list[int]:
 
 
 def encode(values: dict[str, Any], message: str) -> bytes:
-    """Return the bytes of a message; what its table does not have is left out.
+    """Serialize a message; values without a field are left out.
 
     A repeated field of numbers is a list of integers, or its packed form as a memoryview; a message
     is a dict, or bytes.
@@ -115,8 +115,8 @@ def _payload(value: Any, kind: str) -> bytes | memoryview:
     return _to_varint(int(value))
 
 
-class _Reader:
-    """Reads one message, and counts its fields."""
+class _MessageReader:
+    """Reads one message and counts its fields."""
 
     def __init__(self, data: bytes) -> None:
         self._data = data
@@ -124,7 +124,7 @@ class _Reader:
         self._left = _MOST_FIELDS
 
     def read(self, message: str, start: int, end: int, found: dict[str, Any]) -> None:
-        """Merge the fields between two places into those that were found before."""
+        """Read the fields between two offsets and merge them into those found before."""
         known = schema().messages[message]
         for number, wire, begin, stop in self._fields(start, end):
             field = known.get(number)
@@ -151,7 +151,7 @@ class _Reader:
                 found[field.name] = self._value(field.kind, begin, stop, before)
 
     def _value(self, kind: str, begin: int, stop: int, before: dict[str, Any]) -> Any:
-        """Return a single value; a message is merged into the one before."""
+        """Return a single value; a message is merged into the previous one."""
         if kind in schema().messages:
             self.read(kind, begin, stop, before)
             return before
@@ -168,19 +168,19 @@ class _Reader:
         return value & ((1 << bits) - 1) if kind.startswith("u") else _signed(value, bits)
 
     def _check_whole(self, wire: int, begin: int, stop: int) -> None:
-        """Check that a packed field does not end in the middle of a number."""
+        """Check that a packed field does not end within a number."""
         cut_off = begin < stop and self._data[stop - 1] >= 0x80
         if cut_off if wire == _VARINT else (stop - begin) % _SIZES[wire]:
-            raise _no_message("a number is cut off")
+            raise _malformed("a number is cut off")
 
     def _text(self, begin: int, stop: int) -> str:
         try:
             return self._data[begin:stop].decode()
         except UnicodeDecodeError:
-            raise _no_message("text is not UTF-8") from None
+            raise _malformed("text is not UTF-8") from None
 
     def _entry(self, kind: str, start: int, end: int) -> tuple[str, dict[str, Any]]:
-        """Return the key and the value of an entry of a map."""
+        """Return key and value of a map entry."""
         key, value = "", dict[str, Any]()
         for number, wire, begin, stop in self._fields(start, end):
             if number == 1 and wire == _LENGTH:
@@ -190,7 +190,7 @@ class _Reader:
         return key, value
 
     def _fields(self, at: int, end: int) -> Iterator[tuple[int, int, int, int]]:
-        """Yield number and wire type of each field, and where its payload begins and ends."""
+        """Yield number and wire type of each field, and start and end of its payload."""
         groups: list[int] = []
         while at < end:
             tag, at = _varint(self._data, at)
@@ -201,7 +201,7 @@ class _Reader:
                     413, f"expected at most {_MOST_FIELDS:,} fields; send repeated numbers packed"
                 )
             if not 0 < number < 1 << 29 or wire > _FIXED32:
-                raise _no_message(f"no field has number {number} and wire type {wire}")
+                raise _malformed(f"no field has number {number} and wire type {wire}")
             begin = at
             if wire == _VARINT:
                 _, at = _varint(self._data, at)
@@ -213,16 +213,16 @@ class _Reader:
             elif wire == _START:
                 groups.append(number)
                 if len(groups) > _MOST_GROUPS:
-                    raise _no_message("groups are nested too deeply")
+                    raise _malformed("groups are nested too deeply")
             elif not groups or groups.pop() != number:
-                raise _no_message("a group ends that did not begin")
+                raise _malformed("a group ends that did not begin")
             if at > end:
-                raise _no_message("it ends too early")
-            # No message here has groups: what stands in one is unknown.
+                raise _malformed("it ends too early")
+            # No message here has groups, so the fields in one are unknown.
             if not groups and wire != _END:
                 yield number, wire, begin, at
         if groups:
-            raise _no_message("a group does not end")
+            raise _malformed("a group does not end")
 
 
 def _wire(field: MessageField) -> int:
@@ -230,7 +230,7 @@ def _wire(field: MessageField) -> int:
 
 
 def _varint(data: bytes, at: int) -> tuple[int, int]:
-    """Return the number at a place, and the place after it."""
+    """Return the number at an offset, and the offset after it."""
     try:
         byte = data[at]
         if byte < 0x80:
@@ -243,12 +243,12 @@ def _varint(data: bytes, at: int) -> tuple[int, int]:
             if byte < 0x80:
                 return value & 0xFFFFFFFFFFFFFFFF, at + 1
     except IndexError:
-        raise _no_message("it ends too early") from None
-    raise _no_message("a number has more than ten bytes")
+        raise _malformed("it ends too early") from None
+    raise _malformed("a number has more than ten bytes")
 
 
 def _to_varint(value: int) -> bytes:
-    """Return a varint; a negative number is written as the 64 bits that it has."""
+    """Encode a varint; a negative number is encoded as its 64 bits."""
     return varint(value & 0xFFFFFFFFFFFFFFFF)
 
 
@@ -257,5 +257,5 @@ def _signed(value: int, bits: int) -> int:
     return value - (1 << bits) if value >> (bits - 1) else value
 
 
-def _no_message(problem: str) -> RequestError:
+def _malformed(problem: str) -> RequestError:
     return RequestError(400, f"the message cannot be read: {problem}")

@@ -1,26 +1,25 @@
 """HTTP/1.1 for one worker: from bytes on a socket to requests, and from replies back to bytes.
 
-What the rest of the server may rely on:
+What it guarantees:
 
-- A request is handed on only when all of it has arrived: exactly Content-Length bytes, or the last
-  chunk and the end of the trailer section. The memory of a body holds bytes of that request alone.
-- How a request is framed is decided here, strictly by RFC 9112. What could be read in two ways is
-  refused and the connection closed: no byte of a body is ever taken for another request.
-- Upgrades are not done, so they are ignored (RFC 9110, 7.8), whatever they ask for.
-- Requests of a connection are answered one at a time and in order. While one is being answered, or
-  its answer is not taken, no more than a bounded amount of the next ones is read.
-- Every wait has a deadline, every size a limit; refusals are reported like other answers.
+- A request is passed on only when it is complete: exactly Content-Length bytes, or the last chunk
+  and the end of the trailer section. The memory of a body contains only bytes of that request.
+- Framing is decided here, strictly by RFC 9112. An ambiguous request is rejected and the connection
+  closed: no byte of a body is ever interpreted as another request.
+- Upgrades are not supported, so offers of any are ignored (RFC 9110, 7.8).
+- Requests on a connection are answered one at a time and in order. While a request is answered, or
+  its answer is not read, only a bounded amount of further input is read.
+- Every wait has a deadline, every size a limit. Rejections are logged and counted like answers.
 
-One file, one job:
+The files:
 
-    messages    requests, replies, and what an application has to offer
-    head        a request's head, to its fields and its framing
-    hosts       which Host a request may ask for
-    chunks      a chunked body
-    filling     a long body, received straight into its memory
-    memory      what all requests together may hold
-    connection  one connection, from its first byte to its last
-    server      all of them: accepting, deadlines, stopping
+    messages    requests, replies, and the interface of the application
+    head        parsing of request heads
+    hosts       accepted values of the Host header
+    chunks      chunked bodies
+    filling     long bodies, received directly into their memory
+    connection  one connection
+    server      all connections: accepting, deadlines, shutdown
 
-httptools is imported by functions. It sees complete heads only and has no say in framing.
+httptools is imported inside functions. It sees only complete heads and does not decide framing.
 """

@@ -9,8 +9,8 @@ from typing import TypeAlias
 from infer._serve._errors import RequestError
 from infer._serve._http.messages import too_long
 
-# Bytes of a line that tells a size; of all these lines and the trailer section, beside twice the
-# body: chunks of a few bytes cost more than they bring.
+# Limits in bytes: a line with a chunk's size, a line of the trailer section, and all of these lines
+# together in excess of twice the body, since tiny chunks have more overhead than data.
 _LONGEST_LINE = 1 << 10
 _MOST_TRAILER_LINE = 1 << 14
 _MOST_OVERHEAD = 1 << 16
@@ -22,28 +22,28 @@ _Step: TypeAlias = "Callable[[Chunks, bytearray], bool | None]"
 
 
 class Chunks:
-    """Decodes a body; takes its bytes from the front of a buffer, and none beyond its end."""
+    """Decodes a chunked body: consumes its bytes from a buffer, and none beyond its end."""
 
     def __init__(self, most: int, take: Callable[[int], None]) -> None:
-        """Begin.
+        """Start with an empty body.
 
         Args:
-            most: bytes that the body may have.
-            take: accounts for more bytes; may raise a RequestError.
+            most: how many bytes the body may have.
+            take: adds bytes to the memory in use; may raise a RequestError.
         """
         self.body = bytearray()
         self._most = most
         self._take = take
-        self._left = 0  # of the chunk
+        self._left = 0  # bytes left in the chunk
         self._overhead = 0
-        # A plain function: a bound method would be a circle, which keeps the body alive.
+        # A plain function: a bound method would be a reference cycle, which keeps the body alive.
         self._step: _Step = Chunks._size
 
     def feed(self, buffer: bytearray) -> bool:
-        """Take what has come, and tell whether the body is complete.
+        """Consume received bytes; return whether the body is complete.
 
         Raises:
-            RequestError: it is malformed or too long. What follows cannot be understood then.
+            RequestError: it is malformed or too long. The rest of the connection is then unusable.
         """
         while True:
             done = self._step(self, buffer)
@@ -51,7 +51,7 @@ class Chunks:
                 return done
 
     def _line(self, buffer: bytearray, longest: int) -> bytes | None:
-        """Take a line; None if its end has not come."""
+        """Consume a line; return None if it is incomplete."""
         end = buffer.find(b"\r\n", 0, longest + 2)
         if end < 0:
             if len(buffer) > longest + 1:

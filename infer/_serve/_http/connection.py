@@ -15,25 +15,26 @@ from infer._serve._errors import RequestError
 from infer._serve._http import head
 from infer._serve._http.chunks import Chunks
 from infer._serve._http.filling import Filling
-from infer._serve._http.memory import Budget, Share, too_much
 from infer._serve._http.messages import (
     SMALL,
     STATUS_LINES,
-    Application,
     Body,
     Reply,
     Request,
+    RequestHandler,
     Route,
     refusal,
 )
+from infer._serve._memory import Budget, Share, out_of_memory
 from infer._serve._settings import Settings
 
-# Seconds that a client's requests are answered before other connections get their turn.
+# After so many seconds with one client, other connections get their turn.
 _TURN = 0.002
-# Bytes of later requests that are kept while one is answered; more wait in the system's buffer.
+# How many bytes of further requests are buffered while one is answered; more stay in the system's
+# buffer.
 _AHEAD = 1 << 16
-# Seconds and bytes that a client gets after an answer that ends the connection. What it still
-# sends is read and dropped: closing at once could destroy the answer on its way (RFC 9112, 9.6).
+# After an answer that ends the connection, so many seconds and bytes of input are read and dropped:
+# closing immediately could destroy the answer in transit (RFC 9112, 9.6).
 _LINGER = 2.0
 _MOST_LINGERING = 1 << 20
 
@@ -44,8 +45,8 @@ class State(Enum):
     HEAD = auto()  # a request, or the rest of its head
     BODY = auto()  # the rest of a body
     ANSWER = auto()  # the application
-    TAKING = auto()  # the client to take an answer
-    REST = auto()  # the rest of a body that was refused
+    TAKING = auto()  # the client to read an answer
+    REST = auto()  # the rest of a rejected body
     END = auto()  # the client to close
     CLOSED = auto()
 
@@ -58,9 +59,9 @@ def _nothing() -> bool:
 
 
 class Owner(Protocol):
-    """What a connection belongs to and shares with all others; see ``server.Server``."""
+    """What all connections share; see ``server.Server``."""
 
-    application: Application
+    application: RequestHandler
     settings: Settings
     loop: asyncio.AbstractEventLoop
     budget: Budget
@@ -72,40 +73,40 @@ class Owner(Protocol):
         """Parses a head; raises a RequestError."""
 
     def add(self, connection: Connection) -> None:
-        """Count a new connection."""
+        """Register a new connection."""
 
     def remove(self, connection: Connection) -> None:
-        """Forget a connection that is closed."""
+        """Unregister a closed connection."""
 
 
 class Connection(asyncio.Protocol):
-    """Answers the requests of one client, one at a time and in their order.
+    """Answers the requests of one client, one at a time and in order.
 
     Attributes:
         state: what it waits for.
-        since: since when, in the event loop's time.
+        since: when it started to wait, in the event loop's time.
     """
 
     state = State.HEAD
-    # Of the request that arrives or is answered.
+    # About the current request:
     _request: Request | None = None  # once its head is parsed
-    _begun = False  # its first byte has come
-    _skipped = False  # an empty line before it has come
-    _scanned = 0  # bytes of its head that have been looked at
+    _begun = False  # its first byte has arrived
+    _skipped = False  # an empty line before it was skipped
+    _scanned = 0  # bytes of its head that have been checked
     _rest = 0  # bytes of its body to drop
-    _lost = False  # it is not known where the next one begins
-    _last = False  # there will be no next one
+    _lost = False  # where the next request starts is unknown
+    _last = False  # there will be no next request
     _began = 0.0  # when its head was complete, for the log
-    # Of the connection.
+    # About the connection:
     _answers = 0
     _writing_since: float | None = None
-    _full = False  # the transport holds more of an answer than it likes
-    _paused = False  # nothing is read
-    _scheduled = False  # other connections have their turn
-    _ended = False  # the client will send no more
+    _full = False  # the transport's write buffer is full
+    _paused = False  # reading is paused
+    _scheduled = False  # it is the turn of other connections
+    _ended = False  # the client has closed its side
 
     def __init__(self, server: Owner) -> None:
-        """Belong to a server."""
+        """Store the server."""
         self._server = server
         self._application = server.application
         self._loop = server.loop
@@ -114,10 +115,10 @@ class Connection(asyncio.Protocol):
         self._receive: Callable[[], bool] = _nothing
         self._task: asyncio.Task[None] | None = None
 
-    # What the transport calls; see asyncio.Protocol.
+    # Called by the transport; see asyncio.Protocol.
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Begin to wait for a request."""
+        """Start to wait for a request."""
         self._transport = transport
         peer = transport.get_extra_info("peername")
         self._client: str = peer[0] if isinstance(peer, tuple) else ""
@@ -125,7 +126,7 @@ class Connection(asyncio.Protocol):
         self._server.add(self)
 
     def data_received(self, data: bytes) -> None:
-        """Answer what is complete now."""
+        """Answer complete requests."""
         if self.state is State.END:
             self._rest += len(data)
             if self._rest > _MOST_LINGERING:
@@ -135,38 +136,38 @@ class Connection(asyncio.Protocol):
             self._go_on()
 
     def eof_received(self) -> bool:
-        """Keep the connection if the client, which sends no more, still gets an answer."""
+        """Keep the connection open if the client is still owed an answer."""
         self._ended = True
         return self._scheduled or self.state in (State.ANSWER, State.TAKING)
 
     def connection_lost(self, _exc: Exception | None) -> None:
-        """Give back what was held."""
+        """Release the memory."""
         self._receive = _nothing
         self.state = State.CLOSED
-        if self._task is None:  # else work goes on, and holds its memory until it is done
+        if self._task is None:  # a running task keeps its memory until it is done
             self._share.release()
         self._server.remove(self)
 
     def pause_writing(self) -> None:
-        """Answer nothing more before the client has taken what there is."""
+        """Answer no further request until the client has read the pending answer."""
         self._full = True
 
     def resume_writing(self) -> None:
-        """Go on after an answer that has been taken."""
+        """Continue after the client has read an answer."""
         self._full = False
         if self.state is State.TAKING:
             self._taken()
             self._go_on()
 
-    # What the server calls.
+    # Called by the server.
 
     @property
     def waits(self) -> bool:
-        """Whether the client has to do something, and no answer is being made."""
+        """Whether the connection waits for its client, and no answer is being computed."""
         return self.state in _ARRIVING and not self._scheduled
 
     def check(self, now: float) -> None:
-        """End it if a request does not arrive, or an answer is not taken, in time."""
+        """Enforce the deadlines for requests to arrive and for answers to be read."""
         timeout = self._server.settings.timeout
         if not self._transport.get_write_buffer_size():
             self._writing_since = None
@@ -190,18 +191,18 @@ class Connection(asyncio.Protocol):
                 self.refuse(RequestError(408, f"the request did not arrive within {timeout:g} s"))
 
     def refuse(self, error: RequestError) -> None:
-        """Answer with an error what cannot be understood any further, and end the connection."""
-        self._receive = _nothing  # lets go of what has come of a body
+        """Answer with an error and end the connection, whose further input cannot be parsed."""
+        self._receive = _nothing  # frees what was received of a body
         self._lost = True
         self._send(refusal(error))
 
     def stop(self) -> None:
-        """Close if nothing has been asked; else the next answer is the last one."""
+        """Close if no request is pending; otherwise the next answer is the last one."""
         if self.state is State.HEAD and not self._buffer:
             self._transport.close()
 
     def abort(self) -> None:
-        """Close at once; what the system holds for a client that does not read goes too."""
+        """Close immediately, without delivering what the system has buffered."""
         at_once = struct.pack("ii", 1, 0)
         self._transport.get_extra_info("socket").setsockopt(SOL_SOCKET, SO_LINGER, at_once)
         self._transport.abort()
@@ -209,7 +210,7 @@ class Connection(asyncio.Protocol):
     # From bytes to requests.
 
     def _go_on(self) -> None:
-        """Answer what has come, until something is missing or others have their turn."""
+        """Process the buffer until more input is needed, or it is the turn of other connections."""
         until = perf_counter() + _TURN
         try:
             while not self._scheduled and self._step():
@@ -236,7 +237,7 @@ class Connection(asyncio.Protocol):
             self._go_on()
 
     def _step(self) -> bool:
-        """Go one step further; tell whether what has come may be enough for another."""
+        """Take one step; return whether the buffer may suffice for another."""
         if self.state is State.HEAD:
             return self._read_head()
         if self.state is State.BODY:
@@ -253,16 +254,16 @@ class Connection(asyncio.Protocol):
             self._begun = True
             self.since = self._loop.time()
         if buffer[0] == 13 and not self._skipped and buffer.startswith(b"\r\n"):
-            del buffer[:2]  # some clients send one too many (RFC 9112, 2.2)
+            del buffer[:2]  # some clients send an extra one (RFC 9112, 2.2)
             self._skipped = True
             self._scanned = 0
         end = buffer.find(b"\r\n\r\n", max(0, self._scanned - 3), head.MOST_BYTES)
         if end < 0:
             if len(buffer) >= head.MOST_BYTES:
                 raise RequestError(431, "the request has too many or too long header fields")
-            if len(buffer) > 1:  # one may be half of an empty line
+            if len(buffer) > 1:  # a single byte may be half of an empty line
                 seen = max(0, self._scanned - 2)
-                # A line feed that begins what was seen before has been checked with its return.
+                # A leading line feed has already been checked together with its carriage return.
                 head.check_bytes(buffer[seen + (seen > 0 and buffer[seen] == 10) :])
                 self._scanned = len(buffer)
             return False
@@ -276,8 +277,8 @@ class Connection(asyncio.Protocol):
         if isinstance(found, Route):
             self._expect_body(request, found)
         else:
-            # Without "100 Continue" the client may send the body or not: it cannot be told where
-            # the next request begins. Of a chunked body, neither.
+            # Without "100 Continue" the client may or may not send the body, so it is unknown where
+            # the next request starts. The same holds for a chunked body.
             self._lost = request.length is None or request.expects_continue
             self._rest = request.length or 0
             self._send(found)
@@ -297,7 +298,7 @@ class Connection(asyncio.Protocol):
             try:
                 filling = Filling(self, route, length, self._share.take)
             except MemoryError:
-                self.body_refused(too_much(), route.model, length)
+                self.body_refused(out_of_memory(), route.model, length)
                 return
             if filling.begin(self._buffer):
                 self._transport.set_protocol(filling)
@@ -329,7 +330,7 @@ class Connection(asyncio.Protocol):
     # From requests to answers.
 
     def answer(self, route: Route, body: Body) -> None:
-        """Have a complete request answered."""
+        """Answer a complete request."""
         self._receive = _nothing
         self.state = State.ANSWER
         reply = route.answer(body, self._share)
@@ -339,13 +340,13 @@ class Connection(asyncio.Protocol):
             self._task = self._loop.create_task(self._answer_later(reply))
 
     def body_filled(self, route: Route, body: memoryview) -> None:
-        """Go on after a long body."""
+        """Continue after a long body."""
         self._transport.set_protocol(self)
         self.answer(route, body)
         self._go_on()
 
     def body_refused(self, error: RequestError, model: str, left: int) -> None:
-        """Answer with an error while so much of a body has not come, and read over that."""
+        """Answer with an error, then skip the bytes of the body that have not arrived."""
         self._transport.set_protocol(self)
         self._rest = left
         self._send(refusal(error, model))
@@ -397,7 +398,7 @@ class Connection(asyncio.Protocol):
             self._taken()
 
     def _taken(self) -> None:
-        """Go on after an answer."""
+        """Continue after an answer."""
         self._share.release()
         if not self._last:
             self._wait_for_next()

@@ -1,7 +1,7 @@
-"""A long body, received straight into the memory where it is computed on.
+"""A long body, received directly into the memory that the computation reads.
 
-The usual way copies a body several times. Once the head is parsed and tells the length there is
-nothing left to parse, so the rest goes from the socket to its place.
+The usual way copies a body several times. Once the head has been parsed, the length is known and
+nothing is left to parse, so the rest goes directly from the socket to its destination.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from infer._runtimes._memory import empty
 from infer._serve._errors import RequestError
 from infer._serve._http.messages import Route
 
-# Where the binary data begins in memory, so that arithmetic finds its values aligned.
+# Alignment of the binary data in memory, for fast arithmetic.
 _ALIGNMENT = 64
 
 
@@ -22,10 +22,10 @@ class Receiver(Protocol):
     """The connection that a body belongs to; see ``connection.Connection``."""
 
     def body_filled(self, route: Route, body: memoryview) -> None:
-        """Go on after a complete body."""
+        """Continue after a complete body."""
 
     def body_refused(self, error: RequestError, model: str, left: int) -> None:
-        """Refuse a body of which so many bytes are still to come."""
+        """Reject a body of which that many bytes have not arrived."""
 
     def connection_lost(self, exc: Exception | None) -> None:
         """See ``asyncio.BaseProtocol``."""
@@ -38,23 +38,23 @@ class Receiver(Protocol):
 
 
 class Filling(asyncio.BufferedProtocol):
-    """Takes a connection's place on its transport until the rest of a body has come.
+    """Replaces a connection as the protocol of its transport until the rest of a body has arrived.
 
-    The memory is not cleared beforehand, so that a client that claims much and sends nothing costs
-    nothing. It may hold what another request left there, so it is handed on only when every byte
-    has been counted in.
+    The memory is not cleared first, so a client that announces a long body and sends nothing costs
+    nothing. The memory may contain data of an earlier request, so it is passed on only after every
+    byte has been received.
     """
 
     def __init__(
         self, connection: Receiver, route: Route, size: int, take: Callable[[int], None]
     ) -> None:
-        """Reserve memory.
+        """Allocate memory.
 
         Args:
-            connection: that goes on when all has come, or an error refuses the rest.
-            route: where the request goes.
+            connection: takes over again after the body, or after an error.
+            route: of the request.
             size: bytes of the body.
-            take: accounts for bytes that have come; may raise a RequestError.
+            take: adds received bytes to the memory in use; may raise a RequestError.
         """
         import numpy as np
 
@@ -67,22 +67,22 @@ class Filling(asyncio.BufferedProtocol):
         self._filled = 0
 
     def begin(self, buffer: bytearray) -> bool:
-        """Take what came together with the head from a buffer; tell whether more is needed."""
+        """Consume what arrived together with the head; return whether more is needed."""
         size = min(len(buffer), len(self._place))
         self._place[:size] = buffer[:size]
         del buffer[:size]
         return self._count(size)
 
     def get_buffer(self, _sizehint: int) -> memoryview:
-        """Return where the next bytes go: never beyond the body, what follows is parsed again."""
+        """Return where the next bytes go: never beyond the body, as the next request is parsed."""
         return self._place[self._filled :]
 
     def buffer_updated(self, nbytes: int) -> None:
-        """Account for bytes that have come."""
+        """Count received bytes."""
         self._count(nbytes)
 
     def _count(self, size: int) -> bool:
-        """Account for bytes; tell whether more are needed. The only way out for the memory."""
+        """Count received bytes; return whether more are needed. Only this passes the memory on."""
         self._filled += size
         left = len(self._place) - self._filled
         try:
@@ -95,7 +95,7 @@ class Filling(asyncio.BufferedProtocol):
         return bool(left)
 
     def eof_received(self) -> None:
-        """Close: the rest will not come."""
+        """Close the connection: the rest will not arrive."""
 
     def connection_lost(self, exc: Exception | None) -> None:
         """See ``asyncio.BaseProtocol``."""

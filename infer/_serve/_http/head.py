@@ -1,8 +1,8 @@
-"""A request's head, to its fields and its framing.
+"""Parsing of request heads: header fields and framing.
 
-httptools (llhttp) splits the fields and checks their syntax. It sees the head alone, so what it
-makes of bodies and of upgrades cannot matter. Everything that it might read leniently is checked
-here first.
+httptools (llhttp) splits the fields and checks their syntax. It sees only the head, so its handling
+of bodies and upgrades does not matter. Everything that it might accept leniently is checked here
+first.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from infer._serve._errors import RequestError
 from infer._serve._http.hosts import Hosts
 from infer._serve._http.messages import Request
 
-# Bytes of a head, and lines.
+# Limits of a head: bytes and lines.
 MOST_BYTES = 1 << 16
 MOST_LINES = 128
-# Digits of a length: more than any memory.
+# Limit of digits in Content-Length: larger than any memory.
 _MOST_DIGITS = 18
 
 _VERSIONS = {b"HTTP/1.1": False, b"HTTP/1.0": True}
@@ -27,37 +27,36 @@ _ALLOWED = bytes([*range(0x21, 0x7F), *range(0x80, 0x100), *b" \t\r\n"])
 
 
 class _Fields(list[tuple[bytes, bytes]]):
-    """Collects the fields that httptools finds."""
+    """Collects the fields found by httptools."""
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Keep one field."""
+        """Add one field."""
         self.append((name.lower(), value.strip(b" \t")))
 
 
 def check_bytes(data: bytes | bytearray) -> None:
-    """Check that text of a head holds nothing that could be read in two ways.
+    """Check that a head contains nothing ambiguous.
 
     Args:
-        data: complete lines, or the beginning of some.
+        data: complete lines, or the beginning of them.
 
     Raises:
-        RequestError: it holds control characters, ends of lines that are not CRLF, or a line that
-            continues the one before it.
+        RequestError: it has control characters, line endings other than CRLF, or a folded field.
     """
     ends = data.count(b"\r\n")
-    returns = data.count(b"\r") - (data[-1:] == b"\r")  # its line feed may still come
+    returns = data.count(b"\r") - (data[-1:] == b"\r")  # its line feed may still arrive
     if data.translate(None, _ALLOWED) or data.count(b"\n") != ends or returns != ends:
         _refuse("control characters, or lines that do not end with CRLF")
     if b"\n " in data or b"\n\t" in data:
-        _refuse("a field that goes on in another line")
+        _refuse("a field that continues on another line")
 
 
 def parse(head: bytes, hosts: Hosts) -> Request:
-    """Parse a head, the blank line at its end included.
+    """Parse a head, including the blank line at its end.
 
     Raises:
-        RequestError: it is malformed, is framed ambiguously, or asks for something that is not
-            done here. The connection cannot go on then.
+        RequestError: it is malformed, its framing is ambiguous, or it asks for something that
+            is not supported. The connection must then be closed.
     """
     check_bytes(head)
     if head.count(b"\n") > MOST_LINES:
@@ -109,7 +108,7 @@ def _headers(head: bytes) -> tuple[dict[bytes, bytes], int]:
     try:
         HttpRequestParser(fields).feed_data(head)
     except HttpParserUpgrade:
-        pass  # offered, but not done here: the request is answered as if it were not offered
+        pass  # upgrades are not supported, so the offer is ignored
     except HttpParserError as error:
         _refuse(str(error))
     headers: dict[bytes, bytes] = {}
@@ -135,7 +134,7 @@ def _path(target: bytes, hosts: Hosts) -> str:
     """Return the decoded path of a target."""
     if not target.startswith(b"/"):
         scheme, colon, rest = target.partition(b"://")
-        if colon and scheme.lower() in (b"http", b"https"):  # the form for proxies
+        if colon and scheme.lower() in (b"http", b"https"):  # absolute form
             authority, _, path = rest.partition(b"/")
             hosts.check(authority)
             target = b"/" + path
@@ -146,7 +145,7 @@ def _path(target: bytes, hosts: Hosts) -> str:
 
 
 def _length(headers: dict[bytes, bytes], *, http_1_0: bool) -> int | None:
-    """Return how many bytes the body has, None if it is chunked."""
+    """Return the number of bytes of the body; None if it is chunked."""
     length = headers.get(b"content-length")
     coding = headers.get(b"transfer-encoding")
     if coding is not None:

@@ -1,9 +1,9 @@
-"""Which Host a request may ask for.
+"""Accepted values of the Host header.
 
-A page from elsewhere may point its own name at this machine (DNS rebinding) and then read from
-the server as if it were its own. Its requests still carry that name, so a name that this server
-was not told about is refused. The port is not compared: forwarded ports are common, and the name
-alone tells such a page from an honest client.
+A web page from elsewhere can point its own host name at this machine (DNS rebinding) and then read
+from the server as if it were its own. Its requests still carry that name, so unknown names are
+rejected. Ports are not compared: forwarded ports are common, and the name is enough to recognize
+such a page.
 """
 
 from __future__ import annotations
@@ -17,24 +17,24 @@ from infer._serve._errors import RequestError
 
 # A registered name or IPv4 address, or an IPv6 address in brackets; perhaps a port.
 _AUTHORITY = re.compile(r"(?:\[([0-9A-Fa-f:.]{2,45})\]|([0-9A-Za-z._-]{1,253}))(?::[0-9]{0,5})?")
-# Different values that are remembered as good; they come from clients.
+# How many accepted values are cached; they are sent by clients.
 _REMEMBERED = 64
 
 
 class Hosts:
     """The hosts that a server answers for.
 
-    ``localhost`` and the address that it listens at always; every loopback address if it listens
-    at one, else every IP address (no name stands for these) and the machine's own name.
+    These are ``localhost`` and the address that it listens on; also every loopback address if that
+    is one, else every IP address (rebinding needs a name) and the machine's own name.
     """
 
     def __init__(self, typed: str, bound: str, allowed: Iterable[str] = ()) -> None:
         """Collect the names.
 
         Args:
-            typed: the host to listen at, as the user named it.
-            bound: the address that this became.
-            allowed: more names; ``*`` for every one.
+            typed: the host to listen on, as the user typed it.
+            bound: the address it was resolved to.
+            allowed: additional names; ``*`` for all.
         """
         allowed = [_normal(name) for name in allowed]
         self._any = "*" in allowed
@@ -45,10 +45,10 @@ class Hosts:
         self._good: set[bytes] = set()
 
     def check(self, value: bytes) -> None:
-        """Check the value of a Host field.
+        """Check the value of a Host header.
 
         Raises:
-            RequestError: it is malformed, or not a host of this server.
+            RequestError: it is malformed or not accepted.
         """
         if value in self._good:
             return
@@ -56,7 +56,7 @@ class Hosts:
         if found is None:
             raise RequestError(400, "expected a name or an address in the field Host")
         name = _normal(found[1] or found[2])
-        if not (self._any or name in self._names or self._is_address_of_ours(name)):
+        if not (self._any or name in self._names or self._is_own_address(name)):
             raise RequestError(
                 421,
                 f"this server does not answer for the host {name!r}; to have it do so, start it "
@@ -65,7 +65,7 @@ class Hosts:
         if len(self._good) < _REMEMBERED:
             self._good.add(value)
 
-    def _is_address_of_ours(self, name: str) -> bool:
+    def _is_own_address(self, name: str) -> bool:
         try:
             address = ip_address(name)
         except ValueError:

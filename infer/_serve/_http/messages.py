@@ -1,4 +1,4 @@
-"""Requests, replies, and what an application has to offer."""
+"""Requests, replies, and the interface of the application."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from http import HTTPStatus
 from typing import NamedTuple, Protocol
 
 from infer._serve._errors import RequestError
-from infer._serve._http.memory import Share
+from infer._serve._memory import Share
 
 Body = bytes | memoryview
 
-# Bytes of a body that are kept as they come, without an account.
+# Bodies up to this many bytes do not count towards the memory budget.
 SMALL = 1 << 16
 
 JSON = b"content-type: application/json\r\n"
@@ -23,12 +23,12 @@ class Request(NamedTuple):
 
     Attributes:
         method: as sent.
-        path: of the target, decoded, without its query.
-        headers: by their names in lower case; values of a repeated field joined by a comma.
-        length: of the body in bytes, None for a chunked one.
+        path: of the target, decoded, without the query.
+        headers: by name in lower case; values of a repeated field are joined by commas.
+        length: of the body in bytes; None for a chunked body.
         keep_alive: whether the client expects the connection to stay open.
-        http_1_0: whether it speaks the old version.
-        expects_continue: whether it waits for ``100 Continue`` before it sends the body.
+        http_1_0: whether the version is HTTP/1.0.
+        expects_continue: whether the client waits for ``100 Continue`` before it sends the body.
     """
 
     method: str
@@ -41,17 +41,17 @@ class Request(NamedTuple):
 
 
 class Reply(NamedTuple):
-    """An answer, and what is logged of it.
+    """An answer, and what is logged about it.
 
     Attributes:
         status: HTTP status.
-        fields: lines of the head, without the content's length.
+        fields: header lines, without Content-Length.
         head: the first part of the body.
         tail: the rest, or None.
-        model: that it is about, or nothing.
+        model: name of the model; may be empty.
         elements: how many numbers were computed.
         request_id: of an inference request.
-        error: what is wrong.
+        error: error message; may be empty.
     """
 
     status: int
@@ -70,13 +70,14 @@ class Reply(NamedTuple):
 
 
 class Route(NamedTuple):
-    """Where a request goes, decided by its head alone.
+    """How a request is answered, decided by its head alone.
 
     Attributes:
-        answer: makes the reply from the body, at once or later; accounts for memory; never raises.
-        most: bytes that the body may have.
-        before: how many bytes of a long body come before those that should be aligned.
-        model: that the request is about, or nothing.
+        answer: computes the reply from the body, now or later; takes its share of memory; never
+            raises.
+        most: how many bytes the body may have.
+        before: how many bytes of a long body precede those that should be aligned.
+        model: name of the model; may be empty.
     """
 
     answer: Callable[[Body, Share], Reply | Awaitable[Reply]]
@@ -85,29 +86,29 @@ class Route(NamedTuple):
     model: str = ""
 
 
-class Application(Protocol):
-    """What answers requests."""
+class RequestHandler(Protocol):
+    """The application that answers requests."""
 
     def route(self, request: Request) -> Route | Reply:
-        """Decide where a request goes, or refuse it before its body has come; never raises."""
+        """Return the route of a request, or reject it before its body arrives; never raises."""
 
     def answered(self, client: str, request: Request | None, reply: Reply, seconds: float) -> None:
-        """Count and log a reply; there is no request if its head could not be read."""
+        """Count and log a reply; the request is None if its head could not be parsed."""
 
 
 def refusal(error: RequestError, model: str = "") -> Reply:
-    """Return the reply that tells a client what is wrong."""
+    """Return the reply for an error."""
     fields = b"".join(b"%b: %b\r\n" % header for header in error.headers)
     body = json.dumps({"error": str(error)}).encode()
     return Reply(error.status, JSON + fields, body, model=model, error=str(error))
 
 
 def too_long(most: int, found: str) -> RequestError:
-    """Return the error for a body beyond its limit."""
+    """Return the error for a body that exceeds its limit."""
     return RequestError(413, f"expected a body of at most {most:,} bytes, found {found}")
 
 
-# Lines of a status, complete with the end of the line.
+# Status lines, including the line ending.
 STATUS_LINES = {
     status.value: b"HTTP/1.1 %d %b\r\n" % (status, status.phrase.encode()) for status in HTTPStatus
 }

@@ -1,4 +1,4 @@
-"""All connections of a worker: accepting, deadlines, stopping."""
+"""All connections of a worker: accepting, deadlines, shutdown."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from infer._serve._errors import RETRY, RequestError
 from infer._serve._http import head
 from infer._serve._http.connection import Connection
 from infer._serve._http.hosts import Hosts
-from infer._serve._http.memory import Budget
-from infer._serve._http.messages import Application
+from infer._serve._http.messages import RequestHandler
+from infer._serve._memory import Budget
 from infer._serve._settings import Settings
 
-# Seconds between two looks at the deadlines.
+# Seconds between two checks of the deadlines.
 _INTERVAL = 0.5
 _BACKLOG = 2048
-# Parsed heads that are remembered.
+# How many parsed heads are cached.
 _HEADS = 64
 
 
@@ -28,25 +28,26 @@ class Server:
     """Serves one listening socket with one event loop.
 
     Attributes:
-        parse: from a head to a request; raises a RequestError.
-        stopping: whether each connection ends with its next answer.
-        date: the field Date, as a line.
+        parse: parses a head; raises a RequestError.
+        stopping: whether each connection is closed after its next answer.
+        date: the header line Date.
     """
 
     def __init__(
         self,
-        application: Application,
+        application: RequestHandler,
         settings: Settings,
         hosts: Hosts,
+        budget: Budget,
         loop: asyncio.AbstractEventLoop,
     ) -> None:
-        """Put the parts together."""
+        """Store the components."""
         self.application = application
         self.settings = settings
-        # Requests of one client have nearly always the same head.
+        # Requests of a client nearly always have the same head.
         self.parse = lru_cache(_HEADS)(partial(head.parse, hosts=hosts))
         self.loop = loop
-        self.budget = Budget(settings.max_memory)
+        self.budget = budget
         self.stopping = False
         self.date = b""
         self._connections: set[Connection] = set()
@@ -54,7 +55,7 @@ class Server:
         self._empty = asyncio.Event()
 
     async def run(self, listener: socket.socket, ready: Callable[[], None]) -> None:
-        """Serve until told to stop, then finish what is in flight, within the grace."""
+        """Serve until ``stop`` is called, then finish what is in flight within the grace period."""
         self._tick()
         accepting = await self.loop.create_server(
             lambda: Connection(self), sock=listener, backlog=_BACKLOG
@@ -79,11 +80,11 @@ class Server:
         await asyncio.gather(*unfinished, return_exceptions=True)
 
     def stop(self) -> None:
-        """Take no more connections; may be called from a handler of signals."""
+        """Stop accepting connections; may be called from a signal handler."""
         self.loop.call_soon_threadsafe(self._stop.set)
 
     def add(self, connection: Connection) -> None:
-        """Count a new connection; close the one that has waited longest if there are too many."""
+        """Register a connection; if there are too many, close the one idle longest."""
         self._connections.add(connection)
         if len(self._connections) <= self.settings.max_connections:
             return
@@ -96,7 +97,7 @@ class Server:
             oldest.abort()
 
     def remove(self, connection: Connection) -> None:
-        """Forget a connection that is closed."""
+        """Unregister a closed connection."""
         self._connections.discard(connection)
         if not self._connections:
             self._empty.set()

@@ -1,9 +1,10 @@
 """Measures what a card costs: each operation in a process of its own, with a deadline.
 
-    python tests/infer/artifact/hostile_runner.py SECONDS OPERATION,… FOLDER…
+    python tests/infer/artifact/hostile_runner.py
 
-Prints a JSON list a line: the folder's name, the operation, how it ended, the seconds of processor
-time that it took (other processes do not count), and by how many MiB the process grew.
+Each line of standard input is JSON: [deadline in seconds, [operation, …], folder]. The answer is a
+line with a list for each operation: its name, how it ended, the seconds of processor time that it
+took (other processes do not count), and by how many MiB the process grew.
 """
 
 import contextlib
@@ -116,9 +117,8 @@ def measure(operation, folder, seconds):
 
 if __name__ == "__main__":
     warnings.simplefilter("error")
-    deadline, operations, *folders = sys.argv[1:]
-    for each in folders:
-        for operation in operations.split(","):
-            found = measure(operation, each, float(deadline))
-            sys.stdout.write(json.dumps([Path(each).name, operation, *found]) + "\n")
-            sys.stdout.flush()
+    for line in sys.stdin:
+        seconds, operations, card = json.loads(line)
+        found = [[operation, *measure(operation, card, seconds)] for operation in operations]
+        sys.stdout.write(json.dumps(found) + "\n")
+        sys.stdout.flush()

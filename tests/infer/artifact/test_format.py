@@ -108,17 +108,17 @@ UNCERTAIN = {
     "root": ({"powers": [[0], [0.5]]}, r"powers\[1\]\[0\]", "a whole number"),
     "pole": ({"powers": [[0], [-1]]}, r"powers\[1\]\[0\]", "at least 0"),
     "high power": ({"powers": [[0], [101]]}, r"powers\[1\]\[0\]", "up to 100"),
-    "two powers": ({"powers": [[0], [1, 1]]}, r"powers\[1\]", r"1 item\(s\), one a feature"),
-    "two centers": ({"center": [0, 1]}, "center", r"1 item\(s\), one a feature"),
+    "two powers": ({"powers": [[0], [1, 1]]}, r"powers\[1\]", r"1 item\(s\), one per feature"),
+    "two centers": ({"center": [0, 1]}, "center", r"1 item\(s\), one per feature"),
     "center as text": ({"center": ["0"]}, r"center\[0\]", "a number"),
     "center true": ({"center": [True]}, r"center\[0\]", "a number, found true"),
     "no width": ({"half_width": [0]}, r"half_width\[0\]", "a number above 0"),
-    "two widths": ({"half_width": [1, 1]}, "half_width", r"1 item\(s\), one a feature"),
-    "short curve": ({"curve": [1]}, "curve", r"2 item\(s\), one a term, found 1"),
+    "two widths": ({"half_width": [1, 1]}, "half_width", r"1 item\(s\), one per feature"),
+    "short curve": ({"curve": [1]}, "curve", r"2 item\(s\), one per term, found 1"),
     "huge curve": ({"curve": [1, 10**400]}, r"curve\[1\]", "a finite number"),
     "huge negative": ({"curve": [1, -(10**400)]}, r"curve\[1\]", "a finite number"),
-    "one row": ({"factor": [[1, 1]]}, "factor", r"2 item\(s\), one a term, found 1"),
-    "short row": ({"factor": [[1, 1], [1]]}, r"factor\[1\]", r"2 item\(s\), one a term"),
+    "one row": ({"factor": [[1, 1]]}, "factor", r"2 item\(s\), one per term, found 1"),
+    "short row": ({"factor": [[1, 1], [1]]}, r"factor\[1\]", r"2 item\(s\), one per term"),
     "null in a row": ({"factor": [[1, 1], [1, None]]}, r"factor\[1\]\[1\]", "a number"),
     "no sigma": ({"typical_sigma": 0}, "typical_sigma", "a number above 0"),
 }
@@ -144,7 +144,7 @@ def test_the_readings_reach_the_card(line, plane):
 READINGS = {
     "nothing": (None, "", "an object, found null"),
     "a list": ([[1, 2]], "", "an object"),
-    "no y": ({"x": [1]}, ".y", "it to be there, found no such key"),
+    "no y": ({"x": [1]}, ".y", "a value, found no such key"),
     "empty": ({"x": [], "y": []}, ".x", "a list of 1 to 10,000"),
     "short x": ({"x": [1], "y": [1, 2]}, ".x", r"2 item\(s\), as many as in y, found 1"),
     "short y": ({"x": [1, 2], "y": [1]}, ".x", r"1 item\(s\), as many as in y, found 2"),
@@ -175,7 +175,7 @@ def test_readings_that_make_no_sense_are_refused(line, readings, key, message):
 def test_readings_have_a_number_a_feature(plane, x):
     key, message = refusal(render(plane(readings={"x": x, "y": [1, 2]})))
     assert re.fullmatch(r"readings\.x\[[01]\]", key)
-    assert "a list of 2, one a feature, found a" in message
+    assert "a list of 2, one per feature, found a" in message
 
 
 @pytest.mark.parametrize("text", ["NaN", "Infinity", "-1e999"])
@@ -280,7 +280,7 @@ REFUSED = {
     ),
     "card in files": ({"files": {"model.json": {}}}, "files.model.json", "in this folder"),
     "file as text": ({"files": {"model.pt": "x"}}, "files.model.pt", "an object"),
-    "file without hash": ({"files": {"model.pt": {"size": 1}}}, "files.model.pt.sha256", "there"),
+    "file without hash": ({"files": {"model.pt": {"size": 1}}}, "files.model.pt.sha256", "a value"),
     "uncertainty as text": ({"uncertainty": "1"}, "uncertainty", "an object"),
     "error as a number": ({"evaluation_error": 1}, "evaluation_error", "an object"),
     "error below zero": (
@@ -348,7 +348,7 @@ def test_a_missing_or_an_extra_key_is_refused_at_every_level(measured):
             value = target.pop(name)
             key, message = refusal(json.dumps(document).encode())
             assert key.endswith(name)
-            assert message == "expected it to be there, found no such key"
+            assert message == "expected a value, found no such key"
             target[name] = value
         target["extra"] = 1
         key, message = refusal(render(document))

@@ -87,21 +87,27 @@ def polynomial(program):
     return make
 
 
+@pytest.fixture(scope="module")
+def runner():
+    """Return a process that measures: a fork for each operation, so that it stays as it was."""
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    with subprocess.Popen([sys.executable, RUNNER], **pipes) as process:
+        yield process
+        process.stdin.close()
+        assert process.wait(20) == 0
+
+
 @pytest.fixture
-def measure(tmp_path):
+def measure(tmp_path, runner):
     """Return a function that measures operations on a card: [(operation, end, seconds, MiB)]."""
 
     def run(data, *operations, deadline=120):
         folder = tmp_path / "card"
         folder.mkdir()
         (folder / "model.json").write_bytes(data)
-        result = subprocess.run(
-            [sys.executable, RUNNER, str(deadline), ",".join(operations), folder],
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-        return [tuple(json.loads(line)[1:]) for line in result.stdout.splitlines()]
+        runner.stdin.write(json.dumps([deadline, operations, str(folder)]) + "\n")
+        runner.stdin.flush()
+        return [tuple(row) for row in json.loads(runner.stdout.readline())]
 
     return run
 

@@ -1,6 +1,5 @@
 import hashlib
 import json
-from dataclasses import replace
 from importlib.util import find_spec
 
 import numpy as np
@@ -99,7 +98,7 @@ def test_a_runtime_that_computes_something_else(copied, monkeypatch):
 
     def wrong(card):
         constants = {**card.compiled.constants, "b": 2.5}
-        return right(replace(card, compiled=card.compiled._replace(constants=constants)))
+        return right(card._replace(compiled=card.compiled._replace(constants=constants)))
 
     rewrite_file(folder, "model.onnx", wrong(find(folder).card))
     monkeypatch.setattr(writer, "render", wrong)

@@ -68,7 +68,7 @@ def test_a_single_wrong_constant_is_counted_and_shown(copied, small, monkeypatch
         constants = dict(card.compiled.constants)
         constants["b"] = float(np.nextafter(np.float32(constants["b"]), np.float32(0)))
         compiled = card.compiled._replace(constants=constants)
-        return right(dataclasses.replace(card, compiled=compiled))
+        return right(card._replace(compiled=compiled))
 
     data = wrong(find(folder).card)
     card = json.loads((folder / "model.json").read_bytes())

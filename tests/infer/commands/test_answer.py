@@ -236,7 +236,9 @@ def test_a_very_long_line_is_refused(f2c, end):
     result = f2c("-", stdin="50\n" + "1" * 10_000_000 + end)
     assert result.returncode == 2
     assert result.stdout == answers(50)
-    assert result.stderr == b"Error: line 2 has more than 65,536 bytes; expected a number a line\n"
+    assert (
+        result.stderr == b"Error: line 2 has more than 65,536 bytes; expected one number per line\n"
+    )
 
 
 def test_a_long_line_that_is_a_number_is_one(f2c):
@@ -269,7 +271,7 @@ def test_a_terminal_without_a_value_is_not_waited_for():
         os.close(ours)
         os.close(theirs)
     assert result.returncode == 2
-    assert b"Give a value, or pipe numbers in, one a line." in result.stderr
+    assert b"Give a value, or pipe numbers in, one per line." in result.stderr
 
 
 # Wrong calls

@@ -97,7 +97,7 @@ def test_the_first_error_ends_all_processes():
 
 
 def test_a_process_that_is_killed_is_told():
-    with pytest.raises(EngineUnavailableError, match="lost a piece of work: its process was kill"):
+    with pytest.raises(EngineUnavailableError, match="lost a task: its process was kill"):
         list(PROCESSES.map(os._exit, [1]))
 
 

@@ -11,7 +11,6 @@ import operator  # noqa: F401 - spellings in torch begin with it
 import subprocess
 import warnings
 import zipfile
-from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -39,7 +38,7 @@ from infer._program.polynomial import ExpansionError, of_program, value_at
 from infer._program.program import Program, Step, parse
 from infer._runtimes import _pieces
 from infer._runtimes.python import PythonEvaluator
-from infer._writers.nodes import in_order
+from infer._writers.linearize import linearize
 from infer._writers.siblings import content
 
 PAGE = Path(infer.__file__).parent / "page" / "evaluate.js"
@@ -324,7 +323,7 @@ def test_what_is_no_polynomial_is_refused_by_name(name):
 def test_nodes_come_after_those_that_they_need():
     shared = ("Neg", ("x",), {})
     root = ("Add", (shared, ("Mul", (shared, "c", 2), {"k": 1})), {})
-    assert in_order(root, "_3") == [
+    assert linearize(root, "_3") == [
         ("_3_0", ("Neg", ("x",), {})),
         ("_3_1", ("Mul", ("_3_0", "c", 2), {"k": 1})),
         ("_3", ("Add", ("_3_0", "_3_1"), {})),
@@ -434,13 +433,13 @@ def test_writers_refuse_an_unknown_operation_by_name(file, operands, card_of):
     card = card_of(program_of(["y = x * c"], c=4.0))
     program = unknown(steps=(Step("y", "/", operands),))
     with pytest.raises(ArtifactError, match="'/'"):
-        content(file, replace(card, compiled=program))
+        content(file, card._replace(compiled=program))
 
 
 def test_an_inverse_refuses_what_is_no_polynomial_by_name(card_of, monkeypatch):
     card = card_of(program_of(["y = x * c"], c=4.0))
     with pytest.raises(ArtifactError, match="'/'"):
-        Inverse(replace(card, compiled=unknown()))
+        Inverse(card._replace(compiled=unknown()))
     monkeypatch.setitem(OPERATIONS, "*", OPERATIONS["*"]._replace(polynomial=None))
     message = r"own_line is a function with '\*', which is not inverted"
     with pytest.raises(infer.InputError, match=message):

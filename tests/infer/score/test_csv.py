@@ -10,10 +10,14 @@ from hypothesis import strategies as st
 import infer
 from infer import _errors
 from infer._artifact import store
+from infer._files._text.dialect import Dialect
+from infer._files._text.encoding import Encoding
+from infer._files._text.numbers import Style
 from infer._ieee.floats import from_text
 from infer._ieee.shortest import shortest
 from infer._score import _records
 from infer._score import csv as scored_csv
+from infer._score._recoded import Recoder
 from infer._score._task import Task
 from infer._score._values import Scorer
 
@@ -72,12 +76,13 @@ def test_each_record_gets_a_field_and_all_else_stays(scored, data, expected):
 
 
 def test_what_is_missing_stays_missing_and_nan_is_a_value(scored):
-    texts = [*scored_csv.MISSING, " ", '""', "nan", "NaN", "inf", "-Infinity", "1e400", "+.5", "5."]
+    marks = ["", "NA", "N/A", "n/a", "NULL", "null", "None", "-", "?", "#N/A"]
+    texts = [*marks, " ", '""', "nan", "NaN", "inf", "-Infinity", "1e400", "+.5", "5."]
     lines = scored(b"x,t_u\n" + b"".join(b"1,%b\n" % t.encode() for t in texts))
     got = [line.rpartition(b",")[2] for line in lines.splitlines()[1:]]
-    assert got[: len(scored_csv.MISSING) + 2] == [b""] * (len(scored_csv.MISSING) + 2)
+    assert got[: len(marks) + 2] == [b""] * (len(marks) + 2)
     rest = ["nan", "nan", "inf", "-inf", "inf", "0.5", "5"]
-    assert got[len(scored_csv.MISSING) + 2 :] == [answer(text) for text in rest]
+    assert got[len(marks) + 2 :] == [answer(text) for text in rest]
 
 
 def test_a_header_alone_gets_its_name(scored):
@@ -88,17 +93,17 @@ def test_a_header_alone_gets_its_name(scored):
 @pytest.mark.parametrize(
     ("data", "problem"),
     [
-        (b"", "is empty; expected a first line with the names of columns"),
-        (b"\n\r\n", "is empty"),
+        (b"", "expected rows of numbers, found an empty file"),
+        (b"\n\r\n", "found an empty file"),
         (b"1,2.5\n3,4\n", "its first line holds numbers; expected the names of columns"),
-        (b"a,t_u\n1,2\n1,2,3\n", "row 2 has 3 fields; expected 2, as the first line has"),
+        (b"a,t_u\n1,2\n1,2,3\n", "row 2 has 3 fields; expected 2, as the names have"),
         (b'a,t_u\n"1\n2",5\n1\n', "row 2 has 1 fields"),
         (b"t_u\n1\n1,5\n", "row 2 has 2 fields"),
         (b"a,t_u\n1,\n1,abc\n", "row 2, column 't_u': 'abc' is not a number; expected one such as"),
         (b"a,t_u\n1,1_0\n", "row 1, column 't_u': '1_0' is not a number"),
-        (b"a;t_u\n1;1,5\n", "row 1, column 't_u': '1,5' is not a number"),
+        (b"a;t_u\n1;1.5,5\n", "row 1, column 't_u': '1.5,5' is not a number"),
         (b't_u,a\n1,b\n2,"c\n3,d\n', "row 2: a quote is never closed"),
-        ("t_u\n1\n".encode("utf-16"), "expected text in UTF-8"),
+        (b"\xff\xfe" + b"\x00\xd8" * 9, "cannot be read as UTF-16"),
     ],
 )
 def test_what_is_wrong_is_said_with_its_place(scored, tmp_path, data, problem):
@@ -156,7 +161,8 @@ def test_records_end_where_the_csv_module_ends_them(lines, cut):
     assert (ends.tolist(), used) == (slow.tolist(), slow_used)
     starts = [0, *ends.tolist()][: len(ends)]
     records = [data[a:b].lstrip(b"\r\n") for a, b in zip(starts, ends.tolist(), strict=True)]
-    rows = [row for row in csv.reader(io.StringIO(text, newline="")) if row]
+    reader = csv.reader(io.StringIO(text, newline=""), skipinitialspace=True)
+    rows = [row for row in reader if row]
     ours = [[_records.value_of(f).decode() for f in _records.fields(r, b",")] for r in records]
     assert ours == rows
 
@@ -197,7 +203,13 @@ def test_the_way_through_pyarrow_and_the_one_by_one_are_one(rows):
     if block is None or not len(block.ends):
         return
     scorer = Scorer(card_bytes())
-    head = scored_csv._Head(b",", b"a,t_u", [b"a", b"t_u"], b"\n")
+    encoding = Encoding("utf-8", "UTF-8")
+    dialect = Dialect(
+        encoding, ",", "", ("a", "t_u"), (), 1, (), (), ("a,t_u\n",), (Style(),) * 2,
+        (None,) * 2, "", frozenset(), has_comments=False,
+    )  # fmt: skip
+    recoder = Recoder("f", encoding)
+    head = scored_csv._Text("f", dialect, recoder, b"a,t_u\n", 2)
     task = Task("f", "g", ("t_u",), "t_c", card_bytes(), 1)
     slow = scored_csv._parsed_one_by_one(task, scorer, head, [1], block)
     fast = scored_csv._parsed(scorer, head, [1], block)

@@ -35,7 +35,7 @@ def folder(tmp_path):
     pq.write_table(table, root / "2026" / "01" / "c.parquet", row_group_size=20)
     with pa.ipc.new_file(str(root / "2026" / "d.arrow"), table.schema) as writer:
         writer.write_table(table)
-    (root / "readme.txt").write_text("not data")
+    (root / "readme.md").write_text("not data")
     (root / "_SUCCESS").touch()
     (root / ".hidden.csv").write_text("x")
     return root
@@ -51,7 +51,7 @@ F2C = ("--model", "f2c", "--column", "temp_f")
 def test_a_folder_keeps_its_shape(folder, tmp_path, score):
     code, output = score(folder, tmp_path / "out", *F2C)
     assert code == 0
-    assert f"note: left out: {folder / 'readme.txt'}\n" in output
+    assert f"note: left out: {folder / 'readme.md'}\n" in output
     assert "200 rows in 4 files, 0 without a value\n" in output
     assert "note: 32 outside the range that the fit saw, 21.8 to 81.9 °F\n" in output
     names = {"a.csv", "2026/b.CSV", "2026/01/c.parquet", "2026/d.arrow"}
@@ -65,7 +65,7 @@ def test_what_is_no_file_is_left_out(folder, tmp_path, score):
     os.mkfifo(folder / "pipe.csv")
     (folder / "2026" / "again").symlink_to(folder)
     code, output = score(folder, tmp_path / "out", *F2C)
-    left_out = [folder / "2026" / "again", folder / "pipe.csv", folder / "readme.txt"]
+    left_out = [folder / "2026" / "again", folder / "pipe.csv", folder / "readme.md"]
     assert (code, f"note: left out: {', '.join(map(str, left_out))}\n" in output) == (0, True)
     assert "200 rows in 4 files" in output
 
@@ -116,7 +116,7 @@ def test_a_model_takes_its_columns_in_order(tmp_path, score, write, plane):
         ("a.csv", "a.csv", F2C, 2, "is the input; expected another name"),
         ("a.csv", "link.csv", F2C, 2, "is the input; expected another name"),
         ("a.csv", "o.parquet", F2C, 2, "expected a name with the input's ending, .csv"),
-        ("readme.txt", "o.txt", F2C, 2, "expected a name that ends with .csv, .tsv, .parquet"),
+        ("readme.md", "o.md", F2C, 2, "expected a name that ends with .csv, .tsv, .txt, .dat"),
         ("a.csv", "2026", F2C, 2, "is a folder; for a file in it, type"),
         (".", "2026", F2C, 2, "expected two folders, neither in the other"),
         ("2026", ".", F2C, 2, "expected two folders, neither in the other"),
@@ -241,7 +241,7 @@ def test_resuming_keeps_what_is_finished_and_begins_the_rest_again(
     code, output = score(folder, out, *F2C, "--resume")
     assert code == 0
     assert "200 rows in 4 files" in output
-    assert set(scored) == set(contents(folder)) - {"readme.txt", "_SUCCESS", ".hidden.csv"} - (
+    assert set(scored) == set(contents(folder)) - {"readme.md", "_SUCCESS", ".hidden.csv"} - (
         done - {changed}
     )
     assert contents(out) == contents(tmp_path / "whole")

@@ -418,14 +418,14 @@ def tensor(**contents):
         (
             one_value(inputs=[tensor(datatype="INT8", int_contents=[-129])], raw_input_contents=[]),
             "INVALID_ARGUMENT",
-            "-129 in 'int_contents' is no INT8",
+            "-129 in 'int_contents' is not a valid INT8",
         ),
         (
             one_value(
                 inputs=[tensor(datatype="UINT16", uint_contents=[1 << 16])], raw_input_contents=[]
             ),
             "INVALID_ARGUMENT",
-            "65,536 in 'uint_contents' is no UINT16",
+            "65,536 in 'uint_contents' is not a valid UINT16",
         ),
     ],
 )
@@ -509,10 +509,12 @@ from concurrent.futures import ThreadPoolExecutor
 from infer._serve._catalog import Catalog
 from infer._serve._grpc.server import grpc_server, reserved
 from infer._serve._log import Log
+from infer._serve._memory import Budget
 from infer._serve._metrics import Metrics
 from infer._serve._settings import Settings
+budget = Budget(1 << 20)
 with reserved(Settings(("f2c",), grpc_port=0)) as settings, ThreadPoolExecutor(1) as pool:
-    with grpc_server(settings, Catalog(("f2c",)), Metrics(["f2c"]), Log(), pool):
+    with grpc_server(settings, budget, Catalog(("f2c",)), Metrics(["f2c"]), Log(), pool):
         from tritonclient import grpc
         with grpc.InferenceServerClient(f"127.0.0.1:{settings.grpc_port}") as client:
             x = np.array([50.0], "f4")
@@ -663,7 +665,7 @@ def test_a_port_in_use_is_named(workers, both, command):
     result = command("infer", "serve", "f2c", *options)
     assert result.returncode == 1
     error = result.stderr.decode()
-    assert f"cannot listen at 127.0.0.1 port {port}: " in error
+    assert f"cannot listen on 127.0.0.1 port {port}: " in error
     assert "try another --grpc-port" in error
 
 

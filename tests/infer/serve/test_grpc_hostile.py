@@ -374,7 +374,7 @@ def test_large_requests_have_a_queue(start):
         client.start()
     for client in clients:
         client.join()
-    assert found == {True, ("UNAVAILABLE", "too many large requests wait; try again")}
+    assert found == {True, ("UNAVAILABLE", "too many large requests are waiting; try again")}
     assert server.stop() == 0
     assert server.log() == []
 
@@ -401,3 +401,23 @@ def test_calls_that_are_given_up_leave_nothing_behind(start):
             for call in calls:
                 found = service_pb2.ModelInferResponse.FromString(call.result())
                 assert found.raw_output_contents[0] == expected
+
+
+def test_http_and_grpc_share_one_memory_budget(start, wait):
+    server = start("sin_cubic", "--grpc-port=0", "--no-access-log", "--max-memory=40M")
+    x = np.linspace(-3, 3, 4_000_000, dtype="f4")
+    body = request(x, "sin_cubic", "x")
+
+    def ask():
+        try:
+            return channel.unary_unary(INFER)(body, timeout=30) and "OK"
+        except grpc.RpcError as error:
+            return error.code().name
+
+    with open_channel(server) as channel:
+        assert ask() == "OK"
+        with server.connect() as client:
+            # 16 MB of a request over HTTP, whose last byte does not arrive.
+            client.sendall(server.binary_start("sin_cubic", "x", len(x)) + x.tobytes()[:-1])
+            wait(10, lambda: ask() == "UNAVAILABLE")
+        wait(10, lambda: ask() == "OK")

@@ -112,8 +112,12 @@ WRONG = {
     "null": (request(None), 400, "expected values of FP32 in 'data', found null"),
     "boolean": (request(True), 400, "expected values of FP32 in 'data', found true"),
     "no integer": (request(1.5, datatype="INT8"), 400, "expected values of INT8"),
-    "out of range": (request(200, datatype="INT8"), 400, "200 in 'data' is no INT8"),
-    "negative unsigned": (request(-1, datatype="UINT64"), 400, "-1 in 'data' is no UINT64"),
+    "out of range": (request(200, datatype="INT8"), 400, "200 in 'data' is not a valid INT8"),
+    "negative unsigned": (
+        request(-1, datatype="UINT64"),
+        400,
+        "-1 in 'data' is not a valid UINT64",
+    ),
     "id": ({**request(1.0), "id": 7}, 400, "expected text at 'id'"),
     "parameters": ({**request(1.0), "parameters": []}, 400, "an object at 'parameters'"),
     "binary flag": (

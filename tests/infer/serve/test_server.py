@@ -209,10 +209,10 @@ def test_it_listens_at_loopback_alone(server):
     [
         (["f2d"], 2, "no model named 'f2d'. Did you mean 'f2c'?"),
         (["f2c", "f2c"], 1, "two models named 'f2c'"),
-        (["--max-body", "much"], 2, "'much' is no size; type for example 64M."),
-        (["--max-body", "0"], 2, "'0' is no size"),
+        (["--max-body", "much"], 2, "'much' is not a valid size; use e.g. 64M."),
+        (["--max-body", "0"], 2, "'0' is not a valid size"),
         (["--timeout", "0"], 2, "--timeout"),
-        (["--host", "nowhere.invalid"], 1, "cannot listen at nowhere.invalid port 8000"),
+        (["--host", "nowhere.invalid"], 1, "cannot listen on nowhere.invalid port 8000"),
     ],
 )
 def test_a_wrong_call_says_what_to_type(arguments, code, message, command):
@@ -224,7 +224,7 @@ def test_a_wrong_call_says_what_to_type(arguments, code, message, command):
 def test_a_port_in_use_is_named(server, command):
     result = command("infer", "serve", "f2c", "--port", server.port)
     assert result.returncode == 1
-    assert f"cannot listen at 127.0.0.1 port {server.port}: " in result.stderr.decode()
+    assert f"cannot listen on 127.0.0.1 port {server.port}: " in result.stderr.decode()
     assert "try another --port" in result.stderr.decode()
 
 
@@ -257,4 +257,4 @@ def test_large_requests_have_a_queue(start):
         client.start()
     for client in clients:
         client.join()
-    assert set(found) == {(200, True), (503, "too many large requests wait; try again")}
+    assert set(found) == {(200, True), (503, "too many large requests are waiting; try again")}

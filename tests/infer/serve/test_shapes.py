@@ -254,7 +254,7 @@ def test_a_model_that_fails_is_told_to_the_log_and_not_to_the_client():
         with pytest.raises(RequestError) as caught:
             _inference.infer(served, body_of("f2c", [len(data)], data=data), None, LIMITS)
         assert caught.value.status == 500
-        assert str(caught.value) == "f2c failed; the server's log tells why"
+        assert str(caught.value) == "f2c failed; see the server's log"
         assert caught.value.reason == "/secret/model.onnx: the runtime failed"
 
 

@@ -211,7 +211,7 @@ def test_a_runtime_that_fails_is_a_line_of_the_log_and_no_traceback(values, opti
             with closing(http.client.HTTPConnection(address, timeout=20)) as connection:
                 connection.request("POST", "/v2/models/f2c/infer", body)
                 answer = connection.getresponse()
-                told = {"error": "f2c failed; the server's log tells why"}
+                told = {"error": "f2c failed; see the server's log"}
                 assert (answer.status, json.loads(answer.read())) == (500, told)
                 connection.request("GET", "/v2/health/ready")
                 answer = connection.getresponse()

@@ -154,8 +154,7 @@ def test_workers_that_end_again_and_again_end_the_server(start, place):
         killer.join()
     *rows, last = server.errors.read_text("utf-8").splitlines()
     assert last == (
-        "Error: workers ended 6 times within 60 s, the last was ended by SIGKILL; "
-        "the log tells more"
+        "Error: workers ended 6 times within 60 s, the last was ended by SIGKILL; see the log"
     )
     assert {json.loads(row)["event"] for row in rows} == {"worker"}
     assert folders(place) == []

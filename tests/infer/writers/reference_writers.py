@@ -19,6 +19,8 @@ from onnx.helper import make_node, make_tensor_value_info, np_dtype_to_tensor_dt
 from onnx.numpy_helper import from_array
 from torch import Tensor, fx, nn
 
+from infer._program.kept_zeros import with_kept_sums
+
 _ONNX = {"+": "Add", "-": "Sub", "*": "Mul", "neg": "Neg", "pick": "Gather"}
 
 
@@ -108,7 +110,7 @@ def torchscript(module):
 
 def onnx_model(card):
     """Return the bytes of ``model.onnx`` as the package onnx writes it."""
-    program = card.compiled
+    program = with_kept_sums(card.compiled)
     numbers = {name: np.array(value, card.dtype) for name, value in program.constants.items()}
     numbers |= {
         f"_{step.feature}": np.array(step.feature)

@@ -240,7 +240,7 @@ def test_a_full_disk_leaves_what_was_there(fitted, short, tmp_path, monkeypatch)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="forks")
-@pytest.mark.parametrize("every", [9, pytest.param(1, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("every", [29, pytest.param(1, marks=pytest.mark.slow)])
 def test_killed_at_any_call_no_record_stands_beside_files_of_another_fit(memory, every):
     writer = Path(__file__).with_name("report_writer.py")
     output = subprocess.run(

@@ -1,16 +1,16 @@
-"""Nodes of a graph, each after the nodes that it needs."""
+"""Nested nodes of a graph as a list in topological order."""
 
 from __future__ import annotations
 
 from infer._program.operations import Node
 
 
-def in_order(root: Node, name: str) -> list[tuple[str, Node]]:
-    """Return a node after the nodes that it needs, each with a name for its value.
+def linearize(root: Node, name: str) -> list[tuple[str, Node]]:
+    """Return a node, preceded by the nodes among its inputs, each with a name for its value.
 
     Args:
-        root: the node; the nodes among its inputs are replaced by the names of their values.
-        name: of the root's value. The names of the others begin with it.
+        root: the node. In the result, nodes among inputs are replaced by the names of their values.
+        name: of the root's value; the names of the others start with it.
     """
     names: dict[int, str] = {}
     found: list[tuple[str, Node]] = []

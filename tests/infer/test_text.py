@@ -4,7 +4,7 @@ from unicodedata import category
 
 import pytest
 
-from infer._errors import printable, printable_lines, suggest
+from infer._text import listed, outline, printable, printable_lines, shortened, suggest
 
 
 @pytest.mark.parametrize(
@@ -49,3 +49,18 @@ def test_what_is_escaped(text, shown):
     assert printable_lines(f"{text}\n{text}") == "\n".join(
         map(printable, f"{text}\n{text}".split("\n"))
     )
+
+
+def test_the_first_items_are_listed():
+    assert listed(["a", "b", "c", "d", "e"], 3) == "a, b, c and 2 more"
+    assert listed(["a", "b", "c"], 3) == "a, b, c"
+
+
+def test_a_text_is_shortened_to_its_length():
+    assert shortened("x" * 60) == "x" * 60
+    assert shortened("x" * 61) == "x" * 57 + "…"
+
+
+def test_a_value_is_outlined_however_deep_it_is():
+    value = {"x" * 100: [[[[1]]]] * 9}
+    assert outline(value) == {"x" * 60: [[[]]] * 8}
