@@ -14,8 +14,8 @@ from fractions import Fraction
 
 import numpy as np
 
+from train._calibration.families.error_bounds import TOO_LARGE
 from train._calibration.families.family import Domain, Family, RoundedCurve
-from train._calibration.families.rounding import TOO_LARGE
 from train._errors import CalibrationError
 from train._exact.moments import plus
 from train._exact.sums import Sums

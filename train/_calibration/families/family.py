@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
-from train._calibration.families.rounding import PRECISION, SLACK
+from train._calibration.families.error_bounds import PRECISION, SLACK
 from train._errors import CalibrationError
 from train._exact.moments import Exponents
 

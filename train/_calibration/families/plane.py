@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from train._calibration.families.error_bounds import PRECISION, half_ulp, middle
 from train._calibration.families.family import Domain, Family, RoundedCurve, sum_of_products
-from train._calibration.families.rounding import PRECISION, half_ulp, middle
 from train._errors import CalibrationError
 from train._exact.least_squares import term_name
 from train._exact.moments import Exponents, plane

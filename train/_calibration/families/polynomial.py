@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from train._calibration.families.error_bounds import PRECISION, SLACK, half_ulp, middle
 from train._calibration.families.family import (
     Domain,
     Family,
@@ -16,7 +17,6 @@ from train._calibration.families.family import (
     raised,
     sum_of_products,
 )
-from train._calibration.families.rounding import PRECISION, SLACK, half_ulp, middle
 from train._errors import CalibrationError
 from train._exact.columns import Doubles
 from train._exact.moments import Exponents, polynomial
