@@ -228,8 +228,9 @@ class _Search:
         try:
             if begin:
                 self._refuse_short(self._plain[begin - 1], used)
-            if begin < first:
-                raise self._undecided(row)
+            for above in self._plain[begin:first]:
+                if any(above.kinds[column] == "t" for column in self._columns):
+                    raise self._undecided(above)
             if self._is_header(first):
                 return row, first + 1, None
         except TextError as problem:
@@ -300,7 +301,7 @@ class _Search:
             )
 
     def _undecided(self, row: Row) -> TextError:
-        text = next(row.cells[c] for c in self._columns if row.kinds[c] in "td")
+        text = next(row.cells[c] for c in self._columns if row.kinds[c] == "t")
         return TextError(
             f"{text.strip()!r} may be a name, a bad reading or neither; type --header "
             f"{row.line} if the {self._word} holds the names, --skip-lines {row.line} if it holds "

@@ -85,6 +85,7 @@ def plan(
     chosen = tuple(columns)
     notes: list[str] = []
     for path, _ in pairs:
+        _refuse_options(path, reading)
         look = format_of(path).look(path, reading)
         notes += [look.note] if look.note else []
         if not chosen:
@@ -106,6 +107,16 @@ def plan(
     if journal is not None and resume and os.path.isdir(target) and os.listdir(target):
         finished = journal.finished(tasks)
     return Job(tasks, sizes, left_out, journal, finished, complete, notes)
+
+
+def _refuse_options(path: str, reading: ReadingOptions) -> None:
+    """Refuse options that would be without effect on a file, and so leave wrong answers."""
+    if reading.sheet is not None:
+        raise InputError(
+            "--sheet is of workbooks, which infer score does not write; save it as CSV"
+        )
+    if reading.missing and not is_same_format(path, "x.csv"):
+        raise InputError(f"{path}: --missing is for text; there a null means a missing value")
 
 
 class _StoppedError(Exception):

@@ -203,7 +203,7 @@ def _new_head(text: _Text, output: str, scorer: Scorer) -> bytes:
     before, names, after = _header_of(text)
     new = names + text.delimiter + _written(output, names, text)
     lines = after.splitlines(keepends=True)
-    first = text.dialect.header + before_lines(names) + 1
+    first = text.dialect.header + _breaks_in(names) + 1
     for line in text.dialect.between:
         at = line - first + 1
         body = lines[at].rstrip(b"\r\n")
@@ -214,7 +214,7 @@ def _new_head(text: _Text, output: str, scorer: Scorer) -> bytes:
     return before + new + b"".join(lines)
 
 
-def before_lines(record: bytes) -> int:
+def _breaks_in(record: bytes) -> int:
     """Return how many line breaks are within a record."""
     return len(record.splitlines()) - 1
 

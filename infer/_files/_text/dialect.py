@@ -138,10 +138,6 @@ class Dialect:
         ]
         return f"column{'s' if len(names) > 1 else ''} {listed(names)}"
 
-    def is_comment(self, line: str) -> bool:
-        """Tell whether a line is a comment."""
-        return line[:1] != "" and line[0] in self.comment
-
 
 class _Sample(NamedTuple):
     """The first lines of a text, whole ones."""

@@ -85,11 +85,6 @@ class Style(NamedTuple):
     decimal: str = "."
     thousands: str = _GROUPING
 
-    @property
-    def is_plain(self) -> bool:
-        """Whether its numbers are those of programs, but for grouping that nobody mistakes."""
-        return self.decimal == "." and self.thousands == _GROUPING
-
     def plain(self, text: str) -> str:
         """Return a number with a point and without grouping; other text comes back as it is.
 

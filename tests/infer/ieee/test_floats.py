@@ -199,7 +199,6 @@ def test_from_number_takes_the_double_of_what_tells_nothing_more():
         ("nan", math.nan),
         ("16777217", 16777216.0),
         ("16777217.0000000000000001", 16777218.0),
-        ("16_777_217", 16777216.0),
         # More digits than Python lets an int be made of.
         ("16777217." + "0" * 5000, 16777216.0),
         ("16777217." + "0" * 5000 + "1", 16777218.0),
@@ -209,7 +208,7 @@ def test_from_text(text, expected):
     assert same(from_text(text, "float32"), expected)
 
 
-@pytest.mark.parametrize("text", ["", " ", "x", "1,5", "0x10", "1 2", "--1", "1e"])
+@pytest.mark.parametrize("text", ["", " ", "x", "1,5", "0x10", "1 2", "--1", "1e", "1_000"])
 def test_from_text_refuses_what_is_no_number(text):
     for dtype in FORMATS:
         with pytest.raises(ValueError):

@@ -142,3 +142,15 @@ def test_a_calibration_finds_its_column(tmp_path, score):
     rows = (tmp_path / "o.csv").read_text("utf-8").splitlines()[1:]
     expected = infer.load(tmp_path / "p")(np.array([20.5, 30.5], np.float32))
     assert [float(row.split(";")[3].replace(",", ".")) for row in rows] == pytest.approx(expected)
+
+
+def test_options_without_effect_are_refused(tmp_path, score, scored):
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    assert "--sheet is of workbooks" in scored("t_u\n1.5\n", "--sheet", "2", code=2)[1]
+    pq.write_table(pa.table({"t_u": [50.5, -9999.0]}), tmp_path / "a.parquet")
+    code, said = score(
+        tmp_path / "a.parquet", tmp_path / "b.parquet", "--model", "f2c", "--missing", "-9999"
+    )
+    assert (code, "--missing is for text" in said) == (2, True)
