@@ -14,7 +14,8 @@ import numpy as np
 from infer._files._text.numbers import INFINITE, MISSING, NAN, Style
 from train._readings.table import DECLARED, NO_FLAWS, Numbers, integers
 
-_PLAIN = frozenset("0123456789+-.")
+_PLAIN = b"0123456789+-\n"
+_NEWLINE = 10
 _NUMBER = re.compile(r"([+-]?)(?:(\d+)\.?(\d*)|\.(\d+))(?:[eE]([+-]?\d+))?", re.ASCII)
 # Powers of ten up to this one are doubles. A decimal of up to 15 digits comes back whole from its
 # double: two roundings of 2**-53 each move a number below 1e15 by less than a quarter.
@@ -41,12 +42,12 @@ def parse(
 
 def _parse_plain(texts: Sequence[str], point: str) -> Numbers | None:
     """Read digits with a sign and a point, the usual case; None if there is anything else."""
-    if not set("".join(texts)) <= (_PLAIN if point == "." else _PLAIN - {"."} | {","}):
+    joined = "\n".join(texts).encode("utf-8", "surrogatepass")
+    if joined.translate(None, _PLAIN + point.encode()) or joined.count(b"\n") >= max(1, len(texts)):
         return None
-    digits = [text.partition(point)[2] for text in texts]
-    places = len(max(digits, key=len, default=""))
+    places = _most_places(joined, point)
     if point == ",":
-        texts = "\n".join(texts).replace(",", ".").split("\n") if texts else []
+        texts = joined.replace(b",", b".").decode().split("\n") if texts else []
     try:
         near = np.array(list(map(float, texts)), dtype=np.float64)
     except ValueError:
@@ -54,6 +55,16 @@ def _parse_plain(texts: Sequence[str], point: str) -> Numbers | None:
     if places > _MOST_PLACES or not np.all(np.abs(near) * 10.0**places < _EXACT):
         return None
     return Numbers(np.rint(near * 10.0**places).astype(np.int64), places)
+
+
+def _most_places(joined: bytes, point: str) -> int:
+    """Return the most digits behind a point that a line has."""
+    characters = np.frombuffer(joined, np.uint8)
+    points = np.flatnonzero(characters == ord(point))
+    if not len(points):
+        return 0
+    ends = np.append(np.flatnonzero(characters == _NEWLINE), len(characters))
+    return int((ends[np.searchsorted(ends, points)] - points).max()) - 1
 
 
 def _parse_each(texts: Sequence[str], style: Style, missing: Set[str]) -> Numbers:

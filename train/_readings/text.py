@@ -79,7 +79,7 @@ class TextTable:
     ) -> RawBlock:
         width = len(self.names)
         flaws: dict[int, str] = {}
-        if not {len(row) for row in rows} <= {width}:
+        if not set(map(len, rows)) <= {width}:
             for index, row in enumerate(rows):
                 # Some programs end a row, but not the header, with a separator.
                 if len(row) < width or any(cell.strip() for cell in row[width:]):

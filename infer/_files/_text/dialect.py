@@ -438,8 +438,8 @@ def records(
         if split_lines is reader and before + reader.line_num + 1 != begin:
             # A quoted cell holds line breaks, its row takes several lines.
             numbers, begin = _line_numbers(rows, numbers[0]), before + reader.line_num + 1
-        filled = [i for i, row in enumerate(rows) if len(row) > 1 or "".join(row).strip()]
-        if len(filled) < len(rows):
+        if min(map(len, rows)) < 2:
+            filled = [i for i, row in enumerate(rows) if len(row) > 1 or "".join(row).strip()]
             numbers, rows = [numbers[i] for i in filled], [rows[i] for i in filled]
         yield numbers, rows
 

@@ -121,6 +121,12 @@ def test_unusual_numbers_are_numbers():
     ]
 
 
+def test_a_line_break_within_a_cell_is_a_blank():
+    for style in (Style("."), Style(",")):
+        assert exact(parse(["1\n", "2", "\n3"], style=style)) == [1, 2, 3]
+        assert set(parse(["1\n2", "3"], style=style).flaws) == {0}
+
+
 def test_the_nearest_doubles_are_correctly_rounded():
     texts = ["0.1", "2.675", "9007199254740993", "123456789.123456789123456789", "1e-300"]
     for part in (texts[:2], texts):
