@@ -169,7 +169,7 @@ def read_doubles(parts: Sequence[str], where: str, count: int) -> list[float]:
     if len(parts) != count:
         raise InputError(f"{where} has {len(parts)} numbers; expected {count}, separated by commas")
     try:
-        return [float(part) for part in parts]
+        return [from_text(part, "float64") for part in parts]
     except ValueError:
         if not ",".join(parts).strip():
             raise InputError(f"{where} is empty; expected a number") from None

@@ -80,17 +80,17 @@ const samebits = (() => {
     return [center - half, center + half];
   }
 
-  const DIGITS = "\\d(?:_?\\d)*";
+  const DIGITS = "\\d+";
   const NUMBER = new RegExp(
     `^[+-]?(?:(${DIGITS})\\.?(${DIGITS})?|\\.(${DIGITS}))(?:e([+-]?${DIGITS}))?$`,
     "i",
   );
 
-  // The double nearest to a decimal, as from Python's float(); undefined if it is not a number.
+  // The double nearest to a decimal, as from_text() in Python; undefined if it is not a number.
   function toDouble(text) {
     const word = /^([+-]?)(inf(?:inity)?|nan)$/i.exec(text.trim());
     if (word) return /nan/i.test(word[2]) ? NaN : word[1] === "-" ? -Infinity : Infinity;
-    return NUMBER.test(text.trim()) ? Number(text.trim().replaceAll("_", "")) : undefined;
+    return NUMBER.test(text.trim()) ? Number(text.trim()) : undefined;
   }
 
   // The value of the dtype nearest to a decimal, rounded once. Rounding to a double first rounds
@@ -101,7 +101,7 @@ const samebits = (() => {
     const single = Math.fround(double);
     const pattern = pattern64(double);
     if (single === double || !Number.isFinite(double) || pattern & 0xfffffffn) return single;
-    view.setBigUint64(0, pattern + beyond(text.trim().replaceAll("_", ""), pattern));
+    view.setBigUint64(0, pattern + beyond(text.trim(), pattern));
     return Math.fround(view.getFloat64(0));
   }
 

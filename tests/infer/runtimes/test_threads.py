@@ -8,7 +8,7 @@ import pytest
 import torch
 
 import infer
-from infer._runtimes import _threads, _torch, python
+from infer._runtimes import _blocks, _threads, _torch
 from infer._runtimes._threads import ALONE, BLOCK, in_blocks, threads
 
 
@@ -93,7 +93,7 @@ def test_neither_block_nor_threads_change_a_bit(name, monkeypatch):
         monkeypatch.setattr(_threads, "threads", lambda processors=processors: processors)
         monkeypatch.setattr(_threads, "_pool", None)
         monkeypatch.setattr(_threads, "ALONE", alone)
-        for module in (_threads, python, _torch):
+        for module in (_threads, _blocks, _torch):
             monkeypatch.setattr(module, "BLOCK", size)
         for runtime in ("auto", "torchscript", "torchexport"):
             served = infer.load(name, runtime=runtime)
