@@ -1,6 +1,7 @@
 """``python -m export``."""
 
-from infer._entry import enter, run
+from infer._commands.interrupts import enter
+from infer._entry import run
 
 enter()
 

@@ -180,10 +180,10 @@ def main(
         raise click.UsageError("--features takes two columns or more, separated by commas.")
     if columns and degree not in (1, "auto"):
         raise click.UsageError("--features makes a plane, which is of degree 1.")
-    name = name_for(name, file)
-    folder = out / name
-    _check_target(folder, force=force)
     with errors.errors_for_people(), _cli.errors_for_people():
+        name = name_for(name, file)
+        folder = out / name
+        _check_target(folder, force=force)
         from train._calibration.from_files import calibrate_readings
 
         files, others = open_all(

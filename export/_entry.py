@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from infer._entry import enter, run
+from infer._commands.interrupts import enter
+from infer._entry import run
 
 TYPE_CHECKING = False
 

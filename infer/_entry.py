@@ -9,14 +9,7 @@ from __future__ import annotations
 import os
 import sys
 
-# The module that ``signal`` wraps: it costs nothing to import.
-from _signal import (  # type: ignore[import-not-found]
-    SIG_DFL,
-    SIGINT,
-    default_int_handler,
-    getsignal,
-    signal,
-)
+from infer._commands.interrupts import enter
 
 TYPE_CHECKING = False
 
@@ -45,12 +38,6 @@ def infer(name: str = "infer") -> NoReturn:
     from infer._cli import main
 
     run(main, name)
-
-
-def enter() -> None:
-    """From here on, Ctrl-C ends the process at once and without a word."""
-    if getsignal(SIGINT) is default_int_handler:  # a shell's background jobs ignore it
-        signal(SIGINT, SIG_DFL)
 
 
 def run(command: click.Command, name: str) -> NoReturn:

@@ -104,6 +104,19 @@ def test_a_bare_install_answers(version, wheel, tmp_path):
     assert "sin_cubic" in run(python.with_name("infer"), "list", cwd=tmp_path).stdout
     check = run(python.with_name("infer"), "check", cwd=tmp_path).stdout
     assert check.count("intact") == check.count("\n") - 4  # every model, under four lines of head
+    (tmp_path / "r.csv").write_text("raw,true\n1,2\n2,4.1\n3,6\n")
+    for command in (
+        (python.with_name("calibrate"), "r.csv"),
+        (python, "-m", "train", "f2c"),
+        (python, "-m", "export", "f2c", "--out", "models"),
+    ):
+        result = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
+        assert result.returncode == 1
+        assert re.fullmatch(
+            r"Error: this command needs (numpy|torch), not installed here; "
+            r"type: pip install 'samebits\[train\]'\n",
+            result.stderr,
+        )
 
 
 def installed(python):

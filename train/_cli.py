@@ -33,8 +33,16 @@ def errors_for_people() -> Iterator[None]:
         if error.filename is None:
             raise  # a standard stream; see infer._entry
         raise Failure(f"{error.filename}: {error.strerror}") from error
-    except (TrainError, ModuleNotFoundError) as error:
-        raise Failure(*str(error).split("\n"), exit_code=getattr(error, "exit_code", 1)) from error
+    except TrainError as error:
+        raise Failure(*str(error).split("\n"), exit_code=error.exit_code) from error
+    except ModuleNotFoundError as error:
+        message = str(error)
+        if message == f"No module named {error.name!r}":  # Python's own, without what to type
+            message = (
+                f"this command needs {error.name}, not installed here; "
+                "type: pip install 'samebits[train]'"
+            )
+        raise Failure(message) from error
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Ctrl-C while there is something to clean up."""
+"""What Ctrl-C does: end the process at once, or raise where something must be cleaned up."""
 
 from __future__ import annotations
 
@@ -18,6 +18,12 @@ if TYPE_CHECKING:
 
 # What a shell makes of a command that died of Ctrl-C.
 INTERRUPTED = 130
+
+
+def enter() -> None:
+    """From here on, Ctrl-C ends the process at once, without a message."""
+    if getsignal(SIGINT) is default_int_handler:  # a shell's background jobs ignore it
+        signal(SIGINT, SIG_DFL)
 
 
 class CleanInterrupts:

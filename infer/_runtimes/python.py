@@ -1,6 +1,6 @@
 """Runs the plain-text program of the card: pure Python on floats, arrays by their own operators.
 
-numpy and torch are never imported here here: an array brings its library along.
+numpy and torch are never imported here: an array brings its library along.
 """
 
 from __future__ import annotations
